@@ -1,0 +1,38 @@
+//! API keys and licensing, decided in-process.
+//!
+//! One handle, [`InspireAuth`], answers two questions: *who is calling, and may they* ([`InspireAuth::authenticate`],
+//! [`InspireAuth::keys`]) and *what is this installation licensed for* ([`InspireAuth::license`]).
+//!
+//! ```
+//! use inspire_auth_core::{InspireAuth, Options, StoreLocation, keys::{Caller, Channel, NewKey, Presented, Request}};
+//!
+//! let auth = InspireAuth::open(Options::new(StoreLocation::Memory))?;
+//! let created = auth.keys().create(&NewKey::named("reporting"), &Caller::system())?;
+//! let header = format!("Bearer {}", created.credential().as_str());
+//!
+//! let anyone = auth.requirement(&"any(Authenticated)".parse()?)?;
+//! let mut request = Request::new(Presented::Authorization(header.as_bytes()), &anyone);
+//! request.channel = Channel::Secure;
+//! assert_eq!(auth.authenticate(&request)?.name(), Some("reporting"));
+//! # Ok::<(), inspire_auth_core::Error>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod auth;
+mod clock;
+mod error;
+mod id;
+pub mod keys;
+pub mod license;
+mod options;
+pub mod store;
+
+pub use auth::{HttpAnswer, InspireAuth};
+pub use error::{Code, Entry, Error, Result, TABLE};
+pub use id::Id;
+pub use options::{AuditSink, Enforcement, HashParameters, LevelMode, Options, Pepper, StoreLocation};
+
+/// The version of the library, such as `0.1.0`.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The version of the C ABI. Inside one, things are only added.
+pub const ABI_VERSION: u32 = 1;

@@ -1,0 +1,3 @@
+//! Licensing.
+
+pub mod keys;

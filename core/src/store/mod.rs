@@ -1,0 +1,185 @@
+//! Where keys and license state are kept, and how a process learns that another one changed them.
+//!
+//! A store keeps *authoritative* data (keys, credentials, the installed license) under one **generation**, a number
+//! that only rises, and *activity* (last use, audit) apart from it: activity never moves the generation.
+//!
+//! Freshness is part of the contract: [`Store::generation`] must observe every commit, by any process, that returned
+//! before the call began. That one promise is what makes a revocation immediate.
+
+mod memory;
+mod rows;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+pub use memory::MemoryStore;
+pub use rows::{AuditEvent, CredentialRow, KeyRow, KeyWithCredentials, LicenseRow, Origin, Scheme, Strength, TagKey};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{RestoreOptions, RestoreReport, SqliteStore};
+
+use std::{fmt, time::Duration};
+
+use crate::{error::Result, id::Id};
+
+/// A place for keys, license state and activity, shared by any number of threads and (unless in memory) processes.
+pub trait Store: Send + Sync + fmt::Debug {
+    /// The newest committed generation; sees every commit, of any process, that returned before this call began.
+    ///
+    /// This is asked on every check, so it must be cheap (about a microsecond on SQLite) and allocate nothing when
+    /// nothing has changed.
+    ///
+    /// # Errors
+    /// `STORE_HISTORY_CHANGED` when what is there now does not continue what this handle has seen, until an adoption;
+    /// `STORE_STALE` when freshness can't be shown; another `STORE_*` code by cause.
+    fn generation(&self) -> Result<u64>;
+
+    /// Reads every key in one read transaction, and returns the generation they were read at.
+    ///
+    /// # Errors
+    /// A `STORE_*` code by cause, or what `each` returned.
+    fn load(&self, each: &mut dyn FnMut(KeyWithCredentials) -> Result<()>) -> Result<u64>;
+
+    /// What changed after generation `since`, read in one read transaction.
+    ///
+    /// # Errors
+    /// A `STORE_*` code by cause.
+    fn changes_since(&self, since: u64) -> Result<Changes>;
+
+    /// Runs `body` in one read transaction on the newest committed state.
+    ///
+    /// # Errors
+    /// A `STORE_*` code by cause, or what `body` returned.
+    fn read(&self, body: &mut dyn FnMut(&dyn Reader) -> Result<()>) -> Result<()>;
+
+    /// Runs `body` in one write transaction, alone among all writers of all processes, and commits it durably.
+    ///
+    /// Returns the generation after it. When `body` fails, or the commit does, nothing is changed. A `body` that
+    /// writes nothing moves no generation. `body` runs exactly once.
+    ///
+    /// # Errors
+    /// A `STORE_*` code by cause, or what `body` returned.
+    fn write(&self, body: &mut dyn FnMut(&mut dyn Transaction) -> Result<()>) -> Result<u64>;
+
+    /// Waits until the generation differs from `seen` or `timeout` has passed, and returns the generation.
+    ///
+    /// # Errors
+    /// As [`Store::generation`].
+    fn wait_for_change(&self, seen: u64, timeout: Duration) -> Result<u64>;
+
+    /// The secret under which the tags of generated keys are made in this store, and its id. Made with the store,
+    /// and never changed.
+    ///
+    /// # Errors
+    /// A `STORE_*` code by cause.
+    fn tag_key(&self) -> Result<TagKey>;
+
+    /// Accepts what the store holds now as its history, after `STORE_HISTORY_CHANGED`: in every process.
+    ///
+    /// # Errors
+    /// A `STORE_*` code by cause.
+    fn adopt(&self) -> Result<()>;
+
+    /// Notes when keys were last used (Unix seconds; the larger of the old and the new time stays).
+    ///
+    /// # Errors
+    /// A `STORE_*` code by cause. No check ever fails because of it.
+    fn note_used(&self, batch: &[(Id, i64)]) -> Result<()>;
+
+    /// When a key was last used, as far as it has been noted.
+    ///
+    /// # Errors
+    /// A `STORE_*` code by cause.
+    fn last_used(&self, key: Id) -> Result<Option<i64>>;
+
+    /// Appends audit events.
+    ///
+    /// # Errors
+    /// A `STORE_*` code by cause. No check ever fails because of it.
+    fn append_audit(&self, events: &[AuditEvent]) -> Result<()>;
+
+    /// The newest audit events, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// A `STORE_*` code by cause.
+    fn audit(&self, limit: usize) -> Result<Vec<AuditEvent>>;
+}
+
+/// What changed since a generation.
+#[derive(Debug)]
+pub struct Changes {
+    /// The generation that these changes lead to.
+    pub generation: u64,
+    /// Which keys are to be read anew.
+    pub keys: KeyChanges,
+    /// Whether the license state changed (or may have).
+    pub license: bool,
+}
+
+/// Which keys changed.
+#[derive(Debug)]
+pub enum KeyChanges {
+    /// Too much, or too long ago, to tell: everything is to be loaded again (see [`Store::load`]).
+    Everything,
+    /// Exactly these: the key as it is now, or `None` when it is gone.
+    Only(Vec<(Id, Option<KeyWithCredentials>)>),
+}
+
+/// Reads inside one transaction: everything it returns belongs to one generation.
+pub trait Reader {
+    /// The generation of this transaction.
+    ///
+    /// # Errors
+    /// A `STORE_*` code by cause; so for every method of this trait.
+    fn generation(&self) -> Result<u64>;
+    /// The key of this name.
+    #[allow(missing_docs, clippy::missing_errors_doc)]
+    fn key_by_name(&self, name: &str) -> Result<Option<KeyWithCredentials>>;
+    /// The key of this identity.
+    #[allow(clippy::missing_errors_doc)]
+    fn key_by_id(&self, id: Id) -> Result<Option<KeyWithCredentials>>;
+    /// At most `limit` keys whose names follow `after`, in byte order.
+    #[allow(clippy::missing_errors_doc)]
+    fn keys_after(&self, after: Option<&str>, limit: usize) -> Result<Vec<KeyWithCredentials>>;
+    /// One credential.
+    #[allow(clippy::missing_errors_doc)]
+    fn credential(&self, id: Id) -> Result<Option<CredentialRow>>;
+    /// The installed license.
+    #[allow(clippy::missing_errors_doc)]
+    fn license(&self) -> Result<Option<LicenseRow>>;
+    /// The newest signed time (Unix seconds) accepted under each trusted key id.
+    #[allow(clippy::missing_errors_doc)]
+    fn license_marks(&self) -> Result<Vec<(String, i64)>>;
+    /// The `issued` time (Unix seconds) up to which files of this license are buried by a deactivation.
+    #[allow(clippy::missing_errors_doc)]
+    fn license_burial(&self, license_id: &str) -> Result<Option<i64>>;
+}
+
+/// Writes inside one write transaction.
+pub trait Transaction: Reader {
+    /// Adds a key. Its name and id must be new (`NAME_TAKEN` otherwise).
+    #[allow(clippy::missing_errors_doc)]
+    fn insert_key(&mut self, key: &KeyRow) -> Result<()>;
+    /// Replaces the key with this id (`NOT_FOUND`, `NAME_TAKEN`).
+    #[allow(clippy::missing_errors_doc)]
+    fn update_key(&mut self, key: &KeyRow) -> Result<()>;
+    /// Removes a key with its credentials (`NOT_FOUND`), leaving a tombstone in the change log.
+    #[allow(clippy::missing_errors_doc)]
+    fn delete_key(&mut self, id: Id) -> Result<()>;
+    /// Adds a credential to a key that exists.
+    #[allow(clippy::missing_errors_doc)]
+    fn insert_credential(&mut self, credential: &CredentialRow) -> Result<()>;
+    /// Replaces the credential with this id (`NOT_FOUND`).
+    #[allow(clippy::missing_errors_doc)]
+    fn update_credential(&mut self, credential: &CredentialRow) -> Result<()>;
+    /// Removes a credential (`NOT_FOUND`).
+    #[allow(clippy::missing_errors_doc)]
+    fn delete_credential(&mut self, id: Id) -> Result<()>;
+    /// Installs, replaces or (with `None`) removes the license.
+    #[allow(clippy::missing_errors_doc)]
+    fn set_license(&mut self, license: Option<&LicenseRow>) -> Result<()>;
+    /// Raises the signed time of a trusted key id; a smaller one changes nothing.
+    #[allow(clippy::missing_errors_doc)]
+    fn raise_license_mark(&mut self, key_id: &str, issued: i64) -> Result<()>;
+    /// Buries the files of a license up to an `issued` time; a smaller one changes nothing.
+    #[allow(clippy::missing_errors_doc)]
+    fn bury_license(&mut self, license_id: &str, issued: i64) -> Result<()>;
+}
