@@ -4,7 +4,7 @@
 //! `docs/errors.md`; a code means the same thing, and has the same number, everywhere. Numbers are grouped (1xx the
 //! caller's arguments, 2xx API keys, 3xx licensing, 4xx the store, 9xx internal) and never reused.
 
-use std::{borrow::Cow, error::Error as StdError, fmt};
+use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
 
 /// `Result` with the library's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -290,10 +290,11 @@ impl Code {
 ///
 /// Neither `Display` nor `Debug` ever shows a key, a hash, license bytes or a machine id: details are written by this
 /// library, and hold at most the name of an argument, a level, or a position.
+#[derive(Clone)]
 pub struct Error {
     code: Code,
     detail: Option<Cow<'static, str>>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
@@ -312,7 +313,7 @@ impl Error {
     /// Keeps the cause, for [`std::error::Error::source`].
     #[must_use]
     pub fn caused_by(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
-        self.source = Some(Box::new(source));
+        self.source = Some(Arc::new(source));
         self
     }
 

@@ -25,6 +25,7 @@ mod id;
 pub mod keys;
 pub mod license;
 mod options;
+mod per_process;
 pub mod store;
 
 pub use auth::{HttpAnswer, InspireAuth};

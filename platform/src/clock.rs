@@ -10,3 +10,8 @@ pub fn unix_seconds() -> i64 {
         Err(before) => i64::try_from(before.duration().as_secs()).map_or(i64::MIN, i64::wrapping_neg),
     }
 }
+/// stub
+#[must_use]
+pub fn monotonic_millis() -> u64 {
+    0
+}
