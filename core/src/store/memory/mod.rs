@@ -92,7 +92,7 @@ impl MemoryStore {
     /// # Errors
     /// `INTERNAL` when the operating system refuses randomness.
     pub fn new() -> Result<Self> {
-        let mut secret = Zeroizing::new([0_u8; 32]);
+        let mut secret = Zeroizing::new([0_u8; 16]);
         fill_random(&mut *secret)?;
         let state = State {
             generation: 1,

@@ -188,7 +188,7 @@ pub(super) fn migrate(connection: &Connection) -> Result<()> {
 fn populate(transaction: &Transaction<'_>) -> Result<()> {
     let mut token = [0_u8; 16];
     fill_random(&mut token)?;
-    let mut secret = zeroize::Zeroizing::new([0_u8; 32]);
+    let mut secret = zeroize::Zeroizing::new([0_u8; 16]);
     fill_random(&mut *secret)?;
     // A random id too: a tag made in another store must not be taken for one of this store's.
     let mut id = [0_u8; 4];
