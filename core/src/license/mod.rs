@@ -17,15 +17,15 @@ mod time;
 #[cfg(test)]
 mod vectors;
 
-pub use armour::{Kind, MAX_FILE_BYTES};
-pub use catalogue::{CATALOGUE, Entitlement};
-pub use inspect::{InspectOptions, Inspection, LicenseView, inspect};
 use crate::{
     auth::Inner,
     error::{Code, Result},
     options::Options,
     store::Reader,
 };
+pub use armour::{Kind, MAX_FILE_BYTES};
+pub use catalogue::{CATALOGUE, Entitlement};
+pub use inspect::{InspectOptions, Inspection, LicenseView, inspect};
 
 /// stub
 #[derive(Clone, Copy, Debug)]
