@@ -106,7 +106,7 @@ impl InspireAuth {
         let license = LicenseHalf::new(&options)?;
         let sealer = Sealer::new(&options.peppers)?;
         let store = open_store(&options.store)?;
-        let tagger = Tagger::new(&store.tag_key()?)?;
+        let tagger = Tagger::new(&store.tag_key()?);
         let compiler =
             Arc::new(Compiler { mac: ProcessMac::random()?, mode: options.mode, sealer, hasher: Arc::clone(&hasher) });
         let ceiling = options.max_hash_memory;
@@ -224,10 +224,7 @@ fn open_store(location: &StoreLocation) -> Result<Arc<dyn Store>> {
         StoreLocation::Memory => Ok(Arc::new(MemoryStore::new()?)),
         StoreLocation::Custom(store) => Ok(Arc::clone(store)),
         #[cfg(feature = "sqlite")]
-        StoreLocation::Path(path) => {
-            let _ = path;
-            todo!()
-        }
+        StoreLocation::Path(path) => Ok(Arc::new(crate::store::SqliteStore::open(path)?)),
         #[cfg(not(feature = "sqlite"))]
         StoreLocation::Path(_) => Err(Error::with(Code::UnsupportedOption, "this build has no SQLite store")),
     }
