@@ -20,7 +20,7 @@ use inspire_auth_platform::{
 };
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
-use super::faults::{Fault, from_io, from_sqlite_at};
+use super::faults::{from_io, from_sqlite_at};
 use crate::error::{Code, Error, Result};
 
 /// Earlier versions can corrupt a database in WAL mode that several processes write (sqlite.org/wal.html#walresetbug).
@@ -307,10 +307,4 @@ impl Drop for Shut {
     fn drop(&mut self) {
         self.0.reopen();
     }
-}
-
-/// Runs `PRAGMA data_version` on a cached statement: a number that moves iff another connection, in any process,
-/// committed since it was last asked on *this* connection.
-pub(super) fn data_version(connection: &Connection) -> Result<i64> {
-    connection.prepare_cached("PRAGMA data_version").and_then(|mut s| s.query_row([], |row| row.get(0))).fault()
 }

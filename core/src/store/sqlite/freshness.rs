@@ -21,13 +21,14 @@ use std::sync::Arc;
 use inspire_auth_platform::{
     clock::monotonic_millis,
     fs::{self, FileIdentity},
+    sqlite::Watch,
 };
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use zeroize::Zeroizing;
 
 use super::{
     Shared,
-    connections::{Lanes, Link, data_version},
+    connections::{Lanes, Link},
     faults::{Fault, from_io},
 };
 use crate::{
@@ -59,13 +60,21 @@ pub(super) struct History {
 /// What the check's own connection last saw.
 #[derive(Debug, Default)]
 pub(super) struct Fresh {
-    pub(super) link: Option<Link>,
+    pub(super) link: Option<Asked>,
     data_version: i64,
     looked_at: Option<u64>,
     /// What was found at this `data_version`; `None` is to be found out.
     generation: Option<u64>,
     /// Another history was found at this `data_version`.
     refused: bool,
+}
+
+/// The connection that is asked on every check: `PRAGMA data_version` moves iff another connection, in any process,
+/// committed since it was last asked on this one.
+#[derive(Debug)]
+pub(super) struct Asked {
+    watch: Watch,
+    file: FileIdentity,
 }
 
 /// How the database relates to what a handle knows.
@@ -89,11 +98,12 @@ impl Shared {
             fresh.looked_at = Some(now);
         }
         if fresh.link.is_none() {
-            fresh.link = Some(self.open_link()?);
+            let Link { connection, file } = self.open_link()?;
+            fresh.link = Some(Asked { watch: Watch::new(connection, "PRAGMA data_version").fault()?, file });
             (fresh.generation, fresh.refused) = (None, false);
         }
-        let Some(link) = &fresh.link else { return Err(Error::new(Code::Internal)) };
-        let seen = data_version(&link.connection)?;
+        let Some(link) = &mut fresh.link else { return Err(Error::new(Code::Internal)) };
+        let seen = link.watch.ask().fault()?;
         if seen == fresh.data_version {
             match fresh.generation {
                 Some(generation) => return Ok(generation),
@@ -104,7 +114,7 @@ impl Shared {
         (fresh.generation, fresh.refused) = (None, false);
         // The number was asked first: a commit between the two is seen again at the next check.
         fresh.data_version = seen;
-        let found = self.verified(link, |mark, _| Ok(mark.generation));
+        let found = self.verified(link.watch.connection(), &link.file, |mark, _| Ok(mark.generation));
         match found {
             Ok(generation) => {
                 let generation = u64::try_from(generation).unwrap_or(0);
@@ -178,7 +188,7 @@ impl Shared {
         let lanes = self.connections.lanes()?;
         let mut lane = lanes.reader.lock();
         let link = self.ensure(&mut lane.value)?;
-        self.verified(link, body)
+        self.verified(&link.connection, &link.file, body)
     }
 
     /// As [`Shared::read`], for what can't run inside a transaction: the history is judged just before.
@@ -187,16 +197,21 @@ impl Shared {
         let lanes = self.connections.lanes()?;
         let mut lane = lanes.reader.lock();
         let link = self.ensure(&mut lane.value)?;
-        self.verified(link, |_, _| Ok(()))?;
+        self.verified(&link.connection, &link.file, |_, _| Ok(()))?;
         body(&link.connection)
     }
 
     /// Runs `body` in a read transaction on a database that continues what this handle knows.
-    fn verified<T>(&self, link: &Link, body: impl FnOnce(Mark, &Connection) -> Result<T>) -> Result<T> {
+    fn verified<T>(
+        &self,
+        connection: &Connection,
+        file: &FileIdentity,
+        body: impl FnOnce(Mark, &Connection) -> Result<T>,
+    ) -> Result<T> {
         // Before the transaction: what this handle knows by now, the snapshot taken after must hold.
         let known = self.history.load_full();
-        let transaction = Transaction::new_unchecked(&link.connection, TransactionBehavior::Deferred).fault()?;
-        let now = self.judge(&known, link, &transaction)?;
+        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Deferred).fault()?;
+        let now = self.judge(&known, file, &transaction)?;
         let done = body(now.mark, &transaction)?;
         // Nothing was written; ending the read can't fail in a way that matters.
         let _ = transaction.finish();
@@ -204,19 +219,19 @@ impl Shared {
         Ok(done)
     }
 
-    /// Whether the database of `link`, in the open transaction, continues what is `known`, and what it is now.
+    /// Whether the database in `file`, in the open transaction, continues what is `known`, and what it is now.
     ///
     /// # Errors
     /// `STORE_HISTORY_CHANGED` when it does not; a `STORE_*` code by cause.
-    pub(super) fn judge(&self, known: &Arc<History>, link: &Link, transaction: &Connection) -> Result<Verified> {
+    pub(super) fn judge(&self, known: &History, file: &FileIdentity, transaction: &Connection) -> Result<Verified> {
         let mark = read_mark(transaction)?;
-        let same_file = link.file.same_file(&known.home);
+        let same_file = file.same_file(&known.home);
         match compare(&known.mark, mark, same_file, transaction)? {
             Verdict::Another => Err(refusal()),
             verdict => {
                 let changed = verdict == Verdict::Adopted || mark != known.mark;
                 let tag_key = if changed { read_tag_key(transaction)? } else { known.tag_key.clone() };
-                Ok(Verified { mark, history: changed.then(|| History { mark, home: link.file, tag_key }) })
+                Ok(Verified { mark, history: changed.then(|| History { mark, home: *file, tag_key }) })
             }
         }
     }

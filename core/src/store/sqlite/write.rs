@@ -44,7 +44,7 @@ impl Shared {
         let link = self.ensure(&mut lane.value)?;
         let known = self.history.load_full();
         let transaction = self.begin(link)?;
-        let before = self.judge(&known, link, &transaction)?;
+        let before = self.judge(&known, &link.file, &transaction)?;
         body(&transaction)?;
         if transaction.is_autocommit() {
             // SQLite rolled back by itself (a full disk, an I/O error) and `body` went on regardless.
