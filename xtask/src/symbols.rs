@@ -16,8 +16,8 @@ pub(crate) fn declared(header: &str) -> BTreeSet<String> {
             lines.push(line);
         }
     }
-    let code = lines.join("\n");
-    code.split([';', '{', '}'])
+    outside_braces(&lines.join("\n").replace("extern \"C\" {", ""))
+        .split(';')
         .filter(|statement| !statement.split_whitespace().any(|word| matches!(word, "static" | "typedef" | "inline")))
         .filter_map(|statement| {
             let names = statement.match_indices("inspire_").filter(|(at, _)| starts_word(statement, *at));
@@ -28,6 +28,25 @@ pub(crate) fn declared(header: &str) -> BTreeSet<String> {
             })
         })
         .collect()
+}
+
+/// The text without what stands in braces: bodies of functions and members of structures.
+fn outside_braces(code: &str) -> String {
+    let mut depth = 0_usize;
+    let mut outside = String::with_capacity(code.len());
+    for letter in code.chars() {
+        match letter {
+            '{' => depth += 1,
+            // The brace that closes `extern "C"` has no partner left; a function's body ends its statement.
+            '}' => {
+                depth = depth.saturating_sub(1);
+                outside.push(if depth == 0 { ';' } else { ' ' });
+            }
+            _ if depth == 0 => outside.push(letter),
+            _ => {}
+        }
+    }
+    outside
 }
 
 fn starts_word(text: &str, at: usize) -> bool {

@@ -1,6 +1,10 @@
 //! `cargo xtask demo`: the main job, end to end.
 
-use crate::{Outcome, Verb, args::Args};
+use crate::{
+    Outcome, Verb,
+    args::Args,
+    need::{self, Tool},
+};
 
 pub(crate) const VERB: Verb = Verb {
     name: "demo",
@@ -13,5 +17,6 @@ fn run(arguments: Vec<String>) -> Outcome {
     let mut args = Args::new(arguments);
     let _serve = args.flag("--serve");
     args.end()?;
+    need::all(&[Tool::C, Tool::PkgConfig, Tool::Curl, Tool::Microhttpd, Tool::CppHttplib])?;
     Err("the demonstration is not part of this build yet".into())
 }
