@@ -120,10 +120,7 @@ pub unsafe extern "C" fn inspire_auth_retry_after(auth: *const inspire_auth, res
 /// \return `OK`, or a `STORE_...` code
 #[must_use]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn inspire_auth_flush(
-    auth: *const inspire_auth,
-    err: *mut *mut inspire_error,
-) -> inspire_result {
+pub unsafe extern "C" fn inspire_auth_flush(auth: *const inspire_auth, err: *mut *mut inspire_error) -> inspire_result {
     // SAFETY: every pointer is what the header asks of it.
     unsafe { boundary(err, || ptr::object(auth)?.core.flush()) }
 }

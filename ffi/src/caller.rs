@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Who changes something. Zero is nobody, and refused.
-#[repr(u32)]
+#[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub enum inspire_actor {
     /// The host itself. May do everything.

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Who made a key's newest secret.
-#[repr(u32)]
+#[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub enum inspire_origin {
     /// This library.

@@ -13,6 +13,8 @@ use crate::{
 };
 
 /// As a result: there is no such time. As an input: the same as 0.
+///
+/// cbindgen:ignore
 pub const INSPIRE_NEVER: i64 = i64::MIN;
 
 /// As a `revision`: whichever the key has.
@@ -35,7 +37,7 @@ pub const INSPIRE_SET_ENABLED: u32 = 8;
 pub const INSPIRE_SET_EXPIRES_AT: u32 = 16;
 
 /// What an imported hash is.
-#[repr(u32)]
+#[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub enum inspire_hash_format {
     /// A PHC string of Argon2id, Argon2i or Argon2d.
@@ -45,7 +47,7 @@ pub enum inspire_hash_format {
 }
 
 /// How strong an imported secret is said to be.
-#[repr(u32)]
+#[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub enum inspire_strength {
     /// Chosen by a person, or not known: not remembered in memory, and with a budget of wrong secrets a minute.

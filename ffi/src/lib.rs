@@ -16,37 +16,60 @@
 mod boundary;
 mod ptr;
 
+// In the order in which the header shows them: from what everybody needs to what few do.
+mod error;
+mod result;
 mod text;
+mod version;
+
+mod auth;
+mod options;
+mod requirement;
+
+mod principal;
+mod request;
+mod ticket;
 
 mod audit;
-mod auth;
 mod caller;
-mod error;
+
 mod key;
 mod key_manage;
 mod key_spec;
+
+mod entitlement;
+mod license;
 mod license_keys;
-mod options;
-mod principal;
-mod request;
-mod requirement;
-mod result;
-mod ticket;
-mod version;
+mod license_manage;
+mod limit;
+
+mod inspection;
+mod machine;
+
+mod issue;
+mod store;
 
 pub use audit::*;
 pub use auth::*;
 pub use caller::*;
+pub use entitlement::*;
 pub use error::*;
+pub use inspection::*;
+pub use issue::*;
 pub use key::*;
 pub use key_manage::*;
 pub use key_spec::*;
+pub use license::*;
 pub use license_keys::*;
+pub use license_manage::*;
+pub use limit::*;
+pub use machine::*;
 pub use options::*;
 pub use principal::*;
 pub use request::*;
 pub use requirement::*;
 pub use result::*;
+pub use store::*;
 pub use text::*;
 pub use ticket::*;
 pub use version::*;

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Which reading of security levels applies.
-#[repr(u32)]
+#[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub enum inspire_level_mode {
     /// Every grant counts.
@@ -31,7 +31,7 @@ pub enum inspire_level_mode {
 }
 
 /// What a gate does when the license does not allow something.
-#[repr(u32)]
+#[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub enum inspire_enforcement {
     /// Refuse.
@@ -43,7 +43,7 @@ pub enum inspire_enforcement {
 }
 
 /// How generated keys are hashed.
-#[repr(u32)]
+#[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub enum inspire_scheme {
     /// Argon2id.
@@ -53,7 +53,7 @@ pub enum inspire_scheme {
 }
 
 /// What a requirement asks for.
-#[repr(u32)]
+#[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub enum inspire_require {
     /// There is no requirement: what it guards is closed to every principal.
@@ -99,8 +99,7 @@ pub struct inspire_pepper {
 /// call a function on the handle, and must not unwind (throw) or `longjmp` out.
 ///
 /// `event` lives as long as the call. `userdata` is that of the options, and must live as long as the handle.
-pub type inspire_audit_fn =
-    Option<unsafe extern "C" fn(userdata: *mut c_void, event: *const inspire_audit_event)>;
+pub type inspire_audit_fn = Option<unsafe extern "C" fn(userdata: *mut c_void, event: *const inspire_audit_event)>;
 
 /// What a host decides once. Begin with `INSPIRE_AUTH_OPTIONS_INIT`; zero is the default of every field but `store`.
 /// Everything is copied: nothing that is pointed to need outlive the call.

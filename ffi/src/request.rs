@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The channel that a request came through, as the host says it is. It is never read from a header.
-#[repr(u32)]
+#[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub enum inspire_channel {
     /// Anyone on the way may have read the secret.
@@ -31,7 +31,7 @@ pub enum inspire_channel {
 }
 
 /// How a request presents its credential.
-#[repr(u32)]
+#[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub enum inspire_presented {
     /// In `headers`: all of the request's, as received.

@@ -14,7 +14,7 @@ pub type inspire_result = u32;
 
 /// The values of `inspire_result`. Numbers are never reused; a later library may return ones that are not here.
 // Written out, since the header is made from this text; the tests below compare it with the table of the core.
-#[repr(u32)]
+#[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum inspire_result_code {
     /// Success.

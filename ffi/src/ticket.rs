@@ -2,7 +2,10 @@
 
 use std::{ffi::c_void, time::Duration};
 
-use inspire_auth_core::{Code, Error, Result, keys::{Principal, Ticket}};
+use inspire_auth_core::{
+    Code, Error, Result,
+    keys::{Principal, Ticket},
+};
 
 use crate::{
     boundary::{boundary, infallible},
