@@ -62,8 +62,8 @@
  *
  * **Strings.** See `inspire_str`. **Lists** have `_count` and `_at`.
  *
- * **Structures** that begin with `struct_size` are begun with their `_INIT` macro. They only grow, at their end; zero is
- * each field's default. What they point to is read during the call only.
+ * **Structures** that begin with `struct_size` are begun with their `_INIT` macro. They only grow, at their end; zero
+ * is each field's default. What they point to is read during the call only.
  *
  * **Threads.** Any number of threads use one handle at once, whatever the function; only `_free` must not race with
  * another call on the same handle. After `fork`, handles stay usable in parent and child.
@@ -768,8 +768,8 @@ typedef uint32_t inspire_result;
  * As an input it need not end with NUL; a length of 0 makes the pointer irrelevant, and where a string need not be
  * given, `{NULL, 0}` means that it is not. Text is UTF-8, and is checked; header values are bytes.
  *
- * As an output it is valid UTF-8 without NUL inside, and a NUL follows its end, so that `%s` prints it. It is borrowed:
- * it lives as long as the handle that it came from. `{NULL, 0}` is "there is none".
+ * As an output it is valid UTF-8 without NUL inside, and a NUL follows its end, so that `%s` prints it. It is
+ * borrowed: it lives as long as the handle that it came from. `{NULL, 0}` is "there is none".
  */
 typedef struct inspire_str {
     /**
@@ -1074,7 +1074,7 @@ typedef struct inspire_request {
 
 /**
  * Says that a ticket is decided. Called once, at once or on a thread of the library, where it must not block (and so
- * not wait for another ticket), and must not unwind (throw) or `longjmp` out. Polling and freeing the ticket is allowed.
+ * not wait for another ticket), and must not unwind (throw) or `longjmp` out. It may poll and free the ticket.
  */
 typedef void (*inspire_ticket_fn)(void *userdata);
 
@@ -1644,8 +1644,8 @@ INSPIRE_API void inspire_requirement_free(struct inspire_requirement *requiremen
  *
  * \param auth the handle
  * \param principal who
- * \param levels set to the list, empty when nobody in particular was granted; `inspire_str_list_free` frees it; NULL on
- * failure
+ * \param levels set to the list, empty when nobody in particular was granted; `inspire_str_list_free` frees it; NULL
+ * on failure
  * \param err set on failure; may be NULL
  * \return `OK`; `INVALID_CREDENTIAL` when the key is gone; a `STORE_...` code
  */
@@ -1945,8 +1945,8 @@ INSPIRE_API uint64_t inspire_key_revision(const struct inspire_key *key);
 INSPIRE_API uint32_t inspire_key_origin(const struct inspire_key *key);
 
 /**
- * Frees a key that a function gave through an output parameter. A key that was returned as `const` is borrowed, and not
- * freed.
+ * Frees a key that a function gave through an output parameter. A key that was returned as `const` is borrowed, and
+ * not freed.
  *
  * \param key NULL is ignored
  */
@@ -2128,8 +2128,8 @@ inspire_result inspire_key_export(const struct inspire_auth *auth,
  * \param name its name
  * \param revision the one that the caller has seen; not `INSPIRE_REVISION_ANY`
  * \param changes what is to change, begun with `INSPIRE_KEY_CHANGES_INIT`
- * \param caller who changes it; a principal needs the write requirement, and for levels, `require_secure`, `expires_at`
- * and enabling, every level that the key has before and after
+ * \param caller who changes it; a principal needs the write requirement, and for levels, `require_secure`,
+ * `expires_at` and enabling, every level that the key has before and after
  * \param key set to the key as it is then; `inspire_key_free` frees it; NULL on failure
  * \param err set on failure; may be NULL
  * \return `OK`; `INVALID_LEVEL`, `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`; a `STORE_...` code

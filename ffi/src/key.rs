@@ -221,8 +221,8 @@ pub unsafe extern "C" fn inspire_key_origin(key: *const inspire_key) -> u32 {
     unsafe { value(key, 0, |record| u32::from(record.origin == Origin::Imported)) }
 }
 
-/// Frees a key that a function gave through an output parameter. A key that was returned as `const` is borrowed, and not
-/// freed.
+/// Frees a key that a function gave through an output parameter. A key that was returned as `const` is borrowed, and
+/// not freed.
 ///
 /// \param key NULL is ignored
 #[unsafe(no_mangle)]

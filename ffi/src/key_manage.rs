@@ -166,8 +166,8 @@ pub unsafe extern "C" fn inspire_key_export(
 /// \param name its name
 /// \param revision the one that the caller has seen; not `INSPIRE_REVISION_ANY`
 /// \param changes what is to change, begun with `INSPIRE_KEY_CHANGES_INIT`
-/// \param caller who changes it; a principal needs the write requirement, and for levels, `require_secure`, `expires_at`
-/// and enabling, every level that the key has before and after
+/// \param caller who changes it; a principal needs the write requirement, and for levels, `require_secure`,
+/// `expires_at` and enabling, every level that the key has before and after
 /// \param key set to the key as it is then; `inspire_key_free` frees it; NULL on failure
 /// \param err set on failure; may be NULL
 /// \return `OK`; `INVALID_LEVEL`, `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`; a `STORE_...` code

@@ -87,8 +87,8 @@ impl inspire_principal {
 ///
 /// \param auth the handle
 /// \param principal who
-/// \param levels set to the list, empty when nobody in particular was granted; `inspire_str_list_free` frees it; NULL on
-/// failure
+/// \param levels set to the list, empty when nobody in particular was granted; `inspire_str_list_free` frees it; NULL
+/// on failure
 /// \param err set on failure; may be NULL
 /// \return `OK`; `INVALID_CREDENTIAL` when the key is gone; a `STORE_...` code
 #[must_use]

@@ -255,6 +255,17 @@ mod tests {
         assert_eq!(written(), table);
     }
 
+    /// The C++ header repeats the codes by hand.
+    #[test]
+    fn the_enum_in_cpp_and_the_table_are_one() {
+        let header = include_str!("../../include/inspire_auth.hpp");
+        for entry in TABLE {
+            let line = format!("    {} = INSPIRE_RESULT_{},\n", entry.name.to_lowercase(), entry.name);
+            assert!(header.contains(&line), "{line}");
+        }
+        assert_eq!(header.matches(" = INSPIRE_RESULT_").count(), TABLE.len());
+    }
+
     #[test]
     fn the_comments_are_the_messages_of_the_table() {
         let source = include_str!("result.rs");

@@ -11,8 +11,8 @@ use crate::{boundary::infallible, ptr};
 /// As an input it need not end with NUL; a length of 0 makes the pointer irrelevant, and where a string need not be
 /// given, `{NULL, 0}` means that it is not. Text is UTF-8, and is checked; header values are bytes.
 ///
-/// As an output it is valid UTF-8 without NUL inside, and a NUL follows its end, so that `%s` prints it. It is borrowed:
-/// it lives as long as the handle that it came from. `{NULL, 0}` is "there is none".
+/// As an output it is valid UTF-8 without NUL inside, and a NUL follows its end, so that `%s` prints it. It is
+/// borrowed: it lives as long as the handle that it came from. `{NULL, 0}` is "there is none".
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct inspire_str {

@@ -29,7 +29,7 @@ impl inspire_ticket {
 }
 
 /// Says that a ticket is decided. Called once, at once or on a thread of the library, where it must not block (and so
-/// not wait for another ticket), and must not unwind (throw) or `longjmp` out. Polling and freeing the ticket is allowed.
+/// not wait for another ticket), and must not unwind (throw) or `longjmp` out. It may poll and free the ticket.
 pub type inspire_ticket_fn = Option<unsafe extern "C" fn(userdata: *mut c_void)>;
 
 /// `inspire_ticket_wait`: as long as it takes.

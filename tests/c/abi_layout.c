@@ -1,7 +1,9 @@
 /* The layout of every structure on LP64, as it was released: fields are only added, at the end. The same sizes are
  * asserted in ffi/src, next to each structure.
  *
- * xtask: c11
+ * Nothing of it runs.
+ *
+ * xtask: c11, no-sanitizers, no-valgrind
  */
 #include <inspire_auth.h>
 

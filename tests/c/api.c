@@ -195,7 +195,8 @@ static void a_request_is_decided(const inspire_auth *auth)
         inspire_caller by_nobody = INSPIRE_CALLER_INIT;
         by_nobody.actor = INSPIRE_ACTOR_PRINCIPAL;
         by_nobody.principal = &anonymous;
-        GIVES(PERMISSION_DENIED, inspire_key_delete(auth, INSPIRE_STR("caller"), INSPIRE_REVISION_ANY, &by_nobody, NULL));
+        GIVES(PERMISSION_DENIED,
+              inspire_key_delete(auth, INSPIRE_STR("caller"), INSPIRE_REVISION_ANY, &by_nobody, NULL));
     }
 
     CHECK(inspire_auth_http_status(auth, INSPIRE_RESULT_OK) == 200);
@@ -327,7 +328,8 @@ static void a_license_is_installed(const inspire_auth *auth, const inspire_text 
     GIVES(UNLICENSED, inspire_license_deactivate(auth, &caller, &license, NULL));
 
     GIVES(LICENSE_KEY_OR_MACHINE_MISMATCH,
-          inspire_license_activate_offline(auth, INSPIRE_STR("WRONG"), inspire_text_str(file), 0, &caller, &license, NULL));
+          inspire_license_activate_offline(auth, INSPIRE_STR("WRONG"), inspire_text_str(file), 0, &caller, &license,
+                                           NULL));
     CHECK(license == NULL);
     GIVES(OK, inspire_license_activate_offline(auth, INSPIRE_STR("ABCD-EFGH-IJKL"), inspire_text_str(file), 0, &caller,
                                                &license, NULL));
@@ -386,8 +388,9 @@ static void a_license_is_installed(const inspire_auth *auth, const inspire_text 
     GIVES(OK, inspire_license_deactivate(auth, &caller, &license, NULL));
     CHECK(inspire_license_state(license) == INSPIRE_LICENSE_UNLICENSED);
     inspire_license_free(license);
-    GIVES(LICENSE_FILE_OLDER, inspire_license_activate_offline(auth, INSPIRE_STR("ABCD-EFGH-IJKL"), inspire_text_str(file),
-                                                               1, &caller, &license, NULL));
+    GIVES(LICENSE_FILE_OLDER,
+          inspire_license_activate_offline(auth, INSPIRE_STR("ABCD-EFGH-IJKL"), inspire_text_str(file), 1, &caller,
+                                           &license, NULL));
 }
 
 static void machines_are_known(const inspire_auth *auth)
@@ -405,7 +408,8 @@ static void machines_are_known(const inspire_auth *auth)
     inspire_machine_free(machine);
     GIVES(OK, inspire_machine_explain(none, none, &parts, NULL));
     CHECK(inspire_machine_parts_count(parts) > 0);
-    CHECK(inspire_machine_parts_at(parts, 0).name.data != NULL && inspire_machine_parts_at(parts, 99).name.data == NULL);
+    CHECK(inspire_machine_parts_at(parts, 0).name.data != NULL);
+    CHECK(inspire_machine_parts_at(parts, 99).name.data == NULL);
     inspire_machine_parts_free(parts);
 }
 

@@ -1,6 +1,6 @@
-/* Any bytes in any argument of any function give a code, never a crash: thousands of calls of every function with random
- * arguments, from a fixed seed. Under the sanitizers and valgrind, this also shows that nothing is read past its length,
- * and that nothing leaks. */
+/* Any bytes in any argument of any function give a code, never a crash: thousands of calls of every function with
+ * random arguments, from a fixed seed. Under the sanitizers and valgrind, this also shows that nothing is read past its
+ * length, and that nothing leaks. */
 #include "check.h"
 
 enum { ROUNDS = 1500, POOL = 4096 };

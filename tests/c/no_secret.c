@@ -58,7 +58,8 @@ static inspire_str last_secret(void)
 int main(void)
 {
     static const char description[] =
-        "{\"id\":\"lic-1\",\"key\":\"SECRET-LICENSE-KEY-0001\",\"entitlements\":[],\"fingerprint\":\"machine-secret-77\"}";
+        "{\"id\":\"lic-1\",\"key\":\"SECRET-LICENSE-KEY-0001\",\"entitlements\":[],"
+        "\"fingerprint\":\"machine-secret-77\"}";
     inspire_auth_options options = cheap_options(":memory:");
     inspire_inspect_options inspect = INSPIRE_INSPECT_OPTIONS_INIT;
     inspire_caller caller = by_system();
@@ -127,8 +128,10 @@ int main(void)
 
     /* Licensing. */
     keep(INSPIRE_STR("SECRET-LICENSE-KEY-0001"));
-    GIVES(OK, inspire_signing_key_sign(signing, inspire_str_from(description), INSPIRE_FILE_MACHINE, 1, 0, &file, NULL));
-    look(inspire_license_activate_offline(auth, last_secret(), inspire_text_str(file), 0, &caller, &license, &err), &err);
+    GIVES(OK,
+          inspire_signing_key_sign(signing, inspire_str_from(description), INSPIRE_FILE_MACHINE, 1, 0, &file, NULL));
+    look(inspire_license_activate_offline(auth, last_secret(), inspire_text_str(file), 0, &caller, &license, &err),
+         &err);
     look(inspire_license_activate_offline(auth, last_secret(), last_secret(), 0, &caller, &license, &err), &err);
     inspect.trusted_keys = &trusted;
     inspect.trusted_key_count = 1;

@@ -1,5 +1,5 @@
-/* Eight threads decide by one handle while keys change under them: what was revoked is refused by every check that begins
- * afterwards, and what stands is always granted. */
+/* Eight threads decide by one handle while keys change under them: what was revoked is refused by every check that
+ * begins afterwards, and what stands is always granted. */
 #include "check.h"
 
 #include <pthread.h>
@@ -83,7 +83,8 @@ static void come_and_go(const char *store)
             break;
         case 1: {
             inspire_key *key = NULL;
-            GIVES(OK, inspire_key_set_enabled(auth, INSPIRE_STR("fleeting"), 0, INSPIRE_REVISION_ANY, &caller, &key, NULL));
+            GIVES(OK,
+                  inspire_key_set_enabled(auth, INSPIRE_STR("fleeting"), 0, INSPIRE_REVISION_ANY, &caller, &key, NULL));
             inspire_key_free(key);
             set(NULL, 2);
             GIVES(INVALID_CREDENTIAL, decide(bearer(created)));
@@ -91,7 +92,8 @@ static void come_and_go(const char *store)
         }
         case 2: {
             inspire_created_key *rotated = NULL;
-            GIVES(OK, inspire_key_rotate(auth, INSPIRE_STR("fleeting"), 0, INSPIRE_REVISION_ANY, &caller, &rotated, NULL));
+            GIVES(OK,
+                  inspire_key_rotate(auth, INSPIRE_STR("fleeting"), 0, INSPIRE_REVISION_ANY, &caller, &rotated, NULL));
             inspire_created_key_free(rotated);
             set(NULL, 2);
             break;
