@@ -1,5 +1,8 @@
 /* Eight threads decide by one handle while keys change under them: what was revoked is refused by every check that
- * begins afterwards, and what stands is always granted. */
+ * begins afterwards, and what stands is always granted. Under valgrind threads only take turns, very slowly.
+ *
+ * xtask: no-valgrind
+ */
 #include "check.h"
 
 #include <pthread.h>
