@@ -10,11 +10,12 @@
 //! * A file of another identity at the same path is refused even when its log fits: SQLite reads it through the
 //!   `-wal` that the former file left behind, so that nothing in it is evidence, the log included.
 //!
-//! **Adoption** is one entry of kind `adoption` in the log. Its generation is above every generation that any history
-//! of this store can have reached (it is at least the present time in 2^-20 seconds, and 2^32 above both the
-//! database's and the adopting handle's own), so each handle decides alone: an adoption above what I know was made
-//! after it, by someone who meant what is there now. No handle needs to be told, and none takes an adoption from
-//! before its own time for a new one.
+//! **Adoption** is one entry of kind `adoption` in the log. Its generation is the time, in units of 2^-20 seconds, and
+//! so above every generation that any history of this store can have reached (see `write::adoption`). Each handle
+//! therefore decides alone: an adoption above what I know was made after it, by someone who meant what is there now. No
+//! handle needs to be told, and none takes an adoption from before its own time for a new one. (The database's
+//! generation plus a constant would not do: a history that was adopted once and is then replaced by its own older copy
+//! would be adopted to the same number again, which is not above what its handles know.)
 
 use std::sync::Arc;
 
