@@ -1,5 +1,12 @@
 //! What only the SQLite store promises: several handles and processes on one file, foreign writers, files, crashes.
 #![cfg(feature = "sqlite")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
 
 mod store_support;
 

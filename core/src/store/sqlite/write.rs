@@ -88,10 +88,11 @@ impl Shared {
     /// Accepts what the file holds now, whatever this handle knew. See `Store::adopt` and `freshness`.
     pub(super) fn adopt(&self) -> Result<()> {
         let lanes = self.connections.lanes()?;
-        let (mut fresh, mut reader, mut writer) = (lanes.freshness.lock(), lanes.reader.lock(), lanes.writer.lock());
+        let (mut fresh, mut reader) = (lanes.freshness.lock(), lanes.reader.lock());
+        let (mut writer, mut backup) = (lanes.writer.lock(), lanes.backup.lock());
         // No connection to a former file may be open beside one to the new file.
         fresh.value.link = None;
-        (reader.value, writer.value) = (None, None);
+        (reader.value, writer.value, backup.value) = (None, None, None);
         let link = writer.value.insert(self.open_link()?);
         let sound = link.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)).fault()?;
         if sound != "ok" {
