@@ -1,5 +1,12 @@
 //! The store's contract, shown on every kind of store, and that the kinds can't be told apart by it.
 #![cfg(feature = "sqlite")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
 
 mod store_support;
 

@@ -1,5 +1,12 @@
 //! What only the SQLite store promises: several handles and processes on one file, foreign writers, files, crashes.
 #![cfg(feature = "sqlite")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
 
 mod store_support;
 
@@ -43,10 +50,12 @@ fn two_processes_see_each_others_commits_at_once() {
         let Some(generation) = acknowledgement(&lines.next().unwrap().unwrap()) else { continue };
         // Its commit returned before it wrote the line, so this call must see it (or a later one).
         let now = store.generation().unwrap();
-        assert!(now >= generation && now > seen, "{now} {generation} {seen}");
-        let changes = store.changes_since(seen).unwrap();
-        assert!(matches!(&changes.keys, KeyChanges::Only(keys) if !keys.is_empty()));
-        seen = changes.generation;
+        assert!(now >= generation, "{now} {generation}");
+        if now > seen {
+            let changes = store.changes_since(seen).unwrap();
+            assert!(matches!(&changes.keys, KeyChanges::Only(keys) if !keys.is_empty()));
+            seen = changes.generation;
+        }
         acknowledged += 1;
     }
     writer.kill().unwrap();
@@ -219,10 +228,13 @@ fn a_row_damaged_by_a_foreign_writer_is_refused_and_harms_nobody_else() {
     shell.execute_batch("UPDATE keys SET seal = 'text', seal_key_id = x'ff' WHERE name = 'seal'").unwrap();
     assert_eq!(by_name(&store, "seal").unwrap().key.seal, Some(vec![]));
     // Rows nobody can present are left out.
-    for sql in ["UPDATE keys SET id = 'short' WHERE name = ?1", "UPDATE keys SET name = x'ff' WHERE name = ?1"] {
-        add(&store, "gone");
-        shell.execute(sql, ["gone"]).unwrap();
-        assert!(by_name(&store, "gone").is_none(), "{sql}");
+    for (name, sql) in [
+        ("gone-1", "UPDATE keys SET id = 'short' WHERE name = ?1"),
+        ("gone-2", "UPDATE keys SET name = x'ff' WHERE name = ?1"),
+    ] {
+        add(&store, name);
+        shell.execute(sql, [name]).unwrap();
+        assert!(by_name(&store, name).is_none(), "{sql}");
     }
     shell.execute_batch("UPDATE keys SET id = zeroblob(16) WHERE name = 'damaged-0'").unwrap();
     shell.execute_batch("INSERT INTO changes VALUES (9000000, x'00', 'of the future', 'x')").unwrap();
