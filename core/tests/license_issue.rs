@@ -152,6 +152,10 @@ fn the_document_is_keygens() {
         .collect();
     assert_eq!(listed, [&document["included"][1]["id"], &document["included"][2]["id"]]);
     assert_eq!(document["included"][1]["attributes"]["name"], "Video wall configuration");
+    // keygen-rs silently drops a resource that has no relationships.
+    for resource in document["included"].as_array().unwrap().iter().chain([&document["data"]]) {
+        assert!(resource["relationships"].is_object(), "{}", resource["type"]);
+    }
 }
 
 #[test]
