@@ -106,7 +106,7 @@ impl InspireAuth {
         let license = LicenseHalf::new(&options)?;
         let sealer = Sealer::new(&options.peppers)?;
         let store = open_store(&options.store)?;
-        let tagger = Tagger::new(&store.tag_key()?)?;
+        let tagger = Tagger::new(&store.tag_key()?);
         let compiler =
             Arc::new(Compiler { mac: ProcessMac::random()?, mode: options.mode, sealer, hasher: Arc::clone(&hasher) });
         let ceiling = options.max_hash_memory;

@@ -106,7 +106,7 @@ codes! {
     0 Ok "OK" 200 false vector
         "success";
         admin "nothing to do"; developer "nothing to do";
-    1 Pending "PENDING" - true "core/src/keys/authenticate.rs::no_wait_answers_pending_and_then_the_decision"
+    1 Pending "PENDING" - true "core/src/keys/tests/cold.rs::no_wait_answers_pending_and_then_the_decision"
         "not decided yet";
         admin "nothing to do"; developer "wait for the ticket, poll it, or give a callback";
 
@@ -140,7 +140,7 @@ codes! {
     109 PermissionDenied "PERMISSION_DENIED" 403 false vector
         "the actor may not do this";
         admin "sign in with a key that holds the write or admin level, and every level the changed key holds"; developer "see write_requirement and admin_requirement; an actor can only handle levels that it satisfies itself";
-    110 Cancelled "CANCELLED" - false "core/src/keys/authenticate.rs::a_cancelled_ticket_says_so"
+    110 Cancelled "CANCELLED" - false "core/src/keys/tests/cold.rs::a_cancelled_ticket_says_so"
         "the call was cancelled";
         admin "nothing to do"; developer "the ticket was cancelled by the host";
 

@@ -18,6 +18,9 @@ mod request;
 mod seal;
 mod ticket;
 
+#[cfg(test)]
+mod tests;
+
 pub use actor::{Actor, Caller};
 pub use credential::LEGACY_HEADER;
 pub use levels::{Requirement, RequirementSpec};

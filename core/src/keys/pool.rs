@@ -116,6 +116,9 @@ struct State {
     handles: Vec<thread::JoinHandle<()>>,
     idle: usize,
     closed: bool,
+    /// Flights that were ever started.
+    #[cfg(test)]
+    flown: usize,
 }
 
 struct Shared {
@@ -148,6 +151,10 @@ impl Pool {
             Arc::new(Flight { key, answer: OnceLock::new(), waiting: Mutex::default(), landed: Condvar::new() });
         self.enqueue(&mut state, Job { cost, credential: Some(key.0), flight: Some(Arc::clone(&flight)), run })?;
         state.flights.insert(key, Arc::clone(&flight));
+        #[cfg(test)]
+        {
+            state.flown += 1;
+        }
         Ok(flight)
     }
 
@@ -208,6 +215,19 @@ impl Pool {
             }
         }
         Ok(())
+    }
+
+    /// How many flights were ever started: what guesses must not cause.
+    #[cfg(test)]
+    pub(crate) fn flown(&self) -> usize {
+        self.0.state.lock().flown
+    }
+
+    /// Waits until everything handed over before has been done: only then is there room for a job that takes it all.
+    #[cfg(test)]
+    pub(crate) fn settle(&self) {
+        let whole = self.0.ceiling;
+        self.run(whole, || Ok(())).unwrap();
     }
 
     /// Bytes in use, for tests of the ceiling.

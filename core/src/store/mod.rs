@@ -14,7 +14,7 @@ mod sqlite;
 pub use memory::MemoryStore;
 pub use rows::{AuditEvent, CredentialRow, KeyRow, KeyWithCredentials, LicenseRow, Origin, Scheme, Strength, TagKey};
 #[cfg(feature = "sqlite")]
-pub use sqlite::{RestoreOptions, RestoreReport, SqliteStore};
+pub use sqlite::{LicenseRestored, RestoreOptions, RestoreReport, SqliteOptions, SqliteStore};
 
 use std::{fmt, time::Duration};
 
