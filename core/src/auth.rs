@@ -224,10 +224,7 @@ fn open_store(location: &StoreLocation) -> Result<Arc<dyn Store>> {
         StoreLocation::Memory => Ok(Arc::new(MemoryStore::new()?)),
         StoreLocation::Custom(store) => Ok(Arc::clone(store)),
         #[cfg(feature = "sqlite")]
-        StoreLocation::Path(path) => {
-            let _ = path;
-            todo!()
-        }
+        StoreLocation::Path(path) => Ok(Arc::new(crate::store::SqliteStore::open(path)?)),
         #[cfg(not(feature = "sqlite"))]
         StoreLocation::Path(_) => Err(Error::with(Code::UnsupportedOption, "this build has no SQLite store")),
     }

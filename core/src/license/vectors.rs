@@ -85,11 +85,12 @@ fn wrong_secrets_do_not_open() {
     }
 }
 
-/// One bit of each byte of the raw `enc` text and every bit of the signature, in every file.
+/// One bit of every fourth byte of the raw `enc` text and every bit of the signature, in every file; the sweep over all
+/// bits is the next test.
 #[test]
 fn a_flipped_bit_of_enc_or_sig_is_a_bad_signature() {
     for vector in vectors() {
-        flip(&vector, |at| [1 << (at % 8)].to_vec());
+        flip(&vector, |at| if at % 4 == 0 { vec![1 << (at / 4 % 8)] } else { vec![] });
     }
 }
 
