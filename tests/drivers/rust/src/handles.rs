@@ -92,7 +92,7 @@ pub(crate) fn close(handles: &mut Handles, arguments: &mut Arguments) -> Answer 
     success([])
 }
 
-/// The list `trusted_keys`; unlike other lists it may be left out where a handle is opened.
+/// The list `trusted_keys`, which may be empty.
 pub(crate) fn trusted_keys(arguments: &mut Arguments) -> Result<Vec<TrustedKey>> {
     arguments
         .objects("trusted_keys")?
