@@ -55,10 +55,7 @@ impl Ticket {
     /// The decision, if it has been taken. The first call after the hash has answered takes it.
     #[must_use]
     pub fn poll(&self) -> Option<Result<Principal>> {
-        match self.0.advance() {
-            Ok(result) => Some(result),
-            Err(_) => None,
-        }
+        self.0.advance().ok()
     }
 
     /// Waits for the decision: for ever, or at most so long.
