@@ -70,10 +70,7 @@ impl Page {
         let found = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Self {
-            width: asked.or_else(|| if terminal { found() } else { None }),
-            color: color && terminal && !plain,
-        }
+        Self { width: asked.or_else(|| if terminal { found() } else { None }), color: color && terminal && !plain }
     }
 
     fn bold(self, text: &str) -> String {
@@ -200,7 +197,8 @@ impl Facts {
 
     pub(crate) fn render(&self, page: Page) -> String {
         let names = self.lines.iter().map(|(name, _)| columns(name)).max().unwrap_or(0);
-        let room = page.width.map_or(usize::MAX, |width| width.saturating_sub(names.saturating_add(GAP)).max(NARROWEST));
+        let room =
+            page.width.map_or(usize::MAX, |width| width.saturating_sub(names.saturating_add(GAP)).max(NARROWEST));
         let mut text = String::new();
         for (name, value) in &self.lines {
             for (at, line) in wrap(value, room).iter().enumerate() {

@@ -39,7 +39,9 @@ pub(crate) fn moment(text: &str) -> Result<i64> {
         return now().checked_add(seconds).ok_or_else(|| Failure::usage(format!("{text} is too far away")));
     }
     text.parse::<Timestamp>().map(Timestamp::as_second).map_err(|_| {
-        Failure::usage(format!("{text:?} is neither a time such as 2030-01-31T12:00:00Z nor a length such as 90d or 12h"))
+        Failure::usage(format!(
+            "{text:?} is neither a time such as 2030-01-31T12:00:00Z nor a length such as 90d or 12h"
+        ))
     })
 }
 

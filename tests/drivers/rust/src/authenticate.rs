@@ -52,7 +52,10 @@ pub(crate) fn authenticate(handles: &mut Handles, arguments: &mut Arguments) -> 
     };
     let levels = auth.principal_levels(&principal)?;
     let number = if principal.is_anonymous() { None } else { Some(handles.keep(principal)) };
-    success([("http", 200.into()), ("principal", json!({"name": principal.name(), "levels": levels, "handle": number}))])
+    success([
+        ("http", 200.into()),
+        ("principal", json!({"name": principal.name(), "levels": levels, "handle": number})),
+    ])
 }
 
 /// Pairs of bytes, as received.
