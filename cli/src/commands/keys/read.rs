@@ -71,16 +71,21 @@ pub(super) fn list(context: &Context, arguments: &List) -> Result<Report> {
         return Ok(Report::new(json!({"keys": []}), ""));
     }
     let mut table =
-        Table::new(&["NAME", "STATE", "LEVELS", "CHANNEL", "EXPIRES", "LAST USED", "CREATED", "DESCRIPTION"]);
+        Table::new(&["NAME", "STATE", "LEVELS", "CHANNEL", "EXPIRES", "LAST USED", "CREATED", "DESCRIPTION"]).spare(&[
+            "CREATED",
+            "DESCRIPTION",
+            "LAST USED",
+            "CHANNEL",
+        ]);
     for record in &records {
         table.row(vec![
             record.name.as_str().into(),
             view::state(record, now).into(),
             record.levels.as_slice().into(),
             view::channel(record).into(),
-            time::shown_or(record.expires_at, "never", now).into(),
-            time::shown_or(record.last_used_at, "never", now).into(),
-            time::shown(record.created_at, now).into(),
+            time::brief(record.expires_at, "never", now).as_slice().into(),
+            time::brief(record.last_used_at, "never", now).as_slice().into(),
+            time::brief(Some(record.created_at), "", now).as_slice().into(),
             record.description.as_str().into(),
         ]);
     }

@@ -19,8 +19,8 @@ Examples:
   inspire-auth license status --trusted-keys-file vendor.pub
   inspire-auth license status --json | jq .status.state
 
-The answer always goes to standard output; the exit code says it again: 0 active, 4 not usable, 5 unlicensed.
-Give the trusted keys that the host gives: without them no license is believed.")]
+The answer always goes to standard output; the exit code says it again: 0 active, 3 not to be believed,
+4 not usable, 5 unlicensed. Give the trusted keys that the host gives: without them no license is believed.")]
 pub(crate) struct Status {}
 
 pub(super) fn status(context: &Context, _: &Status) -> Result<Report> {
@@ -76,11 +76,14 @@ fn text(status: &license::Status, entitlements: &[Entitlement], page: Page) -> S
         facts.add("License key", key);
     }
     if let Some(mode) = status.mode {
-        facts
-            .add("Activated", mode.as_str())
-            .add("Expires", time::shown_or(status.expires_at, "Never", now))
-            .add("File ends", time::shown_or(status.lease_expires_at, "Never", now))
-            .add("Validated", time::shown_or(status.last_validated_at, "never", now));
+        facts.add("Activated", mode.as_str());
+        // A file that can't be believed says nothing, not even that it never ends.
+        if status.reason.map_or(0, exit_of) != 3 {
+            facts
+                .add("Expires", time::shown_or(status.expires_at, "Never", now))
+                .add("File ends", time::shown_or(status.lease_expires_at, "Never", now));
+        }
+        facts.add("Validated", time::shown_or(status.last_validated_at, "never", now));
     }
     for warning in &status.warnings {
         facts.add("Warning", warning.as_str());
