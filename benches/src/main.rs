@@ -1,8 +1,13 @@
-//! Measurements behind the decisions, one a name: `cargo run --release -p inspire-auth-bench -- prf`.
+//! Measurements, one a name: `cargo run --release -p inspire-auth-bench -- prf` (or `warm`).
 #![allow(clippy::print_stdout, clippy::print_stderr)] // its output is its purpose
 #![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::expect_used)] // nothing here is untrusted
 
 use std::{hint::black_box, process::ExitCode, time::Instant};
+
+use inspire_auth_core::{
+    InspireAuth, Options, StoreLocation,
+    keys::{Caller, Channel, NewKey, Presented, Request},
+};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -17,8 +22,12 @@ fn main() -> ExitCode {
             prf();
             ExitCode::SUCCESS
         }
+        Some("warm") => {
+            warm();
+            ExitCode::SUCCESS
+        }
         _ => {
-            eprintln!("usage: inspire-auth-bench prf");
+            eprintln!("usage: inspire-auth-bench prf | warm");
             ExitCode::from(2)
         }
     }
@@ -59,6 +68,39 @@ fn prf() {
         for ((name, _), times) in candidates.iter().zip(&mut samples) {
             times.sort_by(f64::total_cmp);
             println!("  {name:<34} {:7.1} ns", times[ROUNDS / 2]);
+        }
+    }
+}
+
+/// One request, decided again and again, on each store: the right secret, a wrong one, a name that does not exist.
+fn warm() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let stores = [("memory", StoreLocation::Memory), ("sqlite", StoreLocation::Path(folder.path().join("warm.db")))];
+    for (store, location) in stores {
+        let auth = InspireAuth::open(Options::new(location)).expect("a store");
+        let mut key = NewKey::named("gateway-client-7");
+        key.levels = vec!["Authenticated/Ops/Write".to_owned()];
+        let created = auth.keys().create(&key, &Caller::system()).expect("a key");
+        let required =
+            auth.requirement(&"any(Authenticated/Ops/Write)".parse().expect("a requirement")).expect("a requirement");
+        let other = auth.keys().create(&NewKey::named("another"), &Caller::system()).expect("a key");
+        let right = format!("Bearer {}", created.credential().as_str());
+        let wrong = format!("Bearer gateway-client-7:{}", other.key.as_str());
+        let unknown = format!("Bearer nobody:{}", other.key.as_str());
+        for (what, value) in [("granted", &right), ("wrong secret", &wrong), ("unknown name", &unknown)] {
+            let mut request = Request::new(Presented::Authorization(value.as_bytes()), &required);
+            request.channel = Channel::Secure;
+            let expected = auth.authenticate(&request).is_ok();
+            let mut samples = Vec::with_capacity(ROUNDS);
+            for _ in 0..ROUNDS {
+                let start = Instant::now();
+                for _ in 0..CALLS {
+                    assert_eq!(black_box(auth.authenticate(black_box(&request))).is_ok(), expected);
+                }
+                samples.push(start.elapsed().as_nanos() as f64 / f64::from(CALLS));
+            }
+            samples.sort_by(f64::total_cmp);
+            println!("{store:<8} {what:<14} {:8.1} ns", samples[ROUNDS / 2]);
         }
     }
 }

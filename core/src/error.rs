@@ -124,7 +124,7 @@ codes! {
         admin "use 1 to 64 letters, digits, dots, underscores or hyphens, beginning with a letter or digit"; developer "names match [A-Za-z0-9][A-Za-z0-9._-]{0,63}";
     104 InvalidLevel "INVALID_LEVEL" - false vector
         "the security level is not valid";
-        admin "write levels as a path such as Authenticated/Roles/Operator; Public can't be granted"; developer "at most 8 segments of 1 to 64 characters of printable ASCII without / , ( ) \" \\, no space at an edge, no . or ..";
+        admin "write levels as a path such as Authenticated/Roles/Operator; Public can't be granted"; developer "at most 8 segments of 1 to 64 characters of printable ASCII without / , ( ) \" \\, no space at an edge, and no segment that is a dot or two";
     105 InvalidHash "INVALID_HASH" - false vector
         "the stored hash can't be used";
         admin "import a PHC string of argon2id, argon2i or argon2d within the documented bounds, or an Ignition token hash"; developer "bounds: m <= 1 GiB and <= max_hash_memory, t <= 64, p <= 16, salt 8 to 64 bytes, output 16 to 64 bytes; keyid and data are refused";

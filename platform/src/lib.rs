@@ -6,3 +6,5 @@ pub mod clock;
 pub mod fork;
 pub mod fs;
 pub mod machine;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;

@@ -54,7 +54,6 @@ pub(crate) struct Entry {
 pub(crate) struct Credential {
     pub(crate) id: Id,
     pub(crate) scheme: Scheme,
-    pub(crate) generated: bool,
     pub(crate) chosen: bool,
     pub(crate) tag: Option<(u32, u32)>,
     /// Unix seconds; `i64::MAX` is never.
@@ -99,7 +98,6 @@ impl Credential {
         Self {
             id: row.id,
             scheme: row.scheme,
-            generated: row.origin == Origin::Generated,
             chosen: row.origin == Origin::Imported && row.strength == Strength::Chosen,
             tag: row.tag_key_id.zip(row.tag),
             not_after: row.not_after.unwrap_or(i64::MAX),

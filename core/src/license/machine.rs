@@ -7,6 +7,7 @@
 use std::{fmt, path::PathBuf};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use inspire_auth_platform::machine as os;
 use sha2::Sha256;
 
 use super::hex;
@@ -135,36 +136,6 @@ impl Machine {
             part("taken from", source),
             part("fingerprint", fingerprint),
         ]
-    }
-}
-
-/// What the operating system says about the machine.
-mod os {
-    use std::{fs, io, path::Path};
-
-    /// The machine id of the system whose files begin at `root`; `None` where there is none.
-    pub(super) fn machine_id_in(root: &Path) -> io::Result<Option<String>> {
-        for place in ["etc/machine-id", "var/lib/dbus/machine-id"] {
-            match fs::read_to_string(root.join(place)) {
-                Ok(text) => {
-                    let id = text.trim();
-                    let hex = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-                    if hex && id.bytes().any(|byte| byte != b'0') {
-                        return Ok(Some(id.to_ascii_lowercase()));
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(None)
-    }
-
-    /// The kind of container, as far as it left a trace.
-    pub(super) fn container_in(root: &Path) -> Option<&'static str> {
-        let traces =
-            [(".dockerenv", "docker"), ("run/.containerenv", "podman"), ("run/systemd/container", "container")];
-        traces.into_iter().find(|(place, _)| root.join(place).exists()).map(|(_, name)| name)
     }
 }
 

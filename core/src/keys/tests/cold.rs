@@ -45,10 +45,12 @@ fn pending(attempt: Attempt) -> Ticket {
 
 fn stored(auth: &InspireAuth, name: &str) -> crate::store::KeyWithCredentials {
     let mut row = None;
-    auth.store().read(&mut |reader| {
-        row = reader.key_by_name(name)?;
-        Ok(())
-    }).unwrap();
+    auth.store()
+        .read(&mut |reader| {
+            row = reader.key_by_name(name)?;
+            Ok(())
+        })
+        .unwrap();
     row.unwrap()
 }
 
@@ -115,7 +117,11 @@ fn a_key_that_goes_while_it_is_hashed_is_refused() {
     let ticket = pending(begin(&there, &created.credential()));
     here.keys().delete("k", None, &Caller::system()).unwrap();
     let again = create(&here, "k", &[]);
-    assert_eq!(code(ticket.wait(None).unwrap()), Code::InvalidCredential, "another key of the same name is another key");
+    assert_eq!(
+        code(ticket.wait(None).unwrap()),
+        Code::InvalidCredential,
+        "another key of the same name is another key"
+    );
     assert_eq!(code(ask(&there, &again.credential())), Code::Ok);
 }
 
@@ -227,7 +233,8 @@ fn a_chosen_secret_is_never_remembered_and_has_a_failure_budget() {
 fn hmac_sha256_needs_no_slow_hash() {
     let mut options = options(StoreLocation::Memory);
     options.scheme = Scheme::HmacSha256;
-    options.peppers = vec![Pepper { id: "p".into(), secret: zeroize::Zeroizing::new(b"a pepper of some length".to_vec()) }];
+    options.peppers =
+        vec![Pepper { id: "p".into(), secret: zeroize::Zeroizing::new(b"a pepper of some length".to_vec()) }];
     let auth = InspireAuth::open(options).unwrap();
     let created = create(&auth, "k", &[]);
     assert!(stored(&auth, "k").credentials[0].hash.starts_with("$hmac-sha256$"));

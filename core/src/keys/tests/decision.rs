@@ -100,7 +100,10 @@ fn expiry_is_past_at_its_second() {
         request.now = Some(now);
         code(auth.authenticate(&request))
     };
-    assert_eq!((at(999), at(1000), at(1001), at(999)), (Code::Ok, Code::InvalidCredential, Code::InvalidCredential, Code::Ok));
+    assert_eq!(
+        (at(999), at(1000), at(1001), at(999)),
+        (Code::Ok, Code::InvalidCredential, Code::InvalidCredential, Code::Ok)
+    );
 }
 
 /// T26: the channel is what the host says, never what a header says.
@@ -134,7 +137,10 @@ fn a_secure_only_key_needs_a_secure_channel() {
     let auth = open();
     create(&auth, "k", &[]);
     let any = requirement("Authenticated");
-    assert_eq!(code(auth.authenticate(&Request::new(Presented::Authorization(b"Bearer k:wrong"), &any))), Code::InvalidCredential);
+    assert_eq!(
+        code(auth.authenticate(&Request::new(Presented::Authorization(b"Bearer k:wrong"), &any))),
+        Code::InvalidCredential
+    );
 }
 
 #[test]
@@ -228,7 +234,11 @@ fn every_mutator_is_obeyed_by_the_next_check() {
             |auth| drop(auth.keys().set_enabled("k", false, None, &Caller::system()).unwrap()),
             Code::InvalidCredential,
         ),
-        ("rename", |auth| drop(auth.keys().rename("k", "k2", None, &Caller::system()).unwrap()), Code::InvalidCredential),
+        (
+            "rename",
+            |auth| drop(auth.keys().rename("k", "k2", None, &Caller::system()).unwrap()),
+            Code::InvalidCredential,
+        ),
         ("rotate", |auth| drop(auth.keys().rotate("k", 0, None, &Caller::system()).unwrap()), Code::InvalidCredential),
         (
             "levels",
@@ -302,7 +312,10 @@ fn ignition_mode_ignores_system_levels_and_says_so() {
     let auth = InspireAuth::open(options).unwrap();
     let created = create(&auth, "k", &["Authenticated/Roles/Administrator", "Authenticated/Custom"]);
     assert_eq!(created.ignored_levels, ["Authenticated/Roles/Administrator"]);
-    assert_eq!(code(ask_for(&auth, &created.credential(), "Authenticated/Roles/Administrator")), Code::InsufficientLevel);
+    assert_eq!(
+        code(ask_for(&auth, &created.credential(), "Authenticated/Roles/Administrator")),
+        Code::InsufficientLevel
+    );
     assert_eq!(code(ask_for(&auth, &created.credential(), "Authenticated/Custom")), Code::Ok);
 }
 

@@ -21,7 +21,11 @@ struct Faulty {
 
 impl Faulty {
     fn new() -> Arc<Self> {
-        Arc::new(Self { store: MemoryStore::new().unwrap(), authority: AtomicBool::new(true), activity: AtomicBool::new(true) })
+        Arc::new(Self {
+            store: MemoryStore::new().unwrap(),
+            authority: AtomicBool::new(true),
+            activity: AtomicBool::new(true),
+        })
     }
 
     fn up(&self) -> Result<()> {

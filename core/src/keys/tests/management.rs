@@ -36,7 +36,9 @@ fn a_record_has_what_was_asked_for() {
 fn names_are_checked_and_unique_byte_for_byte() {
     let auth = open();
     let long = "x".repeat(65);
-    for bad in ["", ".a", "-a", "_a", "a b", "a:b", "a~b", "a/b", "ä", "a\0b", "a\r\nb", "a,b", "a\u{200b}", "e\u{301}", &long] {
+    for bad in
+        ["", ".a", "-a", "_a", "a b", "a:b", "a~b", "a/b", "ä", "a\0b", "a\r\nb", "a,b", "a\u{200b}", "e\u{301}", &long]
+    {
         assert_eq!(error(auth.keys().create(&NewKey::named(bad), &Caller::system())), Code::InvalidName, "{bad:?}");
     }
     create(&auth, "Key", &[]);
@@ -114,8 +116,10 @@ fn a_duplicate_keeps_the_settings_and_has_its_own_secret() {
     let original = auth.keys().create(&key, &Caller::system()).unwrap();
     let copy = auth.keys().duplicate("a", "b", None, &Caller::system()).unwrap();
     let (a, b) = (&original.record, &copy.record);
-    assert_eq!((&a.description, &a.levels, a.require_secure, a.enabled, a.expires_at),
-        (&b.description, &b.levels, b.require_secure, b.enabled, b.expires_at));
+    assert_eq!(
+        (&a.description, &a.levels, a.require_secure, a.enabled, a.expires_at),
+        (&b.description, &b.levels, b.require_secure, b.enabled, b.expires_at)
+    );
     assert_ne!(a.id, b.id);
     assert_ne!(*original.key, *copy.key);
     assert_eq!(b.revision, 1);
@@ -151,7 +155,10 @@ fn lists_are_sorted_paged_and_filtered() {
     assert_eq!(names(&ListFilter { level: Some("Ops".into()), ..Default::default() }), ["a", "a-b", "a.b"]);
     assert_eq!(names(&ListFilter { level: Some("Ops".into()), limit: Some(1), ..Default::default() }), ["a"]);
     assert_eq!(names(&ListFilter { limit: Some(0), ..Default::default() }), [] as [&str; 0]);
-    assert_eq!(error(auth.keys().list(&ListFilter { level: Some("//".into()), ..Default::default() })), Code::InvalidLevel);
+    assert_eq!(
+        error(auth.keys().list(&ListFilter { level: Some("//".into()), ..Default::default() })),
+        Code::InvalidLevel
+    );
     assert_eq!(auth.keys().export().unwrap().len(), 5);
 }
 
@@ -181,7 +188,10 @@ fn a_principal_needs_the_write_level_and_the_levels_it_hands_out() {
     // A writer can't take over, widen or revive what is above it.
     assert_eq!(error(keys.rotate("y", 0, None, &by(&writer))), Code::PermissionDenied);
     assert_eq!(error(keys.duplicate("y", "z", None, &by(&writer))), Code::PermissionDenied);
-    let levels = |list: &[&str]| KeyUpdate { levels: Some(list.iter().map(|l| (*l).to_owned()).collect()), ..Default::default() };
+    let levels = |list: &[&str]| KeyUpdate {
+        levels: Some(list.iter().map(|l| (*l).to_owned()).collect()),
+        ..Default::default()
+    };
     assert_eq!(error(keys.update("x", 1, &levels(&["Ops/Admin"]), &by(&writer))), Code::PermissionDenied);
     assert_eq!(error(keys.update("y", 1, &levels(&[]), &by(&writer))), Code::PermissionDenied);
     let open = KeyUpdate { require_secure: Some(false), ..Default::default() };

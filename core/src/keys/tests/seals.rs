@@ -7,17 +7,22 @@ fn with_pepper(store: &Arc<dyn Store>, peppers: &[&str]) -> InspireAuth {
     let mut options = options(StoreLocation::Custom(Arc::clone(store)));
     options.peppers = peppers
         .iter()
-        .map(|id| Pepper { id: (*id).to_owned(), secret: zeroize::Zeroizing::new(format!("pepper {id} of some length").into_bytes()) })
+        .map(|id| Pepper {
+            id: (*id).to_owned(),
+            secret: zeroize::Zeroizing::new(format!("pepper {id} of some length").into_bytes()),
+        })
         .collect();
     InspireAuth::open(options).unwrap()
 }
 
 fn row(auth: &InspireAuth, name: &str) -> KeyWithCredentials {
     let mut row = None;
-    auth.store().read(&mut |reader| {
-        row = reader.key_by_name(name)?;
-        Ok(())
-    }).unwrap();
+    auth.store()
+        .read(&mut |reader| {
+            row = reader.key_by_name(name)?;
+            Ok(())
+        })
+        .unwrap();
     row.unwrap()
 }
 
@@ -42,15 +47,19 @@ fn a_row_changed_behind_the_librarys_back_is_refused() {
         let mut bad = good.clone();
         tamper(&mut bad);
         assert_ne!(bad, good);
-        store.write(&mut |tx| {
-            tx.update_key(&bad.key)?;
-            tx.update_credential(&bad.credentials[0])
-        }).unwrap();
+        store
+            .write(&mut |tx| {
+                tx.update_key(&bad.key)?;
+                tx.update_credential(&bad.credentials[0])
+            })
+            .unwrap();
         assert_eq!(code(ask(&auth, &created.credential())), Code::InvalidCredential);
-        store.write(&mut |tx| {
-            tx.update_key(&good.key)?;
-            tx.update_credential(&good.credentials[0])
-        }).unwrap();
+        store
+            .write(&mut |tx| {
+                tx.update_key(&good.key)?;
+                tx.update_credential(&good.credentials[0])
+            })
+            .unwrap();
         assert_eq!(code(ask(&auth, &created.credential())), Code::Ok);
     }
     assert!(auth.audit(10).unwrap().iter().any(|event| event.detail.contains("not sealed")));

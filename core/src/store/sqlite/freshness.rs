@@ -10,24 +10,26 @@
 //! * A file of another identity at the same path is refused even when its log fits: SQLite reads it through the
 //!   `-wal` that the former file left behind, so that nothing in it is evidence, the log included.
 //!
-//! **Adoption** is one entry of kind `adoption` in the log. Its generation is above every generation that any history
-//! of this store can have reached (it is at least the present time in 2^-20 seconds, and 2^32 above both the
-//! database's and the adopting handle's own), so each handle decides alone: an adoption above what I know was made
-//! after it, by someone who meant what is there now. No handle needs to be told, and none takes an adoption from
-//! before its own time for a new one.
+//! **Adoption** is one entry of kind `adoption` in the log. Its generation is the time, in units of 2^-20 seconds, and
+//! so above every generation that any history of this store can have reached (see `write::adoption`). Each handle
+//! therefore decides alone: an adoption above what I know was made after it, by someone who meant what is there now. No
+//! handle needs to be told, and none takes an adoption from before its own time for a new one. (The database's
+//! generation plus a constant would not do: a history that was adopted once and is then replaced by its own older copy
+//! would be adopted to the same number again, which is not above what its handles know.)
 
 use std::sync::Arc;
 
 use inspire_auth_platform::{
     clock::monotonic_millis,
     fs::{self, FileIdentity},
+    sqlite::Watch,
 };
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use zeroize::Zeroizing;
 
 use super::{
     Shared,
-    connections::{Lanes, Link, data_version},
+    connections::{Lanes, Link},
     faults::{Fault, from_io},
 };
 use crate::{
@@ -59,13 +61,21 @@ pub(super) struct History {
 /// What the check's own connection last saw.
 #[derive(Debug, Default)]
 pub(super) struct Fresh {
-    pub(super) link: Option<Link>,
+    pub(super) link: Option<Asked>,
     data_version: i64,
     looked_at: Option<u64>,
     /// What was found at this `data_version`; `None` is to be found out.
     generation: Option<u64>,
     /// Another history was found at this `data_version`.
     refused: bool,
+}
+
+/// The connection that is asked on every check: `PRAGMA data_version` moves iff another connection, in any process,
+/// committed since it was last asked on this one.
+#[derive(Debug)]
+pub(super) struct Asked {
+    watch: Watch,
+    file: FileIdentity,
 }
 
 /// How the database relates to what a handle knows.
@@ -82,18 +92,9 @@ impl Shared {
         let lanes = self.connections.lanes()?;
         let mut lane = lanes.freshness.lock();
         let fresh = &mut lane.value;
-        let now = monotonic_millis();
-        if fresh.looked_at.is_none_or(|at| now.saturating_sub(at) >= LOOK_EVERY_MS) {
-            self.look(fresh, &lanes)?;
-            // Only now: a look that failed is due again at the next check.
-            fresh.looked_at = Some(now);
-        }
-        if fresh.link.is_none() {
-            fresh.link = Some(self.open_link()?);
-            (fresh.generation, fresh.refused) = (None, false);
-        }
-        let Some(link) = &fresh.link else { return Err(Error::new(Code::Internal)) };
-        let seen = data_version(&link.connection)?;
+        self.look(fresh, &lanes)?;
+        let Some(link) = &mut fresh.link else { return Err(Error::new(Code::Internal)) };
+        let seen = link.watch.ask().fault()?;
         if seen == fresh.data_version {
             match fresh.generation {
                 Some(generation) => return Ok(generation),
@@ -104,7 +105,7 @@ impl Shared {
         (fresh.generation, fresh.refused) = (None, false);
         // The number was asked first: a commit between the two is seen again at the next check.
         fresh.data_version = seen;
-        let found = self.verified(link, |mark, _| Ok(mark.generation));
+        let found = self.verified(link.watch.connection(), &link.file, |mark, _| Ok(mark.generation));
         match found {
             Ok(generation) => {
                 let generation = u64::try_from(generation).unwrap_or(0);
@@ -118,21 +119,46 @@ impl Shared {
         }
     }
 
-    /// Looks at the file by `stat`: was it replaced, or written by other means than SQLite?
+    /// As [`Shared::read`], but on the check's own connection: what a check needs to follow a change must not wait
+    /// behind somebody's list of all keys.
+    pub(super) fn read_at_once<T>(&self, body: impl FnOnce(Mark, &Connection) -> Result<T>) -> Result<T> {
+        let lanes = self.connections.lanes()?;
+        let mut lane = lanes.freshness.lock();
+        self.look(&mut lane.value, &lanes)?;
+        let Some(link) = &lane.value.link else { return Err(Error::new(Code::Internal)) };
+        self.verified(link.watch.connection(), &link.file, body)
+    }
+
+    /// Leaves a connection to the file that has the store's name, as of at most [`LOOK_EVERY_MS`] ago: was it
+    /// replaced, or written by other means than SQLite?
     fn look(&self, fresh: &mut Fresh, lanes: &Lanes) -> Result<()> {
-        let file = fs::identity(&self.path).map_err(from_io)?;
-        let Some(link) = &fresh.link else { return Ok(()) };
-        if !link.file.same_file(&file) {
-            // Every connection to the former file goes before the new file is opened: the two would share a `-shm`
-            // file, and SQLite truncates that under the former's feet. A lane that is busy now is tried again.
+        let now = monotonic_millis();
+        if fresh.looked_at.is_none_or(|at| now.saturating_sub(at) >= LOOK_EVERY_MS) {
+            let file = fs::identity(&self.path).map_err(from_io)?;
+            match &fresh.link {
+                Some(link) if !link.file.same_file(&file) => {
+                    // Every connection to the former file goes before the new file is opened: the two would share a
+                    // `-shm` file, and SQLite truncates that under the former's feet. A lane that is busy now is tried
+                    // again at the next check.
+                    (fresh.generation, fresh.refused) = (None, false);
+                    let others = (lanes.reader.try_lock(), lanes.writer.try_lock(), lanes.backup.try_lock());
+                    let (Some(mut reader), Some(mut writer), Some(mut backup)) = others else {
+                        return Err(refusal());
+                    };
+                    (reader.value, writer.value, backup.value, fresh.link) = (None, None, None, None);
+                }
+                // Written since the last look: by a checkpoint, as a rule. Should somebody have copied another file
+                // over this one, only a connection without cached pages sees it.
+                Some(link) if link.file != file => fresh.link = None,
+                _ => {}
+            }
+            // Only now: a look that failed is due again at the next check.
+            fresh.looked_at = Some(now);
+        }
+        if fresh.link.is_none() {
+            let Link { connection, file } = self.open_link()?;
+            fresh.link = Some(Asked { watch: Watch::new(connection, "PRAGMA data_version").fault()?, file });
             (fresh.generation, fresh.refused) = (None, false);
-            let (reader, writer) = (lanes.reader.try_lock(), lanes.writer.try_lock());
-            let (Some(mut reader), Some(mut writer)) = (reader, writer) else { return Err(refusal()) };
-            (reader.value, writer.value, fresh.link) = (None, None, None);
-        } else if link.file != file {
-            // Written since the last look: by a checkpoint, as a rule. Should somebody have copied another file over
-            // this one, only a connection without cached pages sees it.
-            (fresh.generation, fresh.refused, fresh.link) = (None, false, None);
         }
         Ok(())
     }
@@ -178,25 +204,32 @@ impl Shared {
         let lanes = self.connections.lanes()?;
         let mut lane = lanes.reader.lock();
         let link = self.ensure(&mut lane.value)?;
-        self.verified(link, body)
+        self.verified(&link.connection, &link.file, body)
     }
 
-    /// As [`Shared::read`], for what can't run inside a transaction: the history is judged just before.
-    pub(super) fn read_outside_transaction<T>(&self, body: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    /// As [`Shared::read`], for what can't run inside a transaction and takes long: the history is judged just before,
+    /// on a connection that is opened for it.
+    pub(super) fn read_aside<T>(&self, body: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         self.settle()?;
         let lanes = self.connections.lanes()?;
-        let mut lane = lanes.reader.lock();
+        let mut lane = lanes.backup.lock();
         let link = self.ensure(&mut lane.value)?;
-        self.verified(link, |_, _| Ok(()))?;
-        body(&link.connection)
+        let done = self.verified(&link.connection, &link.file, |_, _| Ok(())).and_then(|()| body(&link.connection));
+        lane.value = None;
+        done
     }
 
     /// Runs `body` in a read transaction on a database that continues what this handle knows.
-    fn verified<T>(&self, link: &Link, body: impl FnOnce(Mark, &Connection) -> Result<T>) -> Result<T> {
+    fn verified<T>(
+        &self,
+        connection: &Connection,
+        file: &FileIdentity,
+        body: impl FnOnce(Mark, &Connection) -> Result<T>,
+    ) -> Result<T> {
         // Before the transaction: what this handle knows by now, the snapshot taken after must hold.
         let known = self.history.load_full();
-        let transaction = Transaction::new_unchecked(&link.connection, TransactionBehavior::Deferred).fault()?;
-        let now = self.judge(&known, link, &transaction)?;
+        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Deferred).fault()?;
+        let now = self.judge(&known, file, &transaction)?;
         let done = body(now.mark, &transaction)?;
         // Nothing was written; ending the read can't fail in a way that matters.
         let _ = transaction.finish();
@@ -204,19 +237,19 @@ impl Shared {
         Ok(done)
     }
 
-    /// Whether the database of `link`, in the open transaction, continues what is `known`, and what it is now.
+    /// Whether the database in `file`, in the open transaction, continues what is `known`, and what it is now.
     ///
     /// # Errors
     /// `STORE_HISTORY_CHANGED` when it does not; a `STORE_*` code by cause.
-    pub(super) fn judge(&self, known: &Arc<History>, link: &Link, transaction: &Connection) -> Result<Verified> {
+    pub(super) fn judge(&self, known: &History, file: &FileIdentity, transaction: &Connection) -> Result<Verified> {
         let mark = read_mark(transaction)?;
-        let same_file = link.file.same_file(&known.home);
+        let same_file = file.same_file(&known.home);
         match compare(&known.mark, mark, same_file, transaction)? {
             Verdict::Another => Err(refusal()),
             verdict => {
                 let changed = verdict == Verdict::Adopted || mark != known.mark;
                 let tag_key = if changed { read_tag_key(transaction)? } else { known.tag_key.clone() };
-                Ok(Verified { mark, history: changed.then(|| History { mark, home: link.file, tag_key }) })
+                Ok(Verified { mark, history: changed.then(|| History { mark, home: *file, tag_key }) })
             }
         }
     }

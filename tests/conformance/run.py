@@ -1,0 +1,355 @@
+#!/usr/bin/env python3
+"""Feeds every vector to every driver and compares.
+
+    tests/conformance/run.py --driver rust=PROGRAM --driver c=PROGRAM ...
+
+A vector is a list of steps; each step is a request and what the answer must hold. Each vector runs in handles of its
+own, which are closed behind it. It fails when a driver answers otherwise than expected, when two drivers answer
+differently, when an operation of the contract or a code marked `vector` is reached by no vector, and when a driver's
+answer has other members than the contract says. The last line is `N passed, N failed, N skipped`.
+
+What a vector can say:
+
+    {"$bind": "k"}       takes whatever value stands there (not null) under the name k
+    {"$any": "integer"}  any value of this kind: string, integer, number, bool, object, array, null, any
+    "${k}"               the value taken as k, of its own type when it is the whole string, else as text
+    "${tmp}"             an empty folder of this vector's own
+    {"$join": [...]}     these texts, one after the other, for a text that is too long to write down;
+                         {"$repeat": "x", "times": 9} is one of them
+
+An expected object is a subset: members that it does not name are free. A list is compared whole.
+"""
+
+import argparse
+import glob
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+
+import protocol
+from protocol import Driver, DriverError, clip
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+VECTORS = os.path.join(os.path.dirname(HERE), "vectors")
+SCHEMA = "inspire-auth-vectors-1"
+
+KINDS = {
+    "string": lambda value: isinstance(value, str),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
+    "bool": lambda value: isinstance(value, bool),
+    "object": lambda value: isinstance(value, dict),
+    "array": lambda value: isinstance(value, list),
+    "null": lambda value: value is None,
+    "any": lambda value: True,
+}
+
+# Members whose values are random, counted by the driver, or read from a clock: of these two drivers need to agree on
+# the kind only. Their exact values are checked by the vectors that give a `now`.
+VOLATILE = {
+    "keys.": {"key", "id", "created_at", "updated_at", "last_used_at"},
+    "authenticate": {"handle"},
+    "open": {"handle"},
+    "license.": {"last_validated_at"},
+}
+
+VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+class VectorError(Exception):
+    """The vector itself is wrong."""
+
+
+def substitute(value, variables):
+    """The value with every `${name}` replaced."""
+    if isinstance(value, dict) and value.keys() == {"$join"}:
+        return "".join(joined(part, variables) for part in value["$join"])
+    if isinstance(value, dict):
+        return {name: substitute(member, variables) for name, member in value.items()}
+    if isinstance(value, list):
+        return [substitute(member, variables) for member in value]
+    if not isinstance(value, str):
+        return value
+
+    def look_up(match):
+        if match.group(1) not in variables:
+            raise VectorError(f"nothing was bound to {match.group(0)}")
+        return variables[match.group(1)]
+
+    whole = VARIABLE.fullmatch(value)
+    return look_up(whole) if whole else VARIABLE.sub(lambda match: str(look_up(match)), value)
+
+
+def joined(part, variables):
+    if isinstance(part, dict):
+        return part["$repeat"] * part["times"]
+    return substitute(part, variables)
+
+
+def match(expected, got, variables, path=""):
+    """Compares, binds, and returns the differences as lines."""
+    where = path or "answer"
+    if isinstance(expected, dict) and expected.keys() == {"$bind"}:
+        if got is None:
+            return [f"{where}: expected a value to take as {expected['$bind']}, got null"]
+        variables[expected["$bind"]] = got
+        return []
+    if isinstance(expected, dict) and expected.keys() == {"$any"}:
+        kind = expected["$any"]
+        if kind not in KINDS:
+            raise VectorError(f"there is no kind `{kind}`")
+        return [] if KINDS[kind](got) else [f"{where}: expected any {kind}, got {shown(got)}"]
+    if isinstance(expected, dict):
+        if not isinstance(got, dict):
+            return [f"{where}: expected an object, got {shown(got)}"]
+        lines = []
+        for name, member in expected.items():
+            if name not in got:
+                lines.append(f"{path}.{name}: expected {shown(member)}, got nothing")
+            else:
+                lines += match(member, got[name], variables, f"{path}.{name}")
+        return lines
+    if isinstance(expected, list):
+        if not isinstance(got, list) or len(got) != len(expected):
+            return [f"{where}: expected {shown(expected)}, got {shown(got)}"]
+        pairs = enumerate(zip(expected, got))
+        return [line for at, (one, other) in pairs for line in match(one, other, variables, f"{path}[{at}]")]
+    expected = substitute(expected, variables)
+    # True is 1 in Python, but not in JSON.
+    if type(expected) is not type(got) or expected != got:
+        return [f"{where}: expected {shown(expected)}, got {shown(got)}"]
+    return []
+
+
+def shown(value):
+    return clip(json.dumps(value, ensure_ascii=False))
+
+
+def comparable(op, answer, temporary):
+    """The answer with what may differ between drivers reduced to its kind."""
+    volatile = set()
+    # An inspected file is the same in every driver, to the last member.
+    if op != "license.inspect":
+        volatile = set().union(*(members for prefix, members in VOLATILE.items() if op.startswith(prefix)))
+
+    def reduce(value, name=None):
+        if name in volatile and value is not None:
+            return f"<{type(value).__name__}>"
+        if isinstance(value, dict):
+            return {member: reduce(inner, member) for member, inner in value.items()}
+        if isinstance(value, list):
+            return [reduce(inner) for inner in value]
+        return value.replace(temporary, "<tmp>") if isinstance(value, str) else value
+
+    # A refusal may write its absent members as null or not at all.
+    refused = answer["result"] != "OK"
+    return reduce({name: value for name, value in answer.items() if name != "id" and not (refused and value is None)})
+
+
+class Run:
+    """Everything that happens with one driver."""
+
+    def __init__(self, name, command, temporary):
+        self.driver = Driver(name, command)
+        self.name = name
+        self.temporary = temporary
+        self.passed = 0
+        self.failed = 0
+        self.ops = set()
+        self.codes = set()
+        self.answers = {}
+        self.problems = []
+        self.table = None
+
+    def read_table(self):
+        answer = self.driver.ask({"op": "errors"})
+        table = answer.get("errors")
+        if answer["result"] != "OK" or not isinstance(table, list):
+            raise DriverError(f"{self.name}: `errors` answers {shown(answer)}")
+        self.table = {entry["code"]: entry for entry in table}
+
+    def test(self, key, test, store):
+        """Runs one vector; returns the lines that say what went wrong."""
+        folder = tempfile.mkdtemp(dir=self.temporary)
+        variables = {"tmp": folder}
+        handles = []
+        answers = self.answers[key] = []
+        lines = []
+        try:
+            for number, step in enumerate(test["steps"], 1):
+                request = substitute(step["request"], variables)
+                if store == "sqlite" and request.get("op") == "open" and request.get("store") == ":memory:":
+                    request["store"] = os.path.join(folder, f"memory-{number}.db")
+                op = request.get("op")
+                answer = self.driver.ask(request)
+                self.ops.add(op)
+                self.codes.update(protocol.codes_of(answer))
+                if op == "open" and answer["result"] == "OK":
+                    handles.append(answer.get("handle"))
+                answers.append(comparable(op if isinstance(op, str) else "", answer, folder))
+                problems = match(step["expect"], answer, variables)
+                problems += protocol.shape_problems(op, answer)
+                problems += self.code_problems(op, answer)
+                if problems:
+                    lines.append(f"step {number}: {shown(request)}")
+                    lines += [f"    {problem}" for problem in problems]
+                    lines.append(f"    the answer: {shown(answer)}")
+                    break
+        except VectorError as error:
+            lines.append(f"step {number}: the vector is wrong: {error}")
+        finally:
+            for handle in handles:
+                self.driver.ask({"op": "close", "handle": handle})
+            shutil.rmtree(folder, ignore_errors=True)
+        if lines:
+            self.failed += 1
+        else:
+            self.passed += 1
+        return lines
+
+    def code_problems(self, op, answer):
+        """A code that the driver's own table does not have; UNKNOWN_OP for what the contract names."""
+        if answer["result"] == protocol.UNKNOWN_OP:
+            return [f"the driver does not know `{op}`"] if op in protocol.FIELDS else []
+        return [f"`{code}` is not in the driver's error table" for code in protocol.codes_of(answer)
+                if code not in self.table]
+
+
+def load(paths):
+    """Every test, as (file, group note, test); ids are unique and flags are explained."""
+    tests = []
+    seen = {}
+    for path in paths:
+        name = os.path.basename(path)
+        with open(path, encoding="utf-8") as file:
+            data = json.load(file)
+        if data.get("schema") != SCHEMA:
+            raise SystemExit(f"{path}: schema {data.get('schema')!r}, expected {SCHEMA!r}")
+        used = set()
+        for group in data["testGroups"]:
+            for test in group["tests"]:
+                key = (name, test["tcId"])
+                if key in seen:
+                    raise SystemExit(f"{path}: tcId {test['tcId']} stands twice")
+                seen[key] = True
+                used.update(test["flags"])
+                tests.append((name, group["note"], test))
+        unexplained = used - data["notes"].keys()
+        if unexplained:
+            raise SystemExit(f"{path}: flags without a note: {sorted(unexplained)}")
+    return tests
+
+
+def run_driver(run, tests, stores, only):
+    """All vectors through one driver; prints what fails."""
+    run.read_table()
+    for store in stores:
+        for name, note, test in tests:
+            if only and test["tcId"] not in only:
+                continue
+            key = (store, name, test["tcId"])
+            lines = run.test(key, test, store)
+            if lines:
+                print(f"\nFAIL {run.name}, {store}, {name} {test['tcId']}: {test['comment']}")
+                print(f"     {note}; flags: {', '.join(test['flags']) or 'none'}")
+                print("\n".join(f"  {line}" for line in lines))
+
+
+def compare(first, other, tests):
+    """Where two drivers answer differently; returns (passed, failed)."""
+    comments = {(name, test["tcId"]): test for name, _, test in tests}
+    passed = failed = 0
+    for key, answers in first.answers.items():
+        others = other.answers.get(key)
+        if others == answers:
+            passed += 1
+            continue
+        failed += 1
+        store, name, number = key
+        print(f"\nDIFFER {first.name} and {other.name}, {store}, {name} {number}: {comments[name, number]['comment']}")
+        for at, (one, two) in enumerate(zip(answers, others or []), 1):
+            if one != two:
+                print(f"  step {at}: {shown(comments[name, number]['steps'][at - 1]['request'])}")
+                for member in sorted(one.keys() | two.keys()):
+                    if one.get(member) != two.get(member):
+                        print(f"    {member}: {first.name} {shown(one.get(member))}")
+                        print(f"    {' ' * len(member)}  {other.name} {shown(two.get(member))}")
+                break
+        else:
+            print(f"  {first.name} took {len(answers)} steps, {other.name} {len(others or [])}")
+    return passed, failed
+
+
+def completeness(run, whole):
+    """What the vectors leave out, as lines."""
+    if not whole:
+        return []
+    problems = [f"no vector uses `{op}`" for op in sorted(protocol.FIELDS.keys() - run.ops - {"errors"})]
+    for code, entry in sorted(run.table.items()):
+        if entry["vector"] and code not in run.codes:
+            problems.append(f"`{code}` is marked `vector` and no vector reaches it")
+    return problems
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    protocol.add_driver_arguments(parser)
+    parser.add_argument("--stores", default="memory", help="memory, sqlite or both with a comma: what `:memory:` opens")
+    parser.add_argument("--only", default="", metavar="ID,ID", help="only the vectors with these ids")
+    parser.add_argument("vectors", nargs="*", help="files of vectors; default all of tests/vectors")
+    arguments = parser.parse_args()
+    if not arguments.driver:
+        parser.error("give at least one --driver NAME=COMMAND")
+    stores = arguments.stores.split(",")
+    if not set(stores) <= {"memory", "sqlite"}:
+        parser.error("--stores takes memory and sqlite")
+    only = {int(number) for number in arguments.only.split(",") if number}
+    paths = arguments.vectors or sorted(glob.glob(os.path.join(VECTORS, "*.json")))
+    tests = load(paths)
+    if not tests:
+        raise SystemExit("there are no vectors")
+
+    passed = failed = 0
+    runs = []
+    with tempfile.TemporaryDirectory(prefix="inspire-conformance-") as temporary:
+        for name, command in arguments.driver:
+            run = Run(name, command, temporary)
+            try:
+                run_driver(run, tests, stores, only)
+                problems = completeness(run, whole=not arguments.vectors and not only)
+                runs.append(run)
+            except DriverError as error:
+                # The driver's remaining vectors did not run: that is one failure, and it says where.
+                problems = [str(error)]
+            code = run.driver.close()
+            if code != 0:
+                problems.append(f"the driver ended with {code}")
+            for problem in problems:
+                print(f"\nFAIL {name}: {problem}")
+            print(f"{name}: {run.passed} passed, {run.failed + len(problems)} failed")
+            passed += run.passed
+            failed += run.failed + len(problems)
+
+    for other in runs[1:]:
+        first = runs[0]
+        if first.table != other.table:
+            failed += 1
+            codes = sorted(first.table.keys() | other.table.keys())
+            different = [code for code in codes if first.table.get(code) != other.table.get(code)]
+            print(f"\nDIFFER {first.name} and {other.name}: their error tables at {different}")
+        else:
+            passed += 1
+        agree, disagree = compare(first, other, tests)
+        print(f"{first.name} and {other.name}: {agree} alike, {disagree} different")
+        passed += agree
+        failed += disagree
+
+    print(f"{passed} passed, {failed} failed, 0 skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

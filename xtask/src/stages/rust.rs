@@ -1,0 +1,98 @@
+//! Rust's own checks and tests.
+
+use std::process::Command;
+
+use super::Report;
+use crate::{Failure, Outcome, need, run};
+
+pub(super) fn fmt() -> Outcome<Report> {
+    need::component("fmt", "rustfmt")?;
+    run::output(run::cargo().args(["fmt", "--all", "--check"]))
+        .map_err(|failure| Failure::Failed(format!("{failure}\nTo format: cargo fmt --all")))?;
+    Ok(Report::one())
+}
+
+pub(super) fn clippy() -> Outcome<Report> {
+    need::component("clippy", "clippy")?;
+    run::output(run::cargo().args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    Ok(Report::one())
+}
+
+pub(super) fn doc() -> Outcome<Report> {
+    let mut command = run::cargo();
+    command.args(["doc", "--quiet", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
+    run::output(&mut command)?;
+    Ok(Report::one())
+}
+
+/// Every test by nextest (a process each) or cargo's own runner, then the examples in the documentation.
+pub(super) fn tests() -> Outcome<Report> {
+    let mut report = Report::default();
+    if need::has_nextest() {
+        let mut command = run::cargo();
+        command.args(["nextest", "run", "--workspace", "--no-fail-fast", "--color", "never", "--status-level", "fail"]);
+        add(&mut report, &mut command, nextest_counts)?;
+        add(&mut report, run::cargo().args(["test", "--workspace", "--doc", "--no-fail-fast"]), libtest_counts)?;
+        report.remark = "nextest".to_owned();
+    } else {
+        add(&mut report, run::cargo().args(["test", "--workspace", "--no-fail-fast"]), libtest_counts)?;
+        report.remark = "cargo test; `cargo xtask tools` installs nextest".to_owned();
+    }
+    Ok(report)
+}
+
+/// Passed, failed, skipped.
+type Counts = (usize, usize, usize);
+
+fn add(report: &mut Report, command: &mut Command, counts: fn(&str) -> Option<Counts>) -> Outcome {
+    let output = run::captured(command)?;
+    let wrote = run::both(&output);
+    let (passed, failed, skipped) = counts(&wrote).unwrap_or_default();
+    if output.status.success() && passed == 0 {
+        return Err(format!("`{}` ran no test\n{wrote}", run::shown(command)).into());
+    }
+    report.passed += passed;
+    report.skipped += skipped;
+    if !output.status.success() {
+        // A failure that is in no count (it did not compile, a test binary died) is one failure.
+        report.failed += failed.max(1);
+        report.failures.push(format!("`{}`\n{wrote}", run::shown(command)));
+    }
+    Ok(())
+}
+
+/// From `Summary [   1.2s] 150 tests run: 148 passed (2 slow), 2 failed, 3 skipped`.
+fn nextest_counts(wrote: &str) -> Option<Counts> {
+    let summary = wrote.lines().rfind(|line| line.trim_start().starts_with("Summary ["))?;
+    let count = |words: &[&str]| words.iter().map(|word| number_before(summary, word)).sum();
+    Some((count(&["passed"]), count(&["failed", "timed out", "exec failed"]), count(&["skipped"])))
+}
+
+/// The sum of all `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out`.
+fn libtest_counts(wrote: &str) -> Option<Counts> {
+    let results: Vec<&str> = wrote.lines().filter(|line| line.starts_with("test result: ")).collect();
+    let count = |word| results.iter().map(|line| number_before(line, word)).sum();
+    (!results.is_empty()).then(|| (count("passed"), count("failed"), count("ignored")))
+}
+
+/// The number directly before a word, 0 when there is none.
+fn number_before(line: &str, word: &str) -> usize {
+    let before = line.split(word).next().filter(|before| before.len() < line.len()).unwrap_or_default();
+    before.trim_end().rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_runners_summaries_are_read() {
+        let nextest =
+            "x\n     Summary [   1.234s] 150 tests run: 147 passed (2 slow), 2 failed, 1 timed out, 3 skipped\n";
+        assert_eq!(nextest_counts(nextest), Some((147, 3, 3)));
+        assert_eq!(nextest_counts("     Summary [ 0.1s] 1 test run: 1 passed, 0 skipped"), Some((1, 0, 0)));
+        let libtest = "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured\ntest result: FAILED. 1 passed; 2 failed; 0 ignored;\n";
+        assert_eq!(libtest_counts(libtest), Some((4, 2, 1)));
+        assert_eq!(libtest_counts("error: could not compile"), None);
+    }
+}

@@ -1,0 +1,32 @@
+//! The verbs, one a file.
+
+mod capi;
+mod demo;
+pub(crate) mod driver;
+pub(crate) mod errors;
+pub(crate) mod header;
+pub(crate) mod install;
+mod lint;
+pub(crate) mod size;
+mod test;
+mod tools;
+pub(crate) mod vectors;
+
+use crate::Verb;
+
+pub(crate) use capi::install as capi_install;
+
+/// In the order of the list that `cargo xtask` shows.
+pub(crate) const ALL: &[Verb] = &[
+    demo::VERB,
+    test::VERB,
+    lint::VERB,
+    header::VERB,
+    errors::VERB,
+    vectors::VERB,
+    driver::VERB,
+    install::VERB,
+    capi::VERB,
+    tools::VERB,
+    size::VERB,
+];
