@@ -70,10 +70,24 @@ pub(crate) struct Globals {
     pub(crate) max_lease: Option<String>,
 
     /// How security levels are read: as the host reads them
-    #[arg(long, global = true, value_name = "MODE", default_value = "default", help_heading = "Advanced", hide_short_help = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "MODE",
+        default_value = "default",
+        help_heading = "Advanced",
+        hide_short_help = true
+    )]
     pub(crate) level_mode: Mode,
     /// How generated keys are hashed; hmac-sha256 needs a pepper
-    #[arg(long, global = true, value_name = "SCHEME", default_value = "argon2", help_heading = "Advanced", hide_short_help = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "SCHEME",
+        default_value = "argon2",
+        help_heading = "Advanced",
+        hide_short_help = true
+    )]
     pub(crate) scheme: Scheme,
     /// Argon2id memory in KiB for new hashes [default: 19456]
     #[arg(long, global = true, value_name = "KIB", help_heading = "Advanced", hide_short_help = true)]

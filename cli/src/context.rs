@@ -11,6 +11,8 @@ use inspire_auth_core::{
     store::Scheme as Hashing,
 };
 
+use zeroize::Zeroizing;
+
 use crate::{
     cli::{Globals, Mode, Scheme},
     failure::{Failure, Result},
@@ -146,15 +148,21 @@ impl Context {
         if self.globals.no_input || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return Err(Failure::usage("this can't be taken back, and there is nobody to ask").advise("give --yes"));
         }
-        let mut answer = String::new();
-        let asked = write!(io::stderr().lock(), "{} [y/N] ", printable(question))
-            .and_then(|()| io::stderr().flush())
-            .and_then(|()| io::stdin().lock().read_line(&mut answer));
-        asked.map_err(|error| Failure::io("the terminal", error))?;
-        match answer.trim().to_ascii_lowercase().as_str() {
+        match self.ask(&format!("{} [y/N] ", printable(question)))?.to_ascii_lowercase().as_str() {
             "y" | "yes" => Ok(()),
             _ => Err(Failure::declined()),
         }
+    }
+
+    /// Asks the person at the terminal, and returns the line that they type, without white space around it.
+    #[allow(clippy::unused_self, reason = "asking is something that only a context may do")]
+    pub(crate) fn ask(&self, prompt: &str) -> Result<Zeroizing<String>> {
+        let mut answer = Zeroizing::new(String::new());
+        let asked = write!(io::stderr().lock(), "{prompt}")
+            .and_then(|()| io::stderr().flush())
+            .and_then(|()| io::stdin().lock().read_line(&mut answer));
+        asked.map_err(|error| Failure::io("the terminal", error))?;
+        Ok(Zeroizing::new(answer.trim().to_owned()))
     }
 }
 

@@ -73,9 +73,7 @@ fn finish(context: &Context, report: &Report, manners: Manners) -> ExitCode {
     match written {
         Ok(()) => ExitCode::from(report.exit),
         // Whoever read it has seen enough, unless it was the one copy of a secret.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe && report.lost.is_none() => {
-            ExitCode::from(report.exit)
-        }
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe && report.lost.is_none() => ExitCode::from(report.exit),
         Err(error) => {
             let failure = Failure::io("standard output", error);
             fail(&report.lost.iter().fold(failure, |failure, advice| failure.advise(advice.clone())), manners)

@@ -7,7 +7,7 @@ use crate::text::{columns, printable, wrap};
 /// What stands between two columns.
 const GAP: usize = 2;
 /// No column that can be wrapped gets narrower.
-const NARROWEST: usize = 12;
+const NARROWEST: usize = 14;
 
 /// One place in a table.
 pub(crate) enum Cell {
@@ -70,10 +70,7 @@ impl Page {
         let found = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Self {
-            width: asked.or_else(|| if terminal { found() } else { None }),
-            color: color && terminal && !plain,
-        }
+        Self { width: asked.or_else(|| if terminal { found() } else { None }), color: color && terminal && !plain }
     }
 
     fn bold(self, text: &str) -> String {
@@ -83,13 +80,21 @@ impl Page {
 
 /// Rows under headings.
 pub(crate) struct Table {
-    headings: &'static [&'static str],
+    headings: Vec<&'static str>,
     rows: Vec<Vec<Cell>>,
+    /// Headings whose columns may be left out where there is no room, the least missed first.
+    spare: &'static [&'static str],
 }
 
 impl Table {
-    pub(crate) fn new(headings: &'static [&'static str]) -> Self {
-        Self { headings, rows: Vec::new() }
+    pub(crate) fn new(headings: &[&'static str]) -> Self {
+        Self { headings: headings.to_vec(), rows: Vec::new(), spare: &[] }
+    }
+
+    /// Leaves out these columns, one after the other, where there is no room for all.
+    pub(crate) fn spare(mut self, headings: &'static [&'static str]) -> Self {
+        self.spare = headings;
+        self
     }
 
     /// Adds a row, a cell a heading.
@@ -100,29 +105,41 @@ impl Table {
     /// The table: a line a row where it fits, wrapped where it does not, and as lists of facts where even that would
     /// not be readable.
     pub(crate) fn render(&self, page: Page) -> String {
-        let mut widths: Vec<usize> = self.headings.iter().map(|heading| columns(heading)).collect();
+        for spared in 0..=self.spare.len() {
+            let left_out = self.spare.get(..spared).unwrap_or_default();
+            let shown: Vec<bool> = self.headings.iter().map(|heading| !left_out.contains(heading)).collect();
+            if let Some(text) = self.fitted(page, &shown) {
+                return text;
+            }
+        }
+        self.as_facts(page)
+    }
+
+    /// The table with these columns, if it fits the page.
+    fn fitted(&self, page: Page, shown: &[bool]) -> Option<String> {
+        let headings: Vec<&str> = kept(&self.headings, shown).copied().collect();
+        let mut widths: Vec<usize> = headings.iter().map(|heading| columns(heading)).collect();
         for row in &self.rows {
-            for (width, cell) in widths.iter_mut().zip(row) {
+            for (width, cell) in widths.iter_mut().zip(kept(row, shown)) {
                 *width = (*width).max(columns(&cell.joined()));
             }
         }
-        if let Some(page_width) = page.width
-            && !fit(&mut widths, page_width)
-        {
-            return self.as_facts(page);
+        if page.width.is_some_and(|page| !fit(&mut widths, page)) {
+            return None;
         }
         let mut text = String::new();
-        let headings: Vec<Vec<String>> = self.headings.iter().map(|heading| vec![(*heading).to_owned()]).collect();
+        let headings: Vec<Vec<String>> = headings.iter().map(|heading| vec![(*heading).to_owned()]).collect();
         for line in lines(&headings, &widths) {
             let _ = writeln!(text, "{}", page.bold(&line));
         }
         for row in &self.rows {
-            let cells: Vec<Vec<String>> = row.iter().zip(&widths).map(|(cell, width)| cell.lines(*width)).collect();
+            let cells: Vec<Vec<String>> =
+                kept(row, shown).zip(&widths).map(|(cell, width)| cell.lines(*width)).collect();
             for line in lines(&cells, &widths) {
                 let _ = writeln!(text, "{line}");
             }
         }
-        text
+        Some(text)
     }
 
     fn as_facts(&self, page: Page) -> String {
@@ -136,6 +153,11 @@ impl Table {
         }
         text
     }
+}
+
+/// The items whose columns are shown.
+fn kept<'a, T>(items: &'a [T], shown: &'a [bool]) -> impl Iterator<Item = &'a T> {
+    items.iter().zip(shown).filter(|(_, shown)| **shown).map(|(item, _)| item)
 }
 
 /// Narrows the widest columns until the table fits; false when it can't.
@@ -200,7 +222,8 @@ impl Facts {
 
     pub(crate) fn render(&self, page: Page) -> String {
         let names = self.lines.iter().map(|(name, _)| columns(name)).max().unwrap_or(0);
-        let room = page.width.map_or(usize::MAX, |width| width.saturating_sub(names.saturating_add(GAP)).max(NARROWEST));
+        let room =
+            page.width.map_or(usize::MAX, |width| width.saturating_sub(names.saturating_add(GAP)).max(NARROWEST));
         let mut text = String::new();
         for (name, value) in &self.lines {
             for (at, line) in wrap(value, room).iter().enumerate() {
@@ -248,6 +271,15 @@ mod tests {
         assert!(at(Some(70)).lines().any(|line| line.contains("Authenticated/Ops/Read ")), "{}", at(Some(70)));
         // A page too narrow for three columns gets facts.
         assert!(at(Some(30)).contains("NAME    one\n"), "{}", at(Some(30)));
+    }
+
+    #[test]
+    fn columns_that_can_be_spared_go_first() {
+        let table = table().spare(&["NOTE"]);
+        let at = |width| table.render(Page { width: Some(width), color: false });
+        assert!(at(80).contains("NOTE"));
+        let narrow = at(36);
+        assert!(!narrow.contains("NOTE") && narrow.contains("LEVELS"), "{narrow}");
     }
 
     #[test]

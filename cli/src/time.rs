@@ -39,7 +39,9 @@ pub(crate) fn moment(text: &str) -> Result<i64> {
         return now().checked_add(seconds).ok_or_else(|| Failure::usage(format!("{text} is too far away")));
     }
     text.parse::<Timestamp>().map(Timestamp::as_second).map_err(|_| {
-        Failure::usage(format!("{text:?} is neither a time such as 2030-01-31T12:00:00Z nor a length such as 90d or 12h"))
+        Failure::usage(format!(
+            "{text:?} is neither a time such as 2030-01-31T12:00:00Z nor a length such as 90d or 12h"
+        ))
     })
 }
 
@@ -51,19 +53,27 @@ pub(crate) fn absolute(at: i64) -> String {
     }
 }
 
-/// `in 42 days`, `3 hours ago`, `now`.
+/// `in 42 days`, `3 hours ago`, `now`; to the nearest unit.
 pub(crate) fn relative(at: i64, now: i64) -> String {
     let distance = at.saturating_sub(now);
     let seconds = distance.saturating_abs();
-    let (number, unit) = match seconds {
+    let (length, unit) = match seconds {
         0..MINUTE => return if distance < 0 { "just now" } else { "now" }.to_owned(),
-        MINUTE..HOUR => (seconds.wrapping_div(MINUTE), "minute"),
-        HOUR..DAY => (seconds.wrapping_div(HOUR), "hour"),
-        DAY..63_072_000 => (seconds.wrapping_div(DAY), "day"),
-        _ => (seconds.wrapping_div(31_556_952), "year"),
+        MINUTE..HOUR => (MINUTE, "minute"),
+        HOUR..DAY => (HOUR, "hour"),
+        DAY..63_072_000 => (DAY, "day"),
+        _ => (31_556_952, "year"),
     };
+    let number = seconds.saturating_add(length.wrapping_div(2)).wrapping_div(length);
     let plural = if number == 1 { "" } else { "s" };
     if distance > 0 { format!("in {number} {unit}{plural}") } else { format!("{number} {unit}{plural} ago") }
+}
+
+/// The date and how far it is, for a narrow column: `2030-01-31`, `in 42 days`.
+pub(crate) fn brief(at: Option<i64>, none: &str, now: i64) -> Vec<String> {
+    let Some(at) = at else { return vec![none.to_owned()] };
+    let date = absolute(at).split(' ').next().unwrap_or_default().to_owned();
+    vec![date, relative(at, now)]
 }
 
 /// Both: `2030-01-31 12:00Z (in 42 days)`.
@@ -103,6 +113,8 @@ mod tests {
         assert_eq!(relative(at, at + 3 * HOUR), "3 hours ago");
         assert_eq!(relative(at, at), "now");
         assert_eq!(relative(at, at - 800 * DAY), "in 2 years");
+        assert_eq!(relative(at, at - 90 * DAY + 5), "in 90 days");
+        assert_eq!(brief(Some(at), "never", at - DAY), ["2030-01-31", "in 1 day"]);
         assert_eq!(shown_or(None, "never", at), "never");
         assert_eq!(absolute(i64::MAX), format!("@{}", i64::MAX));
     }

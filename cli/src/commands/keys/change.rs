@@ -21,7 +21,7 @@ Examples:
   inspire-auth keys edit reporting --level Authenticated/Ops/Read --description 'monthly figures'
   inspire-auth keys edit reporting --expires never")]
 #[command(group(clap::ArgGroup::new("change").multiple(true).required(true)))]
-pub(super) struct Edit {
+pub(crate) struct Edit {
     /// The key
     name: String,
     /// What the key is for
@@ -55,7 +55,7 @@ pub(super) struct Edit {
 
 /// `keys rename NAME NEW`
 #[derive(Debug, Args)]
-pub(super) struct Rename {
+pub(crate) struct Rename {
     /// The key
     name: String,
     /// Its new name
@@ -67,7 +67,7 @@ pub(super) struct Rename {
 
 /// `keys enable NAME`, `keys disable NAME`
 #[derive(Debug, Args)]
-pub(super) struct Switch {
+pub(crate) struct Switch {
     /// The key
     name: String,
     /// Only if it still has this revision
@@ -81,7 +81,7 @@ pub(super) struct Switch {
 Examples:
   inspire-auth keys delete reporting
   inspire-auth keys delete old-1 old-2 --yes")]
-pub(super) struct Delete {
+pub(crate) struct Delete {
     /// The keys
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
@@ -171,7 +171,9 @@ pub(super) fn delete(context: &Context, arguments: &Delete) -> Result<Report> {
     }
     let what = match names.as_slice() {
         [name] => name.clone(),
-        names => format!("{} ({})", count(u64::try_from(names.len()).unwrap_or(u64::MAX), "key", "keys"), names.join(", ")),
+        names => {
+            format!("{} ({})", count(u64::try_from(names.len()).unwrap_or(u64::MAX), "key", "keys"), names.join(", "))
+        }
     };
     context.confirm(&format!("Delete {what}? Whatever uses it is refused at once, for good."), arguments.yes)?;
     for record in &found {

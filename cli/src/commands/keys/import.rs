@@ -29,7 +29,7 @@ Formats:
   ignition  the tokenHash of an Ignition API token: 43 characters of base64url
 
 The hash is replaced by one of this store's own making at the key's first use.")]
-pub(super) struct Import {
+pub(crate) struct Import {
     /// The key's name
     name: String,
     /// A file that holds the hash and nothing else; - is standard input
@@ -77,10 +77,8 @@ pub(super) fn import(context: &Context, arguments: &Import) -> Result<Report> {
             Strength::Chosen => store::Strength::Chosen,
         },
     };
-    let record = auth
-        .keys()
-        .import(&import, &Caller::system())
-        .map_err(|error| Failure::from(error).about(&arguments.name))?;
+    let record =
+        auth.keys().import(&import, &Caller::system()).map_err(|error| Failure::from(error).about(&arguments.name))?;
     context.note(&format!("Imported {}.", record.name));
     Ok(Report::new(json!({"record": view::json(&record)}), ""))
 }

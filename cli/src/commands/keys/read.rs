@@ -24,7 +24,7 @@ Examples:
   inspire-auth keys list
   inspire-auth keys list --level Authenticated/Ops/Write
   inspire-auth keys list --expired --json | jq -r '.keys[].name'")]
-pub(super) struct List {
+pub(crate) struct List {
     /// Only keys that this level lets through
     #[arg(long, value_name = "LEVEL")]
     level: Option<String>,
@@ -35,7 +35,7 @@ pub(super) struct List {
 
 /// `keys show NAME`
 #[derive(Debug, Args)]
-pub(super) struct Show {
+pub(crate) struct Show {
     /// The key
     name: String,
 }
@@ -47,7 +47,7 @@ Examples:
   inspire-auth keys export --out keys.json
 
 The records hold no secret and no hash: they tell what there was, and can't bring it back. `store backup` can.")]
-pub(super) struct Export {
+pub(crate) struct Export {
     /// Write to a new file instead of standard output
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
@@ -70,16 +70,22 @@ pub(super) fn list(context: &Context, arguments: &List) -> Result<Report> {
         });
         return Ok(Report::new(json!({"keys": []}), ""));
     }
-    let mut table = Table::new(&["NAME", "STATE", "LEVELS", "CHANNEL", "EXPIRES", "LAST USED", "CREATED", "DESCRIPTION"]);
+    let mut table =
+        Table::new(&["NAME", "STATE", "LEVELS", "CHANNEL", "EXPIRES", "LAST USED", "CREATED", "DESCRIPTION"]).spare(&[
+            "CREATED",
+            "DESCRIPTION",
+            "LAST USED",
+            "CHANNEL",
+        ]);
     for record in &records {
         table.row(vec![
             record.name.as_str().into(),
             view::state(record, now).into(),
             record.levels.as_slice().into(),
             view::channel(record).into(),
-            time::shown_or(record.expires_at, "never", now).into(),
-            time::shown_or(record.last_used_at, "never", now).into(),
-            time::shown(record.created_at, now).into(),
+            time::brief(record.expires_at, "never", now).as_slice().into(),
+            time::brief(record.last_used_at, "never", now).as_slice().into(),
+            time::brief(Some(record.created_at), "", now).as_slice().into(),
             record.description.as_str().into(),
         ]);
     }

@@ -25,7 +25,7 @@ Examples:
 
 The credential NAME:KEY goes to standard output, once. Send it as `Authorization: Bearer NAME:KEY`, or as
 `X-Ignition-API-Token: NAME:KEY`.")]
-pub(super) struct Create {
+pub(crate) struct Create {
     /// Letters, digits, `.`, `_` and `-`; begins with a letter or a digit; at most 64
     name: String,
     #[command(flatten)]
@@ -39,7 +39,7 @@ pub(super) struct Create {
 #[command(after_help = "\
 Examples:
   inspire-auth keys duplicate reporting reporting-2")]
-pub(super) struct Duplicate {
+pub(crate) struct Duplicate {
     /// The key whose settings are taken
     name: String,
     /// The new key's name
@@ -57,7 +57,7 @@ pub(super) struct Duplicate {
 Examples:
   inspire-auth keys rotate reporting
   inspire-auth keys rotate reporting --yes --out reporting.key")]
-pub(super) struct Rotate {
+pub(crate) struct Rotate {
     /// The key
     name: String,
     /// Only if it still has this revision
@@ -102,9 +102,7 @@ pub(super) fn rotate(context: &Context, arguments: &Rotate) -> Result<Report> {
     // What was asked about is what is rotated.
     let revision = revision.unwrap_or(record.revision);
     out.deliver(context, "Rotated", name, || {
-        auth.keys()
-            .rotate(name, 0, Some(revision), &Caller::system())
-            .map_err(|error| Failure::from(error).about(name))
+        auth.keys().rotate(name, 0, Some(revision), &Caller::system()).map_err(|error| Failure::from(error).about(name))
     })
 }
 
@@ -119,7 +117,8 @@ impl Out {
     ) -> Result<Report> {
         // First the file, so that no secret is made that has nowhere to go.
         let file = self.out.as_deref().map(|path| NewFile::create(path, Audience::Owner)).transpose()?;
-        let created = make().map_err(|failure| if failure.is_about_something() { failure } else { failure.about(name) })?;
+        let created =
+            make().map_err(|failure| if failure.is_about_something() { failure } else { failure.about(name) })?;
         let lost = format!("the secret of {name} is lost: get a new one with `inspire-auth keys rotate {name}`");
         for level in &created.ignored_levels {
             context.note(&format!("warning: {level} is granted, but ignored in Ignition mode"));

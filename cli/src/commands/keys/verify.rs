@@ -28,7 +28,7 @@ Examples:
 Reads a whole header line, the value of an Authorization header, or a bare NAME:KEY, from standard input or a file.
 Exits 0 when the credential would be granted and 3 when it would be refused. What a host would not tell the caller, the
 reason, is told here from the audit log. A success counts as a use of the key.")]
-pub(super) struct Verify {
+pub(crate) struct Verify {
     /// Read the header from this file instead of standard input
     #[arg(long, value_name = "PATH", default_value = "-", hide_default_value = true)]
     header_file: PathBuf,
@@ -56,11 +56,8 @@ pub(super) fn verify(context: &Context, arguments: &Verify) -> Result<Report> {
     let header = read_header(&arguments.header_file)?;
     let auth = context.open_with(Opening::Existing, |options| options.local_is_secure = arguments.local_is_secure)?;
     let levels = if arguments.levels.is_empty() { vec!["Authenticated".to_owned()] } else { arguments.levels.clone() };
-    let requirement = auth.requirement(&if arguments.all {
-        RequirementSpec::All(levels)
-    } else {
-        RequirementSpec::Any(levels)
-    })?;
+    let requirement =
+        auth.requirement(&if arguments.all { RequirementSpec::All(levels) } else { RequirementSpec::Any(levels) })?;
     let headers = [(header.name.as_bytes(), header.value.as_slice())];
     let request = Request {
         presented: Presented::Headers(&headers),

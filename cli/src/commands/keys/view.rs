@@ -37,7 +37,7 @@ pub(super) fn state(record: &KeyRecord, now: i64) -> &'static str {
 }
 
 pub(super) fn channel(record: &KeyRecord) -> &'static str {
-    if record.require_secure { "secure only" } else { "any" }
+    if record.require_secure { "secure" } else { "any" }
 }
 
 pub(super) fn facts(record: &KeyRecord, page: Page) -> String {
