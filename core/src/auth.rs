@@ -10,8 +10,8 @@ use crate::{
         levels::{Requirement, RequirementSpec},
     },
     license::{License, LicenseHalf},
-    options::{Enforcement, LevelMode, Options, StoreLocation},
     lock::lock,
+    options::{Enforcement, LevelMode, Options, StoreLocation},
     per_process::PerProcess,
     store::{AuditEvent, KeyChanges, MemoryStore, Store},
 };
