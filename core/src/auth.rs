@@ -1,40 +1,322 @@
-//! The handle.
+//! The handle: what it holds, and how it stays fresh.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::{
-    error::Result,
-    keys::{Caller, Need},
-    store::{AuditEvent, Reader, Store},
+    clock,
+    error::{Code, Error, Result},
+    keys::{
+        Activity, Compiler, Hasher, Index, Keys, Pool, Principal, ProcessMac, Sealer, Tagger,
+        levels::{Requirement, RequirementSpec},
+    },
+    license::{License, LicenseHalf},
+    lock::lock,
+    options::{Enforcement, LevelMode, Options, StoreLocation},
+    per_process::PerProcess,
+    store::{AuditEvent, KeyChanges, MemoryStore, Store},
 };
 
-/// The handle (stub).
-#[derive(Clone)]
+/// API keys and licensing on one store. Cheap to clone; any number of threads use one at once.
+#[derive(Clone, Debug)]
 pub struct InspireAuth {
-    #[allow(dead_code)]
     pub(crate) inner: Arc<Inner>,
 }
 
-/// What a host answers (stub).
-pub struct HttpAnswer;
-
-pub(crate) struct Inner {
-    #[allow(dead_code)]
-    pub(crate) store: Arc<dyn Store>,
+/// What a host sends for a refused request: the library gives the text, the host sends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpAnswer<'a> {
+    /// The status; 500 for a code that answers no request.
+    pub status: u16,
+    /// The value of `WWW-Authenticate`, if there is one.
+    pub challenge: Option<&'a str>,
+    /// The value of `Retry-After` in seconds, if there is one.
+    pub retry_after: Option<u32>,
 }
 
-#[allow(dead_code, unused_variables, clippy::unused_self)]
+/// Everything behind a handle.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) index: Index,
+    pub(crate) compiler: Arc<Compiler>,
+    pub(crate) hasher: Arc<Hasher>,
+    pub(crate) tagger: Tagger,
+    pub(crate) pool: PerProcess<Pool>,
+    pub(crate) activity: Arc<Activity>,
+    pub(crate) license: LicenseHalf,
+    pub(crate) config: Config,
+    /// Held while changes are applied; only the slow path ever takes it.
+    catching_up: PerProcess<Mutex<()>>,
+}
+
+/// What the host decided that a check looks at.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) extra_headers: Vec<String>,
+    pub(crate) local_is_secure: bool,
+    pub(crate) memo_chosen: bool,
+    pub(crate) chosen_failures_per_minute: u32,
+    pub(crate) write: Option<Requirement>,
+    pub(crate) admin: Option<Requirement>,
+    pub(crate) enforcement: Enforcement,
+    pub(crate) mode: LevelMode,
+    payment_required: bool,
+    challenges: Challenges,
+}
+
+/// The texts of `WWW-Authenticate` (RFC 6750, section 3), made once.
+#[derive(Debug)]
+struct Challenges {
+    plain: String,
+    request: String,
+    token: String,
+    scope: String,
+}
+
+impl Challenges {
+    fn new(realm: &str) -> Result<Self> {
+        let quotable = realm.bytes().all(|b| matches!(b, 0x20..=0x7e) && !matches!(b, b'"' | b'\\'));
+        if realm.is_empty() || realm.len() > 200 || !quotable {
+            return Err(Error::with(
+                Code::InvalidArgument,
+                "the realm is 1 to 200 printable ASCII characters without \" and \\",
+            ));
+        }
+        let with = |error: &str| format!("Bearer realm=\"{realm}\", error=\"{error}\"");
+        Ok(Self {
+            plain: format!("Bearer realm=\"{realm}\""),
+            request: with("invalid_request"),
+            token: with("invalid_token"),
+            scope: with("insufficient_scope"),
+        })
+    }
+}
+
+impl InspireAuth {
+    /// Opens the store, and reads every key into memory.
+    ///
+    /// Starts no thread and does no network I/O.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT`, `INVALID_LEVEL` or `WEAK_TRUSTED_KEY` for options out of range, a `STORE_*` code by cause.
+    pub fn open(options: Options) -> Result<Self> {
+        let config = Config::new(&options)?;
+        let hasher = Arc::new(Hasher::new(&options)?);
+        let license = LicenseHalf::new(&options)?;
+        let sealer = Sealer::new(&options.peppers)?;
+        let store = open_store(&options.store)?;
+        let tagger = Tagger::new(&store.tag_key()?);
+        let compiler =
+            Arc::new(Compiler { mac: ProcessMac::random()?, mode: options.mode, sealer, hasher: Arc::clone(&hasher) });
+        let ceiling = options.max_hash_memory;
+        let inner = Inner {
+            activity: Arc::new(Activity::new(Arc::clone(&store), options.audit)),
+            index: Index::new(),
+            compiler,
+            hasher,
+            tagger,
+            pool: PerProcess::new(move || Pool::new(ceiling)),
+            license,
+            config,
+            catching_up: PerProcess::new(|| Mutex::new(())),
+            store,
+        };
+        inner.load()?;
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The API keys.
+    #[must_use]
+    pub fn keys(&self) -> Keys<'_> {
+        Keys { inner: &self.inner }
+    }
+
+    /// The license.
+    #[must_use]
+    pub fn license(&self) -> License<'_> {
+        License { inner: &self.inner }
+    }
+
+    /// Compiles a requirement, once for all requests.
+    ///
+    /// # Errors
+    /// `INVALID_LEVEL`.
+    pub fn requirement(&self, spec: &RequirementSpec) -> Result<Requirement> {
+        Requirement::compile(spec)
+    }
+
+    /// How a host answers a request that got this code.
+    #[must_use]
+    pub fn http(&self, code: Code) -> HttpAnswer<'_> {
+        let config = &self.inner.config;
+        let challenge = match code {
+            Code::NoCredential => Some(config.challenges.plain.as_str()),
+            Code::MalformedCredential => Some(config.challenges.request.as_str()),
+            Code::InvalidCredential => Some(config.challenges.token.as_str()),
+            Code::InsufficientLevel => Some(config.challenges.scope.as_str()),
+            _ => None,
+        };
+        let status = match code.entry().http {
+            Some(403) if config.payment_required && matches!(code.number(), 300..400) => 402,
+            Some(status) => status,
+            None => 500,
+        };
+        HttpAnswer { status, challenge, retry_after: (status == 503).then_some(1) }
+    }
+
+    /// `Authenticated` and the grants in force of the key behind a principal, as they are now, byte-sorted; empty when
+    /// it is anonymous.
+    ///
+    /// # Errors
+    /// `INVALID_CREDENTIAL` when the key is gone, or a `STORE_*` code.
+    pub fn principal_levels(&self, principal: &Principal) -> Result<Vec<String>> {
+        if principal.is_anonymous() {
+            return Ok(Vec::new());
+        }
+        self.inner.refresh()?;
+        let entry = self.inner.index.by_id(principal.id()).ok_or(Error::new(Code::InvalidCredential))?;
+        Ok(entry.levels.names())
+    }
+
+    /// Judges a principal again, as it stands now: for long-lived connections.
+    ///
+    /// # Errors
+    /// What a new request with the same credential would get, or a `STORE_*` code.
+    pub fn recheck(&self, principal: &Principal, requirement: &Requirement, now: Option<i64>) -> Result<()> {
+        self.inner.recheck(principal, requirement, now)
+    }
+
+    /// The levels for want of which a principal fails a requirement; empty when it does not.
+    ///
+    /// # Errors
+    /// As [`InspireAuth::principal_levels`].
+    pub fn explain(&self, principal: &Principal, requirement: &Requirement) -> Result<Vec<String>> {
+        self.inner.missing_levels(principal, requirement)
+    }
+
+    /// Writes what has been noted on the side (last use, audit) to the store now.
+    ///
+    /// # Errors
+    /// A `STORE_*` code.
+    pub fn flush(&self) -> Result<()> {
+        self.inner.activity.flush()
+    }
+
+    /// The newest audit events, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// A `STORE_*` code.
+    pub fn audit(&self, limit: usize) -> Result<Vec<AuditEvent>> {
+        self.inner.activity.flush()?;
+        self.inner.store.audit(limit)
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.store
+    }
+}
+
+fn open_store(location: &StoreLocation) -> Result<Arc<dyn Store>> {
+    match location {
+        StoreLocation::Memory => Ok(Arc::new(MemoryStore::new()?)),
+        StoreLocation::Custom(store) => Ok(Arc::clone(store)),
+        #[cfg(feature = "sqlite")]
+        StoreLocation::Path(path) => Ok(Arc::new(crate::store::SqliteStore::open(path)?)),
+        #[cfg(not(feature = "sqlite"))]
+        StoreLocation::Path(_) => Err(Error::with(Code::UnsupportedOption, "this build has no SQLite store")),
+    }
+}
+
+impl Config {
+    fn new(options: &Options) -> Result<Self> {
+        for name in &options.extra_headers {
+            let reserved = ["authorization", &crate::keys::LEGACY_HEADER.to_ascii_lowercase()];
+            let token =
+                !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+            if !token || reserved.contains(&name.to_ascii_lowercase().as_str()) {
+                return Err(Error::with(Code::InvalidArgument, "extra_headers holds a name that can't be used"));
+            }
+        }
+        let compile = |spec: &Option<RequirementSpec>| spec.as_ref().map(Requirement::compile).transpose();
+        Ok(Self {
+            extra_headers: options.extra_headers.clone(),
+            local_is_secure: options.local_is_secure,
+            memo_chosen: options.memo_chosen,
+            chosen_failures_per_minute: options.chosen_failures_per_minute,
+            write: compile(&options.write_requirement)?,
+            admin: compile(&options.admin_requirement)?,
+            enforcement: options.enforcement,
+            mode: options.mode,
+            payment_required: options.payment_required,
+            challenges: Challenges::new(&options.realm)?,
+        })
+    }
+}
+
 impl Inner {
-    /// Whether the caller may do what needs `need`, judged on `tx`'s state.
-    pub(crate) fn authorize(&self, tx: &dyn Reader, caller: &Caller<'_>, need: Need) -> Result<()> {
+    fn load(&self) -> Result<()> {
+        let generation = self.index.rebuild(&self.compiler, |each| self.store.load(each))?;
+        self.reload_license()?;
+        self.index.publish(generation);
         Ok(())
     }
 
-    /// The freshness step: brings what is in memory up to the store's generation.
+    /// The freshness step: afterwards, what is in memory shows every commit, by any process, that returned before.
     pub(crate) fn refresh(&self) -> Result<()> {
+        let current = self.store.generation()?;
+        if self.index.generation() >= current {
+            return Ok(());
+        }
+        self.catch_up(current)
+    }
+
+    #[cold]
+    fn catch_up(&self, current: u64) -> Result<()> {
+        let turn = self.catching_up.get();
+        let _turn = lock(&turn);
+        let since = self.index.generation();
+        if since >= current {
+            return Ok(());
+        }
+        let changes = self.store.changes_since(since)?;
+        let mut generation = changes.generation;
+        match changes.keys {
+            KeyChanges::Only(keys) => self.index.apply(&keys, &self.compiler),
+            KeyChanges::Everything => generation = self.index.rebuild(&self.compiler, |each| self.store.load(each))?,
+        }
+        if changes.license {
+            self.reload_license()?;
+        }
+        self.index.publish(generation);
         Ok(())
     }
 
-    /// Records an audit event: to the host's sink at once, to the store in the next batch.
-    pub(crate) fn audit(&self, event: AuditEvent) {}
+    fn reload_license(&self) -> Result<()> {
+        self.store.read(&mut |reader| self.license.reload(reader))
+    }
+
+    /// Records an audit event: to the host's sink at once, to the store with the next batch.
+    pub(crate) fn audit(&self, event: AuditEvent) {
+        self.activity.note_event(event, || self.pool.get());
+    }
+
+    /// Records an audit event about `subject`.
+    pub(crate) fn audit_of(&self, event: &str, actor: &str, subject: &str, detail: &str, now: Option<i64>) {
+        self.audit(AuditEvent {
+            at: clock::resolve(now),
+            event: event.to_owned(),
+            actor: actor.to_owned(),
+            subject: subject.to_owned(),
+            detail: detail.to_owned(),
+        });
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // The last uses would be lost otherwise; what can't be written can't be helped.
+        let _ = self.activity.flush();
+    }
 }

@@ -4,7 +4,7 @@
 //! `docs/errors.md`; a code means the same thing, and has the same number, everywhere. Numbers are grouped (1xx the
 //! caller's arguments, 2xx API keys, 3xx licensing, 4xx the store, 9xx internal) and never reused.
 
-use std::{borrow::Cow, error::Error as StdError, fmt};
+use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
 
 /// `Result` with the library's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -106,7 +106,7 @@ codes! {
     0 Ok "OK" 200 false vector
         "success";
         admin "nothing to do"; developer "nothing to do";
-    1 Pending "PENDING" - true "core/src/keys/authenticate.rs::no_wait_answers_pending_and_then_the_decision"
+    1 Pending "PENDING" - true "core/src/keys/tests/cold.rs::no_wait_answers_pending_and_then_the_decision"
         "not decided yet";
         admin "nothing to do"; developer "wait for the ticket, poll it, or give a callback";
 
@@ -124,7 +124,7 @@ codes! {
         admin "use 1 to 64 letters, digits, dots, underscores or hyphens, beginning with a letter or digit"; developer "names match [A-Za-z0-9][A-Za-z0-9._-]{0,63}";
     104 InvalidLevel "INVALID_LEVEL" - false vector
         "the security level is not valid";
-        admin "write levels as a path such as Authenticated/Roles/Operator; Public can't be granted"; developer "at most 8 segments of 1 to 64 characters of printable ASCII without / , ( ) \" \\, no space at an edge, no . or ..";
+        admin "write levels as a path such as Authenticated/Roles/Operator; Public can't be granted"; developer "at most 8 segments of 1 to 64 characters of printable ASCII without / , ( ) \" \\, no space at an edge, and no segment that is a dot or two";
     105 InvalidHash "INVALID_HASH" - false vector
         "the stored hash can't be used";
         admin "import a PHC string of argon2id, argon2i or argon2d within the documented bounds, or an Ignition token hash"; developer "bounds: m <= 1 GiB and <= max_hash_memory, t <= 64, p <= 16, salt 8 to 64 bytes, output 16 to 64 bytes; keyid and data are refused";
@@ -140,7 +140,7 @@ codes! {
     109 PermissionDenied "PERMISSION_DENIED" 403 false vector
         "the actor may not do this";
         admin "sign in with a key that holds the write or admin level, and every level the changed key holds"; developer "see write_requirement and admin_requirement; an actor can only handle levels that it satisfies itself";
-    110 Cancelled "CANCELLED" - false "core/src/keys/authenticate.rs::a_cancelled_ticket_says_so"
+    110 Cancelled "CANCELLED" - false "core/src/keys/tests/cold.rs::a_cancelled_ticket_says_so"
         "the call was cancelled";
         admin "nothing to do"; developer "the ticket was cancelled by the host";
 
@@ -290,10 +290,11 @@ impl Code {
 ///
 /// Neither `Display` nor `Debug` ever shows a key, a hash, license bytes or a machine id: details are written by this
 /// library, and hold at most the name of an argument, a level, or a position.
+#[derive(Clone)]
 pub struct Error {
     code: Code,
     detail: Option<Cow<'static, str>>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
@@ -312,7 +313,7 @@ impl Error {
     /// Keeps the cause, for [`std::error::Error::source`].
     #[must_use]
     pub fn caused_by(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
-        self.source = Some(Box::new(source));
+        self.source = Some(Arc::new(source));
         self
     }
 

@@ -24,7 +24,9 @@ mod error;
 mod id;
 pub mod keys;
 pub mod license;
+mod lock;
 mod options;
+mod per_process;
 pub mod store;
 
 pub use auth::{HttpAnswer, InspireAuth};

@@ -1,12 +1,64 @@
-//! Clocks.
+//! Clocks cheap enough to be read on every check.
+//!
+//! Linux keeps *coarse* clocks, updated at each timer tick (1 to 10 ms), that cost a memory read in the vDSO instead
+//! of a read of the hardware counter. Whole seconds and poll intervals need no better.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// Seconds since 1970-01-01T00:00:00Z, negative before it.
+/// Seconds since 1970-01-01T00:00:00Z, negative before it. Up to one tick (10 ms) behind the precise clock.
 #[must_use]
 pub fn unix_seconds() -> i64 {
+    #[cfg(target_os = "linux")]
+    if let Some(time) = coarse(libc::CLOCK_REALTIME_COARSE) {
+        #[allow(clippy::useless_conversion, reason = "the field is narrower on 32-bit machines")]
+        return i64::from(time.tv_sec);
+    }
+    precise_unix_seconds()
+}
+
+/// Milliseconds since some moment of this boot; never goes back. Up to one tick (10 ms) behind.
+#[must_use]
+pub fn monotonic_millis() -> u64 {
+    #[cfg(target_os = "linux")]
+    if let Some(time) = coarse(libc::CLOCK_MONOTONIC_COARSE) {
+        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+        let millis = u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000_000;
+        return seconds.saturating_mul(1_000).saturating_add(millis);
+    }
+    precise_monotonic_millis()
+}
+
+#[cfg(target_os = "linux")]
+fn coarse(clock: libc::clockid_t) -> Option<libc::timespec> {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid, writable timespec for the whole call, and the kernel writes nothing else.
+    let failed = unsafe { libc::clock_gettime(clock, &raw mut time) } != 0;
+    (!failed).then_some(time)
+}
+
+fn precise_unix_seconds() -> i64 {
+    use std::time::{SystemTime, UNIX_EPOCH};
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
         Err(before) => i64::try_from(before.duration().as_secs()).map_or(i64::MIN, i64::wrapping_neg),
+    }
+}
+
+fn precise_monotonic_millis() -> u64 {
+    use std::{sync::OnceLock, time::Instant};
+    static START: OnceLock<Instant> = OnceLock::new();
+    u64::try_from(START.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_coarse_clocks_agree_with_the_precise_ones() {
+        assert!((unix_seconds() - precise_unix_seconds()).abs() <= 1);
+        let first = monotonic_millis();
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        let second = monotonic_millis();
+        // A sleep may be long on a busy machine, never short: at least the 30 ms less two ticks.
+        assert!(second >= first + 10, "{first} {second}");
     }
 }

@@ -1,3 +1,10 @@
 //! The few things libinspire_auth needs that are unsafe or differ by operating system: clocks, fork, files, machine id.
+//!
+//! Everything here is small, says what it promises, and has a safe signature: the crates above it forbid `unsafe`.
 
 pub mod clock;
+pub mod fork;
+pub mod fs;
+pub mod machine;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;

@@ -1,9 +1,39 @@
 //! API keys: records, credentials, levels, and the decision about one request.
 
+mod activity;
 mod actor;
+mod authenticate;
+mod credential;
+mod generate;
+mod hash;
+mod index;
 pub mod levels;
+mod mac;
+mod manage;
+mod phc;
+mod pool;
 mod principal;
+mod record;
+mod request;
+mod seal;
+mod ticket;
 
-pub(crate) use actor::Need;
+#[cfg(test)]
+mod tests;
+
 pub use actor::{Actor, Caller};
+pub use credential::LEGACY_HEADER;
+pub use levels::{Requirement, RequirementSpec};
+pub use manage::{Import, ImportFormat, KeyUpdate, Keys, ListFilter, NewKey};
 pub use principal::Principal;
+pub use record::{Created, KeyRecord};
+pub use request::{Channel, Presented, Request};
+pub use ticket::{Attempt, Ticket};
+
+pub(crate) use activity::Activity;
+pub(crate) use actor::Need;
+pub(crate) use hash::Hasher;
+pub(crate) use index::{Compiler, Index};
+pub(crate) use mac::{ProcessMac, Tagger};
+pub(crate) use pool::Pool;
+pub(crate) use seal::Sealer;

@@ -1,10 +1,111 @@
 //! Who a granted request comes from.
 
-use crate::id::Id;
+use super::{credential::MAX_NAME, index::Entry, request::Channel};
+use crate::{error::Code, id::Id};
 
-/// Who a granted request comes from (stub).
-#[derive(Debug, Clone, Copy)]
+/// Who a granted request comes from: a small value without references, copied freely.
+///
+/// It says what was true when the request was decided. It is no lasting authority: whatever is done in its name later is
+/// judged again.
+#[derive(Clone, Copy)]
 pub struct Principal {
-    #[allow(dead_code)]
-    pub(crate) id: Id,
+    id: Id,
+    credential: Id,
+    revision: u64,
+    name: [u8; MAX_NAME],
+    length: u8,
+    channel: Channel,
+    warning: Option<Code>,
+}
+
+impl Principal {
+    /// Nobody in particular, where the requirement was `Public`.
+    pub(crate) const fn anonymous(channel: Channel) -> Self {
+        Self { id: Id::NIL, credential: Id::NIL, revision: 0, name: [0; MAX_NAME], length: 0, channel, warning: None }
+    }
+
+    pub(crate) fn of(entry: &Entry, credential: Id, channel: Channel) -> Self {
+        let mut name = [0; MAX_NAME];
+        let bytes = entry.name.as_bytes();
+        // A name that a foreign writer made longer is in no look-up's reach.
+        let length = bytes.len().min(MAX_NAME);
+        if let (Some(to), Some(from)) = (name.get_mut(..length), bytes.get(..length)) {
+            to.copy_from_slice(from);
+        }
+        let length = u8::try_from(length).unwrap_or(0);
+        Self { id: entry.id, credential, revision: entry.revision, name, length, channel, warning: None }
+    }
+
+    /// Puts a principal together again from its parts, as a language binding keeps them.
+    ///
+    /// This gives nothing away: a principal is judged again, against the store, wherever it acts.
+    #[must_use]
+    pub fn from_parts(id: Id, credential: Id, name: &str, revision: u64, channel: Channel) -> Self {
+        let mut parts = Self::anonymous(channel);
+        let bytes = name.as_bytes();
+        if let (Some(to), Ok(length)) = (parts.name.get_mut(..bytes.len()), u8::try_from(bytes.len())) {
+            to.copy_from_slice(bytes);
+            parts.length = length;
+        }
+        Self { id, credential, revision, ..parts }
+    }
+
+    pub(crate) const fn with_warning(mut self, warning: Option<Code>) -> Self {
+        self.warning = warning;
+        self
+    }
+
+    /// The key's identity; [`Id::NIL`] when anonymous.
+    #[must_use]
+    pub const fn id(&self) -> Id {
+        self.id
+    }
+
+    /// The identity of the credential that was presented; [`Id::NIL`] when anonymous.
+    #[must_use]
+    pub const fn credential(&self) -> Id {
+        self.credential
+    }
+
+    /// The key's name; `None` when anonymous.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        if self.is_anonymous() {
+            return None;
+        }
+        self.name.get(..usize::from(self.length)).and_then(|bytes| std::str::from_utf8(bytes).ok())
+    }
+
+    /// The key's revision when the request was decided.
+    #[must_use]
+    pub const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// The channel that the request came through.
+    #[must_use]
+    pub const fn channel(&self) -> Channel {
+        self.channel
+    }
+
+    /// Whether nobody in particular was granted.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        self.id == Id::NIL
+    }
+
+    /// The license reason for which a stricter enforcement would have refused this request.
+    #[must_use]
+    pub const fn warning(&self) -> Option<Code> {
+        self.warning
+    }
+}
+
+impl std::fmt::Debug for Principal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Principal")
+            .field("name", &self.name())
+            .field("revision", &self.revision)
+            .finish_non_exhaustive()
+    }
 }

@@ -1,3 +1,123 @@
-//! Licensing.
+//! Licensing: what this installation is licensed for.
+//!
+//! What the library believes is always a *signed file, verified now, from its own bytes, with this process's own trusted
+//! keys*: a license or machine file as Keygen issues them. A file is read in an order that the types make unskippable:
+//!
+//! ```text
+//! Armour -> Envelope -> Verified -> Opened -> Payload -> Checks
+//! ```
+//!
+//! Nothing is decoded, decrypted or parsed before the signature holds, and what can change with time is judged at each
+//! query. [`inspect()`] does all of it without installing anything; [`License`] is what is installed; [`issue`] is the
+//! vendor's side.
 
+mod activate;
+mod armour;
+pub mod catalogue;
+mod checks;
+mod envelope;
+mod hex;
+mod inspect;
+pub mod issue;
+mod json;
 pub mod keys;
+pub mod limits;
+pub mod machine;
+mod open;
+mod payload;
+mod secret;
+mod state;
+mod status;
+mod time;
+#[cfg(test)]
+mod vectors;
+mod warnings;
+
+pub use armour::{Kind, MAX_FILE_BYTES};
+pub use catalogue::{CATALOGUE, Entitlement};
+pub use inspect::{InspectOptions, Inspection, LicenseView, inspect};
+pub use machine::MachineIdentity;
+pub(crate) use state::LicenseHalf;
+pub use status::{Mode, State, Status};
+pub use warnings::Warning;
+
+use crate::{
+    auth::Inner,
+    clock,
+    error::{Code, Error, Result},
+};
+
+/// The license of a handle. Every query sees each change, by any process, that returned before it; `now` is Unix
+/// seconds, and `None` or 0 is the system's clock.
+#[derive(Debug, Clone, Copy)]
+pub struct License<'a> {
+    pub(crate) inner: &'a Inner,
+}
+
+impl License<'_> {
+    /// What is installed, and whether it is good.
+    ///
+    /// # Errors
+    /// A `STORE_*` code.
+    pub fn status(&self, now: Option<i64>) -> Result<Status> {
+        self.inner.refresh()?;
+        Ok(self.inner.license.status(clock::resolve(now)))
+    }
+
+    /// Whether an entitlement is granted; its code in any case. Without an active license nothing is.
+    ///
+    /// # Errors
+    /// A `STORE_*` code.
+    pub fn has_entitlement(&self, code: &str, now: Option<i64>) -> Result<bool> {
+        self.inner.refresh()?;
+        Ok(self.inner.license.gate(code, clock::resolve(now)).is_ok())
+    }
+
+    /// A limit by name, in any case: -1 is unlimited, and 0 is what a license that is not active, or does not name the
+    /// limit, allows.
+    ///
+    /// # Errors
+    /// A `STORE_*` code.
+    pub fn limit(&self, name: &str, now: Option<i64>) -> Result<i64> {
+        self.inner.refresh()?;
+        Ok(self.inner.license.limit(name, clock::resolve(now)).unwrap_or(0))
+    }
+
+    /// Whether `in_use` of something, the new one included, is within its limit.
+    ///
+    /// # Errors
+    /// `LIMIT_EXCEEDED`; its detail names the reason when the license is not active. `INVALID_ARGUMENT` for a negative
+    /// number, a `STORE_*` code.
+    pub fn check_limit(&self, name: &str, in_use: i64, now: Option<i64>) -> Result<()> {
+        if in_use < 0 {
+            return Err(Error::with(Code::InvalidArgument, "in_use is negative"));
+        }
+        self.inner.refresh()?;
+        let limit = self.inner.license.limit(name, clock::resolve(now));
+        match limit {
+            Ok(limits::UNLIMITED) => Ok(()),
+            Ok(limit) if in_use <= limit => Ok(()),
+            Ok(_) => Err(Error::new(Code::LimitExceeded)),
+            Err(_) if in_use == 0 => Ok(()),
+            Err(reason) => {
+                Err(Error::with(Code::LimitExceeded, format!("the license is not active: {}", reason.name())))
+            }
+        }
+    }
+
+    /// The catalogue of ten, then what else is granted.
+    ///
+    /// # Errors
+    /// A `STORE_*` code.
+    pub fn entitlements(&self, now: Option<i64>) -> Result<Vec<Entitlement>> {
+        Ok(catalogue::table(&self.status(now)?.entitlements))
+    }
+
+    /// Which machine this is, as files name it.
+    ///
+    /// # Errors
+    /// `FINGERPRINT_UNAVAILABLE`.
+    pub fn machine(&self) -> Result<MachineIdentity> {
+        self.inner.license.machine()
+    }
+}

@@ -145,8 +145,8 @@ text_enum! {
 pub struct TagKey {
     /// Its id, kept with each tag.
     pub id: u32,
-    /// 32 random bytes.
-    pub secret: Zeroizing<[u8; 32]>,
+    /// 16 random bytes.
+    pub secret: Zeroizing<[u8; 16]>,
 }
 
 impl std::fmt::Debug for TagKey {

@@ -1,10 +1,156 @@
-//! stub
-/// stub
-#[derive(Debug)]
-pub struct SqliteStore;
-/// stub
-#[derive(Debug)]
-pub struct RestoreOptions;
-/// stub
-#[derive(Debug)]
-pub struct RestoreReport;
+//! The embedded store: one SQLite file that any number of processes on the machine share.
+//!
+//! | module | its one idea |
+//! |---|---|
+//! | `open` | which files are opened, and which are refused |
+//! | `schema` | the tables, and the triggers that log every change |
+//! | `connections` | one connection a purpose, and what a fork does to them |
+//! | `freshness` | is what this handle knows still so, and is it still the same history |
+//! | `rows`, `read`, `write` | rows in and out, in one transaction |
+//! | `changes` | the change log |
+//! | `activity` | last use and audit, in a file of their own |
+//! | `backup`, `restore` | copies out, and back in through SQLite |
+//! | `faults` | SQLite's errors by cause |
+//!
+//! **Several handles in one process** may share a file. If that file is *replaced* under them, each notices by itself,
+//! within a second of its next check.
+
+mod activity;
+mod backup;
+mod changes;
+mod connections;
+mod faults;
+mod freshness;
+mod open;
+mod read;
+mod restore;
+mod rows;
+mod schema;
+mod write;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+
+use self::{
+    connections::{Connections, Manner},
+    freshness::History,
+    write::Session,
+};
+use super::{AuditEvent, Changes, KeyWithCredentials, Reader, Store, TagKey, Transaction};
+use crate::{error::Result, id::Id};
+
+pub use self::{
+    open::SqliteOptions,
+    restore::{LicenseRestored, RestoreOptions, RestoreReport},
+};
+
+/// How often [`Store::wait_for_change`] asks.
+const ASK_EVERY: Duration = Duration::from_millis(20);
+
+/// A store in an SQLite file. Cheap to clone; any number of threads use it at once.
+#[derive(Clone)]
+pub struct SqliteStore {
+    shared: Arc<Shared>,
+}
+
+/// What the clones of a handle share.
+struct Shared {
+    /// Absolute, without symbolic links.
+    path: PathBuf,
+    manner: Manner,
+    connections: Arc<Connections>,
+    history: ArcSwap<History>,
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("path", &self.shared.path).finish_non_exhaustive()
+    }
+}
+
+impl SqliteStore {
+    /// Opens the store at `path`, and makes it (mode 0600) when nothing is there.
+    ///
+    /// A symbolic link to a store is followed, once: the handle stays with the file that it led to.
+    ///
+    /// # Errors
+    /// `STORE_NETWORK_FILESYSTEM`, `STORE_VERSION`, `STORE_CORRUPT` (also for a file that is not a store of this
+    /// library, which is not touched), `STORE_READ_ONLY`, `STORE_FULL`, `STORE_LOCKED`, `STORE_UNAVAILABLE`;
+    /// `STORE_STALE` in a child made by a raw `clone` of a process that has this file open.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path, SqliteOptions::default())
+    }
+
+    /// The file that is open: absolute, without symbolic links.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.shared.path
+    }
+}
+
+impl Store for SqliteStore {
+    fn generation(&self) -> Result<u64> {
+        self.shared.generation()
+    }
+
+    fn load(&self, each: &mut dyn FnMut(KeyWithCredentials) -> Result<()>) -> Result<u64> {
+        self.shared.read(|mark, connection| {
+            read::every_key(connection, each)?;
+            Ok(u64::try_from(mark.generation).unwrap_or(0))
+        })
+    }
+
+    fn changes_since(&self, since: u64) -> Result<Changes> {
+        self.shared.read_at_once(|mark, connection| changes::since(connection, mark.generation, since))
+    }
+
+    fn read(&self, body: &mut dyn FnMut(&dyn Reader) -> Result<()>) -> Result<()> {
+        self.shared.read(|_, connection| body(&Session::new(connection)))
+    }
+
+    fn write(&self, body: &mut dyn FnMut(&mut dyn Transaction) -> Result<()>) -> Result<u64> {
+        self.shared.write(|connection| body(&mut Session::new(connection)))
+    }
+
+    fn wait_for_change(&self, seen: u64, timeout: Duration) -> Result<u64> {
+        let begun = Instant::now();
+        loop {
+            let generation = self.generation()?;
+            let left = timeout.saturating_sub(begun.elapsed());
+            if generation != seen || left.is_zero() {
+                return Ok(generation);
+            }
+            std::thread::sleep(left.min(ASK_EVERY));
+        }
+    }
+
+    fn tag_key(&self) -> Result<TagKey> {
+        Ok(self.shared.history.load().tag_key.clone())
+    }
+
+    fn adopt(&self) -> Result<()> {
+        self.shared.adopt()
+    }
+
+    fn note_used(&self, batch: &[(Id, i64)]) -> Result<()> {
+        self.shared.note_used(batch)
+    }
+
+    fn last_used(&self, key: Id) -> Result<Option<i64>> {
+        self.shared.last_used(key)
+    }
+
+    fn append_audit(&self, events: &[AuditEvent]) -> Result<()> {
+        self.shared.append_audit(events)
+    }
+
+    fn audit(&self, limit: usize) -> Result<Vec<AuditEvent>> {
+        self.shared.audit(limit)
+    }
+}

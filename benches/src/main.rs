@@ -1,0 +1,109 @@
+//! Measurements, one a name: `cargo run --release -p inspire-auth-bench -- prf` (or `warm`).
+#![allow(clippy::print_stdout, clippy::print_stderr)] // its output is its purpose
+#![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::expect_used)] // nothing here is untrusted
+
+use std::{hint::black_box, process::ExitCode, time::Instant};
+
+use inspire_auth_core::{
+    InspireAuth, Options, StoreLocation,
+    keys::{Caller, Channel, NewKey, Presented, Request},
+};
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use siphasher::sip128::SipHasher24;
+
+const ROUNDS: usize = 31;
+const CALLS: u32 = 20_000;
+
+fn main() -> ExitCode {
+    match std::env::args().nth(1).as_deref() {
+        Some("prf") => {
+            prf();
+            ExitCode::SUCCESS
+        }
+        Some("warm") => {
+            warm();
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprintln!("usage: inspire-auth-bench prf | warm");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// One candidate: its name, and one call of it.
+type Candidate<'a> = (&'a str, &'a dyn Fn(&[u8]));
+
+/// The candidates for the memo's and the tag's keyed function, over a generated key (53 bytes) and over the longest one.
+fn prf() {
+    let key = [7_u8; 32];
+    let sip = SipHasher24::new_with_key(&[7; 16]);
+    let hmac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes any key");
+    for length in [53, 200] {
+        let secret = vec![b'a'; length];
+        let candidates: [Candidate<'_>; 3] = [
+            ("SipHash-2-4-128", &|s| {
+                black_box(sip.hash(s));
+            }),
+            ("BLAKE3 keyed, 256 bits", &|s| {
+                black_box(blake3::keyed_hash(&key, s));
+            }),
+            ("HMAC-SHA-256, key schedule kept", &|s| {
+                let mut mac = hmac.clone();
+                mac.update(s);
+                black_box(mac.finalize().into_bytes());
+            }),
+        ];
+        let mut samples = vec![Vec::with_capacity(ROUNDS); candidates.len()];
+        // Interleaved, so that a slow moment of the machine slows all of them.
+        for _ in 0..ROUNDS {
+            for (at, (_, run)) in candidates.iter().enumerate() {
+                let start = Instant::now();
+                for _ in 0..CALLS {
+                    run(black_box(&secret));
+                }
+                samples[at].push(start.elapsed().as_nanos() as f64 / f64::from(CALLS));
+            }
+        }
+        println!("{length}-byte secret, median of {ROUNDS} interleaved rounds of {CALLS} calls:");
+        for ((name, _), times) in candidates.iter().zip(&mut samples) {
+            times.sort_by(f64::total_cmp);
+            println!("  {name:<34} {:7.1} ns", times[ROUNDS / 2]);
+        }
+    }
+}
+
+/// One request, decided again and again, on each store: the right secret, a wrong one, a name that does not exist.
+fn warm() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let stores = [("memory", StoreLocation::Memory), ("sqlite", StoreLocation::Path(folder.path().join("warm.db")))];
+    for (store, location) in stores {
+        let auth = InspireAuth::open(Options::new(location)).expect("a store");
+        let mut key = NewKey::named("gateway-client-7");
+        key.levels = vec!["Authenticated/Ops/Write".to_owned()];
+        let created = auth.keys().create(&key, &Caller::system()).expect("a key");
+        let required =
+            auth.requirement(&"any(Authenticated/Ops/Write)".parse().expect("a requirement")).expect("a requirement");
+        let other = auth.keys().create(&NewKey::named("another"), &Caller::system()).expect("a key");
+        let right = format!("Bearer {}", created.credential().as_str());
+        let wrong = format!("Bearer gateway-client-7:{}", other.key.as_str());
+        let unknown = format!("Bearer nobody:{}", other.key.as_str());
+        for (what, value) in [("granted", &right), ("wrong secret", &wrong), ("unknown name", &unknown)] {
+            let mut request = Request::new(Presented::Authorization(value.as_bytes()), &required);
+            request.channel = Channel::Secure;
+            let expected = auth.authenticate(&request).is_ok();
+            let mut samples = Vec::with_capacity(ROUNDS);
+            for _ in 0..ROUNDS {
+                let start = Instant::now();
+                for _ in 0..CALLS {
+                    assert_eq!(black_box(auth.authenticate(black_box(&request))).is_ok(), expected);
+                }
+                samples.push(start.elapsed().as_nanos() as f64 / f64::from(CALLS));
+            }
+            samples.sort_by(f64::total_cmp);
+            println!("{store:<8} {what:<14} {:8.1} ns", samples[ROUNDS / 2]);
+        }
+    }
+}

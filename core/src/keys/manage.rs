@@ -1,0 +1,600 @@
+//! Managing keys: every change is one write transaction, judged and made on the same state.
+
+use zeroize::Zeroizing;
+
+use super::{
+    actor::{Authority, Caller, Need},
+    credential::is_name,
+    generate,
+    hash::Hashed,
+    levels::{is_ignored, validate, validate_grants},
+    record::{Created, KeyRecord},
+};
+use crate::{
+    auth::Inner,
+    clock,
+    error::{Code, Error, Result},
+    id::Id,
+    store::{CredentialRow, KeyRow, KeyWithCredentials, Origin, Strength, Transaction},
+};
+
+/// The only key type there is.
+const BASIC_TOKEN: &str = "basic-token";
+/// Longest description, in bytes.
+const MAX_DESCRIPTION: usize = 4096;
+/// Most levels a key can be granted.
+const MAX_LEVELS: usize = 1024;
+
+/// The API keys of a handle.
+#[derive(Clone, Copy, Debug)]
+pub struct Keys<'a> {
+    pub(crate) inner: &'a Inner,
+}
+
+/// What a new key is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewKey {
+    /// `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`, unique.
+    pub name: String,
+    /// Free text, at most 4096 bytes, without NUL.
+    pub description: String,
+    /// Granted security levels, at most 1024.
+    pub levels: Vec<String>,
+    /// Whether the key may only be used over a secure channel. Default true.
+    pub require_secure: bool,
+    /// Whether the key may be used at all. Default true.
+    pub enabled: bool,
+    /// Unix seconds (above 0) from which the key is expired; `None` is never.
+    pub expires_at: Option<i64>,
+}
+
+impl NewKey {
+    /// A key without levels, for secure channels only, that never expires.
+    #[must_use]
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            description: String::new(),
+            levels: Vec::new(),
+            require_secure: true,
+            enabled: true,
+            expires_at: None,
+        }
+    }
+}
+
+/// What is to change; `None` keeps.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyUpdate {
+    /// Free text.
+    pub description: Option<String>,
+    /// Granted security levels.
+    pub levels: Option<Vec<String>>,
+    /// Whether the key may only be used over a secure channel.
+    pub require_secure: Option<bool>,
+    /// Whether the key may be used at all.
+    pub enabled: Option<bool>,
+    /// Unix seconds from which the key is expired; `Some(None)` clears.
+    pub expires_at: Option<Option<i64>>,
+}
+
+/// What an imported hash is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImportFormat {
+    /// A PHC string of Argon2id, Argon2i or Argon2d.
+    Phc,
+    /// The token hash of an Ignition token file.
+    Ignition,
+}
+
+/// A key whose secret was made elsewhere; only its hash is known.
+#[derive(Clone)]
+pub struct Import {
+    /// What the key is to be.
+    pub key: NewKey,
+    /// What `hash` is.
+    pub format: ImportFormat,
+    /// The hash.
+    pub hash: String,
+    /// How strong the secret is said to be. `Chosen` secrets are not remembered in memory and have a failure budget.
+    pub strength: Strength,
+}
+
+impl std::fmt::Debug for Import {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Import").field("key", &self.key).field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+/// Which keys to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListFilter {
+    /// Only names after this one, in byte order: the last of the page before.
+    pub after: Option<String>,
+    /// At most so many.
+    pub limit: Option<usize>,
+    /// Only keys whose grants satisfy this level.
+    pub level: Option<String>,
+}
+
+impl Keys<'_> {
+    /// Makes a key. Its secret is in the answer, and nowhere else, ever again.
+    ///
+    /// # Errors
+    /// `INVALID_NAME`, `INVALID_LEVEL`, `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `NAME_TAKEN`, `BUSY`, `STORE_*`.
+    pub fn create(&self, key: &NewKey, caller: &Caller<'_>) -> Result<Created> {
+        let key = checked(key)?;
+        self.early_refusal(caller)?;
+        let (secret, hashed) = self.new_secret()?;
+        let now = clock::resolve(caller.now);
+        let mut actor = String::new();
+        let record = self.write(&mut |tx| {
+            let authority = self.inner.authorize(tx, caller, Need::Write)?;
+            authority.require_all(&key.levels)?;
+            actor = authority.label();
+            let row = new_row(&key, now)?;
+            let credential = self.generated(row.id, &secret, &hashed, now)?;
+            self.insert(tx, row, credential)
+        })?;
+        self.created("key.created", &actor, record, secret, caller)
+    }
+
+    /// Adds a key whose secret was made elsewhere.
+    ///
+    /// # Errors
+    /// As [`Keys::create`], and `INVALID_HASH`.
+    pub fn import(&self, import: &Import, caller: &Caller<'_>) -> Result<KeyRecord> {
+        let key = checked(&import.key)?;
+        let hashed = match import.format {
+            ImportFormat::Phc => self.inner.hasher.import_phc(&import.hash)?,
+            ImportFormat::Ignition => super::hash::Hasher::import_ignition(&import.hash)?,
+        };
+        let now = clock::resolve(caller.now);
+        let mut actor = String::new();
+        let record = self.write(&mut |tx| {
+            let authority = self.inner.authorize(tx, caller, Need::Write)?;
+            authority.require_all(&key.levels)?;
+            actor = authority.label();
+            let row = new_row(&key, now)?;
+            let credential = CredentialRow {
+                id: Id::random()?,
+                key_id: row.id,
+                scheme: hashed.scheme,
+                hash: hashed.hash.clone(),
+                tag: None,
+                tag_key_id: None,
+                pepper_id: None,
+                origin: Origin::Imported,
+                strength: import.strength,
+                not_after: None,
+                created_at: now,
+            };
+            self.insert(tx, row, credential)
+        })?;
+        self.audit("key.imported", &actor, &record.name, import.strength.as_str(), caller);
+        Ok(record)
+    }
+
+    /// One key.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`, `STORE_*`.
+    pub fn get(&self, name: &str) -> Result<KeyRecord> {
+        self.inner.refresh()?;
+        let mut found = None;
+        self.inner.store.read(&mut |reader| {
+            found = reader.key_by_name(name)?;
+            Ok(())
+        })?;
+        self.record(found.ok_or(Error::new(Code::NotFound))?)
+    }
+
+    /// Keys, sorted by name in byte order.
+    ///
+    /// # Errors
+    /// `INVALID_LEVEL`, `STORE_*`.
+    pub fn list(&self, filter: &ListFilter) -> Result<Vec<KeyRecord>> {
+        const PAGE: usize = 1000;
+        if let Some(level) = &filter.level {
+            validate(level)?;
+        }
+        self.inner.refresh()?;
+        let wanted = filter.limit.unwrap_or(usize::MAX);
+        let mut rows = Vec::new();
+        self.inner.store.read(&mut |reader| {
+            let mut after = filter.after.clone();
+            while rows.len() < wanted {
+                let page = reader.keys_after(after.as_deref(), PAGE)?;
+                let Some(last) = page.last() else { break };
+                after = Some(last.key.name.clone());
+                let room = wanted.saturating_sub(rows.len());
+                rows.extend(page.into_iter().filter(|row| self.matches(row, filter)).take(room));
+            }
+            Ok(())
+        })?;
+        rows.into_iter().map(|row| self.record(row)).collect()
+    }
+
+    /// All keys, as records: what can be kept elsewhere without keeping a secret.
+    ///
+    /// # Errors
+    /// `STORE_*`.
+    pub fn export(&self) -> Result<Vec<KeyRecord>> {
+        self.list(&ListFilter::default())
+    }
+
+    /// Changes a key that still has this revision.
+    ///
+    /// # Errors
+    /// `INVALID_LEVEL`, `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, `STORE_*`.
+    pub fn update(&self, name: &str, revision: u64, update: &KeyUpdate, caller: &Caller<'_>) -> Result<KeyRecord> {
+        let levels = update.levels.as_deref().map(check_levels).transpose()?;
+        if let Some(description) = &update.description {
+            check_description(description)?;
+        }
+        check_expiry(update.expires_at.flatten())?;
+        self.change("key.updated", name, Some(revision), caller, &mut |_, row, authority| {
+            let before = row.key.clone();
+            let key = &mut row.key;
+            if let Some(description) = &update.description {
+                key.description.clone_from(description);
+            }
+            if let Some(levels) = &levels {
+                key.levels.clone_from(levels);
+            }
+            key.require_secure = update.require_secure.unwrap_or(key.require_secure);
+            key.enabled = update.enabled.unwrap_or(key.enabled);
+            if let Some(expires_at) = update.expires_at {
+                key.expires_at = expires_at;
+            }
+            let authority_changes = key.levels != before.levels
+                || key.require_secure != before.require_secure
+                || key.expires_at != before.expires_at
+                || (key.enabled && !before.enabled);
+            if authority_changes {
+                authority.require_all(&before.levels)?;
+                authority.require_all(&key.levels)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Gives a key another name. Its secret and identity stay; the old name is unknown from then on.
+    ///
+    /// # Errors
+    /// `INVALID_NAME`, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, `NAME_TAKEN`, `STORE_*`.
+    pub fn rename(&self, name: &str, new_name: &str, revision: Option<u64>, caller: &Caller<'_>) -> Result<KeyRecord> {
+        check_name(new_name)?;
+        self.change("key.renamed", name, revision, caller, &mut |_, row, _| {
+            new_name.clone_into(&mut row.key.name);
+            Ok(())
+        })
+    }
+
+    /// Enables or disables a key.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, `STORE_*`.
+    pub fn set_enabled(
+        &self,
+        name: &str,
+        enabled: bool,
+        revision: Option<u64>,
+        caller: &Caller<'_>,
+    ) -> Result<KeyRecord> {
+        let event = if enabled { "key.enabled" } else { "key.disabled" };
+        self.change(event, name, revision, caller, &mut |_, row, authority| {
+            if enabled {
+                authority.require_all(&row.key.levels)?;
+            }
+            row.key.enabled = enabled;
+            Ok(())
+        })
+    }
+
+    /// Makes a key with all the settings of another, a new name and a new secret.
+    ///
+    /// # Errors
+    /// As [`Keys::create`], and `NOT_FOUND`, `CONFLICT`.
+    pub fn duplicate(&self, name: &str, new_name: &str, revision: Option<u64>, caller: &Caller<'_>) -> Result<Created> {
+        check_name(new_name)?;
+        self.early_refusal(caller)?;
+        let (secret, hashed) = self.new_secret()?;
+        let now = clock::resolve(caller.now);
+        let mut actor = String::new();
+        let record = self.write(&mut |tx| {
+            let authority = self.inner.authorize(tx, caller, Need::Write)?;
+            actor = authority.label();
+            let original = find(tx, name, revision)?;
+            authority.require_all(&original.key.levels)?;
+            let settings = NewKey {
+                name: new_name.to_owned(),
+                description: original.key.description,
+                levels: original.key.levels,
+                require_secure: original.key.require_secure,
+                enabled: original.key.enabled,
+                expires_at: original.key.expires_at,
+            };
+            let row = new_row(&settings, now)?;
+            let credential = self.generated(row.id, &secret, &hashed, now)?;
+            self.insert(tx, row, credential)
+        })?;
+        self.created("key.duplicated", &actor, record, secret, caller)
+    }
+
+    /// Gives a key a new secret. The old one is refused from then on.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` for an overlap other than 0, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, `BUSY`, `STORE_*`.
+    pub fn rotate(
+        &self,
+        name: &str,
+        overlap_seconds: u64,
+        revision: Option<u64>,
+        caller: &Caller<'_>,
+    ) -> Result<Created> {
+        if overlap_seconds != 0 {
+            return Err(Error::with(Code::InvalidArgument, "this version rotates without an overlap"));
+        }
+        self.early_refusal(caller)?;
+        let (secret, hashed) = self.new_secret()?;
+        let now = clock::resolve(caller.now);
+        let mut actor = String::new();
+        let record = self.change_quietly(name, revision, caller, &mut |tx, row, authority| {
+            authority.require_all(&row.key.levels)?;
+            actor = authority.label();
+            for old in row.credentials.drain(..) {
+                tx.delete_credential(old.id)?;
+            }
+            let credential = self.generated(row.key.id, &secret, &hashed, now)?;
+            tx.insert_credential(&credential)?;
+            row.credentials.push(credential);
+            Ok(())
+        })?;
+        self.created("key.rotated", &actor, record, secret, caller)
+    }
+
+    /// Deletes a key: revokes it at once, and can't be undone.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, `STORE_*`.
+    pub fn delete(&self, name: &str, revision: Option<u64>, caller: &Caller<'_>) -> Result<()> {
+        let mut actor = String::new();
+        self.inner.refresh()?;
+        self.inner.store.write(&mut |tx| {
+            actor = self.inner.authorize(tx, caller, Need::Write)?.label();
+            let row = find(tx, name, revision)?;
+            tx.delete_key(row.key.id)
+        })?;
+        self.audit("key.deleted", &actor, name, "", caller);
+        Ok(())
+    }
+
+    /// Seals every key anew under the current pepper, whatever its seal says: after a first pepper was configured, or
+    /// after a look at the store. Returns how many.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED` for anyone but `System`, `INVALID_ARGUMENT` without a pepper, `STORE_*`.
+    pub fn seal_all(&self, caller: &Caller<'_>) -> Result<u64> {
+        if self.inner.hasher.current_pepper().is_none() {
+            return Err(Error::with(Code::InvalidArgument, "there is no pepper to seal with"));
+        }
+        let mut count = 0_u64;
+        self.inner.refresh()?;
+        self.inner.store.write(&mut |tx| {
+            if !matches!(self.inner.authorize(tx, caller, Need::Write)?, Authority::System) {
+                return Err(Error::with(Code::PermissionDenied, "only the host itself may vouch for every key"));
+            }
+            let mut after: Option<String> = None;
+            loop {
+                let page = tx.keys_after(after.as_deref(), 1000)?;
+                let Some(last) = page.last() else { return Ok(()) };
+                after = Some(last.key.name.clone());
+                for mut row in page {
+                    self.inner.compiler.sealer.seal(&mut row.key, &row.credentials);
+                    tx.update_key(&row.key)?;
+                    count = count.saturating_add(1);
+                }
+            }
+        })?;
+        self.audit("store.sealed", "system", "", &format!("{count} keys"), caller);
+        Ok(count)
+    }
+
+    fn matches(&self, row: &KeyWithCredentials, filter: &ListFilter) -> bool {
+        filter.level.as_ref().is_none_or(|level| {
+            super::levels::LevelSet::of_key(&row.key.levels, self.inner.config.mode).satisfies_path(level)
+        })
+    }
+
+    fn record(&self, row: KeyWithCredentials) -> Result<KeyRecord> {
+        // Activity is a courtesy: a store that can't tell must not hide the key.
+        let stored = self.inner.store.last_used(row.key.id).unwrap_or(None);
+        let noted = self.inner.index.by_id(row.key.id).map(|e| e.last_used.load(std::sync::atomic::Ordering::Relaxed));
+        let last_used = stored.max(noted.filter(|at| *at != i64::MIN));
+        Ok(KeyRecord::of(row, last_used))
+    }
+
+    /// Refuses an actor that has no right at all before time and memory are spent on a hash for it.
+    fn early_refusal(&self, caller: &Caller<'_>) -> Result<()> {
+        self.inner.refresh()?;
+        self.inner.store.read(&mut |reader| self.inner.authorize(reader, caller, Need::Write).map(|_| ()))
+    }
+
+    /// A fresh secret and its hash, made on the pool, within the memory ceiling.
+    fn new_secret(&self) -> Result<(Zeroizing<String>, Hashed)> {
+        let secret = generate::generate()?;
+        let scheme = self.inner.hasher.scheme_for_generated();
+        let cost = self.inner.hasher.cost_of_new(scheme);
+        let hasher = std::sync::Arc::clone(&self.inner.hasher);
+        let hashed = if cost == 0 {
+            hasher.hash(scheme, secret.as_bytes())?
+        } else {
+            let secret = secret.clone();
+            self.inner.pool.get().run(cost, move || hasher.hash(scheme, secret.as_bytes()))?
+        };
+        Ok((secret, hashed))
+    }
+
+    fn generated(&self, key_id: Id, secret: &str, hashed: &Hashed, now: i64) -> Result<CredentialRow> {
+        Ok(CredentialRow {
+            id: Id::random()?,
+            key_id,
+            scheme: hashed.scheme,
+            hash: hashed.hash.clone(),
+            tag: Some(self.inner.tagger.tag(secret.as_bytes())),
+            tag_key_id: Some(self.inner.tagger.id()),
+            pepper_id: hashed.pepper_id.clone(),
+            origin: Origin::Generated,
+            strength: Strength::Random,
+            not_after: None,
+            created_at: now,
+        })
+    }
+
+    fn insert(
+        &self,
+        tx: &mut dyn Transaction,
+        mut key: KeyRow,
+        credential: CredentialRow,
+    ) -> Result<KeyWithCredentials> {
+        let credentials = vec![credential];
+        self.inner.compiler.sealer.seal(&mut key, &credentials);
+        tx.insert_key(&key)?;
+        for credential in &credentials {
+            tx.insert_credential(credential)?;
+        }
+        Ok(KeyWithCredentials { key, credentials })
+    }
+
+    /// One write transaction that ends with a key.
+    fn write(&self, body: &mut dyn FnMut(&mut dyn Transaction) -> Result<KeyWithCredentials>) -> Result<KeyRecord> {
+        self.inner.refresh()?;
+        let mut row = None;
+        self.inner.store.write(&mut |tx| {
+            row = Some(body(tx)?);
+            Ok(())
+        })?;
+        self.record(row.ok_or(Error::new(Code::Internal))?)
+    }
+
+    /// One change of one key: authorized, found, checked, changed, sealed.
+    fn change(
+        &self,
+        event: &str,
+        name: &str,
+        revision: Option<u64>,
+        caller: &Caller<'_>,
+        change: &mut dyn FnMut(&mut dyn Transaction, &mut KeyWithCredentials, &Authority) -> Result<()>,
+    ) -> Result<KeyRecord> {
+        let mut actor = String::new();
+        let record = self.change_quietly(name, revision, caller, &mut |tx, row, authority| {
+            actor = authority.label();
+            change(tx, row, authority)
+        })?;
+        let detail = if record.name == name { String::new() } else { format!("now {}", record.name) };
+        self.audit(event, &actor, name, &detail, caller);
+        Ok(record)
+    }
+
+    fn change_quietly(
+        &self,
+        name: &str,
+        revision: Option<u64>,
+        caller: &Caller<'_>,
+        change: &mut dyn FnMut(&mut dyn Transaction, &mut KeyWithCredentials, &Authority) -> Result<()>,
+    ) -> Result<KeyRecord> {
+        let now = clock::resolve(caller.now);
+        self.write(&mut |tx| {
+            let authority = self.inner.authorize(tx, caller, Need::Write)?;
+            let mut row = find(tx, name, revision)?;
+            // What nobody with the pepper has written must not be sealed by a change of something else.
+            let sealed = self.inner.compiler.sealer.is_sealed(&row.key, &row.credentials);
+            change(tx, &mut row, &authority)?;
+            row.key.revision = row.key.revision.saturating_add(1);
+            row.key.updated_at = now;
+            if sealed {
+                self.inner.compiler.sealer.seal(&mut row.key, &row.credentials);
+            }
+            tx.update_key(&row.key)?;
+            Ok(row)
+        })
+    }
+
+    fn created(
+        &self,
+        event: &str,
+        actor: &str,
+        record: KeyRecord,
+        key: Zeroizing<String>,
+        caller: &Caller<'_>,
+    ) -> Result<Created> {
+        self.audit(event, actor, &record.name, "", caller);
+        let mode = self.inner.config.mode;
+        let ignored_levels = record.levels.iter().filter(|level| is_ignored(mode, level)).cloned().collect();
+        Ok(Created { record, key, ignored_levels })
+    }
+
+    fn audit(&self, event: &str, actor: &str, name: &str, detail: &str, caller: &Caller<'_>) {
+        self.inner.audit_of(event, actor, name, detail, caller.now);
+    }
+}
+
+/// The key of this name, if it still has the expected revision.
+fn find(tx: &dyn Transaction, name: &str, revision: Option<u64>) -> Result<KeyWithCredentials> {
+    let row = tx.key_by_name(name)?.ok_or(Error::new(Code::NotFound))?;
+    match revision {
+        Some(expected) if expected != row.key.revision => Err(Error::new(Code::Conflict)),
+        _ => Ok(row),
+    }
+}
+
+fn new_row(key: &NewKey, now: i64) -> Result<KeyRow> {
+    Ok(KeyRow {
+        id: Id::random()?,
+        kind: BASIC_TOKEN.to_owned(),
+        name: key.name.clone(),
+        description: key.description.clone(),
+        levels: key.levels.clone(),
+        require_secure: key.require_secure,
+        enabled: key.enabled,
+        created_at: now,
+        updated_at: now,
+        expires_at: key.expires_at,
+        revision: 1,
+        seal: None,
+        seal_key_id: None,
+    })
+}
+
+fn checked(key: &NewKey) -> Result<NewKey> {
+    check_name(&key.name)?;
+    check_description(&key.description)?;
+    check_expiry(key.expires_at)?;
+    Ok(NewKey { levels: check_levels(&key.levels)?, ..key.clone() })
+}
+
+fn check_name(name: &str) -> Result<()> {
+    if is_name(name.as_bytes()) { Ok(()) } else { Err(Error::new(Code::InvalidName)) }
+}
+
+fn check_levels(levels: &[String]) -> Result<Vec<String>> {
+    if levels.len() > MAX_LEVELS {
+        return Err(Error::with(Code::InvalidArgument, "a key holds at most 1024 levels"));
+    }
+    validate_grants(levels)
+}
+
+fn check_description(description: &str) -> Result<()> {
+    if description.len() > MAX_DESCRIPTION || description.contains('\0') {
+        return Err(Error::with(Code::InvalidArgument, "a description is at most 4096 bytes, without NUL"));
+    }
+    Ok(())
+}
+
+fn check_expiry(expires_at: Option<i64>) -> Result<()> {
+    if expires_at.is_some_and(|at| at <= 0) {
+        return Err(Error::with(Code::InvalidArgument, "expires_at is in Unix seconds, above 0"));
+    }
+    Ok(())
+}

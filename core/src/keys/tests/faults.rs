@@ -1,0 +1,119 @@
+//! When the store fails: deny, say so, and let nothing on the side get in the way.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use super::*;
+use crate::{
+    Error, Id,
+    store::{AuditEvent, Changes, KeyWithCredentials, Reader, TagKey, Transaction},
+};
+
+/// A memory store that fails on demand.
+#[derive(Debug)]
+struct Faulty {
+    store: MemoryStore,
+    authority: AtomicBool,
+    activity: AtomicBool,
+}
+
+impl Faulty {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            store: MemoryStore::new().unwrap(),
+            authority: AtomicBool::new(true),
+            activity: AtomicBool::new(true),
+        })
+    }
+
+    fn up(&self) -> Result<()> {
+        if self.authority.load(Ordering::SeqCst) { Ok(()) } else { Err(Error::new(Code::StoreUnavailable)) }
+    }
+
+    fn active(&self) -> Result<()> {
+        if self.activity.load(Ordering::SeqCst) { Ok(()) } else { Err(Error::new(Code::StoreFull)) }
+    }
+}
+
+impl Store for Faulty {
+    fn generation(&self) -> Result<u64> {
+        self.up()?;
+        self.store.generation()
+    }
+    fn load(&self, each: &mut dyn FnMut(KeyWithCredentials) -> Result<()>) -> Result<u64> {
+        self.up()?;
+        self.store.load(each)
+    }
+    fn changes_since(&self, since: u64) -> Result<Changes> {
+        self.up()?;
+        self.store.changes_since(since)
+    }
+    fn read(&self, body: &mut dyn FnMut(&dyn Reader) -> Result<()>) -> Result<()> {
+        self.up()?;
+        self.store.read(body)
+    }
+    fn write(&self, body: &mut dyn FnMut(&mut dyn Transaction) -> Result<()>) -> Result<u64> {
+        self.up()?;
+        self.store.write(body)
+    }
+    fn wait_for_change(&self, seen: u64, timeout: Duration) -> Result<u64> {
+        self.store.wait_for_change(seen, timeout)
+    }
+    fn tag_key(&self) -> Result<TagKey> {
+        self.store.tag_key()
+    }
+    fn adopt(&self) -> Result<()> {
+        self.store.adopt()
+    }
+    fn note_used(&self, batch: &[(Id, i64)]) -> Result<()> {
+        self.active()?;
+        self.store.note_used(batch)
+    }
+    fn last_used(&self, key: Id) -> Result<Option<i64>> {
+        self.active()?;
+        self.store.last_used(key)
+    }
+    fn append_audit(&self, events: &[AuditEvent]) -> Result<()> {
+        self.active()?;
+        self.store.append_audit(events)
+    }
+    fn audit(&self, limit: usize) -> Result<Vec<AuditEvent>> {
+        self.store.audit(limit)
+    }
+}
+
+/// T28: a store that can't be asked denies, warm or cold, and never calls a credential invalid for it.
+#[test]
+fn a_store_that_can_not_be_asked_denies() {
+    let store = Faulty::new();
+    let auth = InspireAuth::open(options(StoreLocation::Custom(Arc::clone(&store) as Arc<dyn Store>))).unwrap();
+    let warm = create(&auth, "warm", &[]);
+    let cold = create(&auth, "cold", &[]);
+    ask(&auth, &warm.credential()).unwrap();
+    store.authority.store(false, Ordering::SeqCst);
+    for credential in [&*warm.credential(), &*cold.credential(), "nobody:x"] {
+        assert_eq!(code(ask(&auth, credential)), Code::StoreUnavailable);
+        assert_eq!(code(ask_for(&auth, credential, "Public")), Code::StoreUnavailable);
+    }
+    assert_eq!(auth.keys().get("warm").unwrap_err().code(), Code::StoreUnavailable);
+    store.authority.store(true, Ordering::SeqCst);
+    assert_eq!(code(ask(&auth, &warm.credential())), Code::Ok);
+}
+
+/// T29: activity that can't be written is in nobody's way.
+#[test]
+fn a_full_disk_for_activity_changes_no_answer() {
+    let store = Faulty::new();
+    let auth = InspireAuth::open(options(StoreLocation::Custom(Arc::clone(&store) as Arc<dyn Store>))).unwrap();
+    store.activity.store(false, Ordering::SeqCst);
+    let created = create(&auth, "k", &[]);
+    for _ in 0..100 {
+        assert_eq!(code(ask(&auth, &created.credential())), Code::Ok);
+        assert_eq!(code(ask(&auth, &wrong(&created))), Code::InvalidCredential);
+    }
+    assert_eq!(auth.flush().unwrap_err().code(), Code::StoreFull);
+    assert_eq!(auth.keys().get("k").unwrap().name, "k");
+    auth.keys().delete("k", None, &Caller::system()).unwrap();
+}

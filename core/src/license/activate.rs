@@ -1,0 +1,131 @@
+//! Installing a file, and taking it out again: every rule is applied inside the write transaction, on the state that
+//! the change will meet.
+
+use super::{
+    License,
+    payload::Payload,
+    state::{Rules, Surroundings, is_buried},
+    status::{Mode, Status},
+};
+use crate::{
+    clock,
+    error::{Code, Error, Result},
+    keys::{Caller, Need},
+    store::{LicenseRow, Reader},
+};
+
+impl License<'_> {
+    /// Installs a file with its license key, for offline use, in the place of what is installed. A failure changes
+    /// nothing.
+    ///
+    /// `force` installs a file that is older than the installed one of the same license; never one that was
+    /// deactivated.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED` unless the caller satisfies the admin requirement; the code of the first check that fails
+    /// (the detail lists all); `LICENSE_KEY_REQUIRED` for an empty key; `FINGERPRINT_UNAVAILABLE` for a machine file where this machine has no identity; a
+    /// `STORE_*` code.
+    pub fn activate_offline(&self, license_key: &str, file: &[u8], force: bool, caller: &Caller<'_>) -> Result<Status> {
+        let now = clock::resolve(caller.now);
+        let rules = self.inner.license.rules();
+        let mut done = None;
+        self.inner.store.write(&mut |tx| {
+            let authority = self.inner.authorize(tx, caller, Need::Admin)?;
+            let verified = rules.verify(file, Some(now))?;
+            if license_key.is_empty() {
+                return Err(Error::new(Code::LicenseKeyRequired));
+            }
+            let read = rules.read(&verified, license_key)?;
+            let older = is_buried(&read.payload, tx)? || (!force && is_superseded(rules, &read.payload, tx)?);
+            let around = Surroundings { mode: Mode::Offline, marks: tx.license_marks()?, older };
+            refuse(rules.checks(&read, license_key, &around).failures(now))?;
+            tx.set_license(Some(&LicenseRow {
+                file: file.to_vec(),
+                license_key: license_key.to_owned(),
+                mode: Mode::Offline.as_str().to_owned(),
+                installed_at: now,
+                validated_at: now,
+            }))?;
+            tx.raise_license_mark(&read.key_id, read.payload.issued)?;
+            done = read.payload.license.map(|license| (authority.label(), license.id));
+            Ok(())
+        })?;
+        if let Some((actor, id)) = done {
+            self.inner.audit_of("license.activated", &actor, &id, Mode::Offline.as_str(), Some(now));
+        }
+        self.status(Some(now))
+    }
+
+    /// Takes the license out, and buries its file: it can't be installed here again, only a newer one.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, `UNLICENSED` when there is none, a `STORE_*` code.
+    pub fn deactivate(&self, caller: &Caller<'_>) -> Result<Status> {
+        let now = clock::resolve(caller.now);
+        let rules = self.inner.license.rules();
+        let mut done = None;
+        self.inner.store.write(&mut |tx| {
+            let authority = self.inner.authorize(tx, caller, Need::Admin)?;
+            let row = tx.license()?.ok_or(Error::new(Code::Unlicensed))?;
+            // What does not verify, or can't be read on this machine, has no identity that could be believed.
+            let read = rules.verify(&row.file, None).and_then(|verified| rules.read(&verified, &row.license_key)).ok();
+            let issued = read.as_ref().map(|read| read.payload.issued);
+            let id = read.and_then(|read| read.payload.license).map(|license| license.id);
+            if let Some((id, issued)) = id.as_deref().zip(issued) {
+                tx.bury_license(id, issued)?;
+            }
+            tx.set_license(None)?;
+            done = Some((authority.label(), id.unwrap_or_default()));
+            Ok(())
+        })?;
+        if let Some((actor, id)) = done {
+            self.inner.audit_of("license.deactivated", &actor, &id, "", Some(now));
+        }
+        self.status(Some(now))
+    }
+
+    /// Asks the licensing server again: only for a license that was activated online.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, `UNLICENSED` when there is none, `NOT_AVAILABLE_OFFLINE` for one that was installed from a
+    /// file, `UNSUPPORTED_OPTION` for one that was not: this build does not speak to a server. A `STORE_*` code.
+    pub fn revalidate(&self, caller: &Caller<'_>) -> Result<Status> {
+        self.inner.store.read(&mut |reader| {
+            self.inner.authorize(reader, caller, Need::Admin)?;
+            let row = reader.license()?.ok_or(Error::new(Code::Unlicensed))?;
+            match Mode::parse(&row.mode) {
+                Mode::Offline => Err(Error::new(Code::NotAvailableOffline)),
+                Mode::Online => Err(Error::with(Code::UnsupportedOption, "online licensing is not in this build")),
+            }
+        })?;
+        self.status(caller.now)
+    }
+}
+
+/// The error of the first failure; with several, its detail lists them all.
+fn refuse(failures: impl Iterator<Item = Code>) -> Result<()> {
+    let failures: Vec<Code> = failures.collect();
+    match failures.as_slice() {
+        [] => Ok(()),
+        [only] => Err(Error::new(*only)),
+        [first, ..] => {
+            let names: Vec<&str> = failures.iter().map(|code| code.name()).collect();
+            Err(Error::with(*first, format!("all that failed: {}", names.join(", "))))
+        }
+    }
+}
+
+/// Whether the installed file is of the same license, and newer. One that does not verify here does not stand in the
+/// way of one that does.
+fn is_superseded(rules: &Rules, payload: &Payload, reader: &dyn Reader) -> Result<bool> {
+    let Some(row) = reader.license()? else { return Ok(false) };
+    let Ok(installed) = rules.verify(&row.file, None).and_then(|verified| rules.read(&verified, &row.license_key))
+    else {
+        return Ok(false);
+    };
+    let same = match (&payload.license, &installed.payload.license) {
+        (Some(new), Some(old)) => new.id == old.id,
+        _ => false,
+    };
+    Ok(same && payload.issued < installed.payload.issued)
+}

@@ -1,0 +1,226 @@
+//! The outer form of a file: a header line, base64 in lines, a footer line.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+use crate::error::{Code, Error, Result};
+
+/// The largest file that is looked at, in bytes.
+pub const MAX_FILE_BYTES: usize = 256 * 1024;
+
+/// The width at which Keygen breaks lines.
+const LINE_WIDTH: usize = 60;
+
+/// What a file was issued for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A license file: names no machine.
+    License,
+    /// A machine file: good on the machine whose fingerprint it holds.
+    Machine,
+}
+
+impl Kind {
+    /// `license` or `machine`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::License => "license",
+            Self::Machine => "machine",
+        }
+    }
+
+    const fn header(self) -> &'static str {
+        match self {
+            Self::License => "-----BEGIN LICENSE FILE-----",
+            Self::Machine => "-----BEGIN MACHINE FILE-----",
+        }
+    }
+
+    const fn footer(self) -> &'static str {
+        match self {
+            Self::License => "-----END LICENSE FILE-----",
+            Self::Machine => "-----END MACHINE FILE-----",
+        }
+    }
+
+    /// What stands before `enc` in the signed bytes, so that one kind of file never passes for the other.
+    pub(super) const fn signed_prefix(self) -> &'static str {
+        match self {
+            Self::License => "license/",
+            Self::Machine => "machine/",
+        }
+    }
+
+    /// The JSON:API type of the document inside.
+    pub(super) const fn document_type(self) -> &'static str {
+        match self {
+            Self::License => "licenses",
+            Self::Machine => "machines",
+        }
+    }
+}
+
+/// A file whose header and footer are read: its kind is known, its body is not yet decoded.
+#[derive(Debug)]
+pub(super) struct Armour {
+    pub(super) kind: Kind,
+    base64: Vec<u8>,
+}
+
+impl Armour {
+    /// Reads header and footer, and takes the line breaks out of the body.
+    ///
+    /// Lenient only where files in the wild differ: a byte order mark, white space around the whole, LF or CRLF, any
+    /// line width.
+    ///
+    /// # Errors
+    /// `LICENSE_MALFORMED`.
+    pub(super) fn read(file: &[u8]) -> Result<Self> {
+        if file.len() > MAX_FILE_BYTES {
+            return Err(malformed("the file is larger than 256 KiB"));
+        }
+        let text = file.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(file).trim_ascii();
+        let (kind, body) = [Kind::License, Kind::Machine]
+            .into_iter()
+            .find_map(|kind| Some((kind, text.strip_prefix(kind.header().as_bytes())?)))
+            .ok_or_else(|| malformed("the file does not begin with a LICENSE FILE or MACHINE FILE header"))?;
+        let body = body
+            .strip_suffix(kind.footer().as_bytes())
+            .ok_or_else(|| malformed("the file does not end with the footer of its header"))?;
+        let header_ends = body.starts_with(b"\n") || body.starts_with(b"\r\n");
+        if !header_ends || !body.ends_with(b"\n") {
+            return Err(malformed("header and footer stand on lines of their own"));
+        }
+        let mut base64 = Vec::with_capacity(body.len());
+        for line in body.split(|byte| *byte == b'\n') {
+            base64.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+        }
+        Ok(Self { kind, base64 })
+    }
+
+    /// The bytes of the envelope.
+    ///
+    /// # Errors
+    /// `LICENSE_MALFORMED` when the body is not canonical base64 (RFC 4648, section 4; padded; zero trailing bits).
+    pub(super) fn decode(&self) -> Result<Vec<u8>> {
+        STANDARD.decode(&self.base64).map_err(|_| malformed("the body is not canonical base64"))
+    }
+}
+
+/// `envelope` in armour, as Keygen writes it.
+pub(super) fn write(kind: Kind, envelope: &[u8]) -> String {
+    let mut text = String::from(kind.header());
+    text.push('\n');
+    for (at, symbol) in STANDARD.encode(envelope).chars().enumerate() {
+        if at > 0 && at.is_multiple_of(LINE_WIDTH) {
+            text.push('\n');
+        }
+        text.push(symbol);
+    }
+    text.push('\n');
+    text.push_str(kind.footer());
+    text.push('\n');
+    text
+}
+
+/// `LICENSE_MALFORMED` with a reason that holds nothing of the file.
+pub(super) fn malformed(reason: &'static str) -> Error {
+    Error::with(Code::LicenseMalformed, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn body_of(file: &[u8]) -> Option<(Kind, Vec<u8>)> {
+        let armour = Armour::read(file).ok()?;
+        Some((armour.kind, armour.decode().ok()?))
+    }
+
+    #[test]
+    fn lenient_where_files_in_the_wild_differ() {
+        let bytes = b"any bytes at all, but more than fit in a line of sixty characters of base64";
+        for kind in [Kind::License, Kind::Machine] {
+            let file = write(kind, bytes);
+            assert!(file.lines().skip(1).all(|line| line.len() <= LINE_WIDTH));
+            let joined = file
+                .replacen('\n', "\x01", 1)
+                .replace("\n-----E", "\x01-----E")
+                .replace('\n', "")
+                .replace('\x01', "\n");
+            for variant in [
+                file.clone(),
+                file.trim_end().to_owned(),
+                format!("{file}\n\n"),
+                format!("\u{feff}{file}"),
+                format!("\u{feff} \t\r\n{file} \t"),
+                file.replace('\n', "\r\n"),
+                file.replace("-----\n", "-----\n\n"),
+                joined,
+            ] {
+                assert_eq!(body_of(variant.as_bytes()), Some((kind, bytes.to_vec())), "{variant:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn strict_everywhere_else() {
+        let file = write(Kind::License, &[b'x'; 100]);
+        let machine = write(Kind::Machine, &[b'x'; 100]);
+        let crossed = format!("{}-----END MACHINE FILE-----", &file[..file.find("-----END").unwrap()]);
+        for variant in [
+            String::new(),
+            "x".into(),
+            format!("x{file}"),
+            format!("{file}x"),
+            format!("{file}\0"),
+            format!(" \u{feff}{file}"),
+            format!("\u{feff}\u{feff}{file}"),
+            crossed,
+            file.to_lowercase(),
+            file.replace("LICENSE", "SOFTWARE"),
+            file.replacen("-----\n", "-----", 1),
+            file.replace("\n-----END", "-----END"),
+            file.replace('\n', "\r"),
+            file.replace('\n', " \n"),
+            file.replace("eHh4", "eHh "),
+            file.replace("eHh4", "eH-4"),
+            file.replace("==\n", "\n"),
+            file.replace("==\n", "=\n"),
+            file.replace("eA==\n", "eB==\n"),
+            file.replace("==\n", "===\n"),
+            format!("{file}{machine}"),
+            format!("{file}{file}"),
+        ] {
+            assert_eq!(body_of(variant.as_bytes()), None, "{variant:?}");
+        }
+        assert_eq!(body_of(b"-----BEGIN LICENSE FILE-----\n\xff\n-----END LICENSE FILE-----"), None);
+    }
+
+    #[test]
+    fn size_is_bounded() {
+        let mut file = write(Kind::License, b"{}").into_bytes();
+        file.resize(MAX_FILE_BYTES, b'\n');
+        assert!(Armour::read(&file).is_ok());
+        file.push(b'\n');
+        assert_eq!(Armour::read(&file).unwrap_err().code(), Code::LicenseMalformed);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(bytes: Vec<u8>) {
+            prop_assert_eq!(body_of(write(Kind::Machine, &bytes).as_bytes()), Some((Kind::Machine, bytes)));
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            let mut file = b"-----BEGIN MACHINE FILE-----".to_vec();
+            file.extend_from_slice(&bytes);
+            file.extend_from_slice(b"-----END MACHINE FILE-----");
+            let _ = body_of(&file);
+            let _ = body_of(&bytes);
+        }
+    }
+}

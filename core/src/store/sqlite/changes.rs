@@ -1,0 +1,75 @@
+//! The change log: what moved since a generation, and how long it is kept.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{faults::Fault, rows, write::Session};
+use crate::{
+    error::Result,
+    store::{Changes, KeyChanges, Reader},
+};
+
+/// How many entries are kept. A handle that slept longer than these loads everything anew.
+const KEPT: i64 = 100_000;
+/// Trimming looks at this many entries' worth of index, so it is done once in so many generations.
+const TRIM_EVERY: i64 = 1024;
+/// More keys than this are loaded faster all at once.
+const MANY: usize = 2_000;
+
+/// What changed after generation `since` in a database that is at `now`.
+pub(super) fn since(connection: &Connection, now: i64, since: u64) -> Result<Changes> {
+    let generation = u64::try_from(now).unwrap_or(0);
+    let everything = || Changes { generation, keys: KeyChanges::Everything, license: true };
+    if since == generation {
+        return Ok(Changes { generation, keys: KeyChanges::Only(Vec::new()), license: false });
+    }
+    let since = rows::signed(since);
+    // Complete after `since` iff the entry itself is still there: the oldest go first. (Only adoptions stay for ever,
+    // and an adoption answers with everything anyway.)
+    let there = connection
+        .prepare_cached("SELECT 1 FROM changes WHERE generation = ?1 AND kind <> 'adoption'")
+        .fault()?
+        .query_row([since], |_| Ok(()))
+        .optional()
+        .fault()?;
+    if there.is_none() {
+        return Ok(everything());
+    }
+
+    let mut keys = BTreeSet::new();
+    let mut license = false;
+    let mut statement = connection.prepare_cached("SELECT kind, item FROM changes WHERE generation > ?1").fault()?;
+    let mut found = statement.query([since]).fault()?;
+    while let Some(row) = found.next().fault()? {
+        match (row.get_ref(0).fault()?.as_str(), rows::id(row.get_ref(1).fault()?)) {
+            (Ok("key"), Some(id)) => {
+                keys.insert(id);
+            }
+            (Ok("license"), _) => license = true,
+            // A tag key, an adoption, or a kind of a later version.
+            _ => return Ok(everything()),
+        }
+        if keys.len() > MANY {
+            return Ok(everything());
+        }
+    }
+    let session = Session::new(connection);
+    let keys = keys.into_iter().map(|id| Ok((id, session.key_by_id(id)?))).collect::<Result<_>>()?;
+    Ok(Changes { generation, keys: KeyChanges::Only(keys), license })
+}
+
+/// Drops the oldest entries past [`KEPT`], once in a while.
+pub(super) fn trim(connection: &Connection, before: i64, after: i64) -> Result<()> {
+    if before.checked_div(TRIM_EVERY) == after.checked_div(TRIM_EVERY) {
+        return Ok(());
+    }
+    connection
+        .execute(
+            "DELETE FROM changes WHERE kind <> 'adoption' AND generation <= \
+             (SELECT generation FROM changes ORDER BY generation DESC LIMIT 1 OFFSET ?1)",
+            params![KEPT],
+        )
+        .fault()?;
+    Ok(())
+}

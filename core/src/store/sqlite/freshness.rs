@@ -1,0 +1,328 @@
+//! Freshness and history: is what this handle knows still so, and does the database still continue it?
+//!
+//! The rules, all judged inside one read transaction:
+//!
+//! * Every change has a generation and a random token, and both are in the change log. A database whose log holds the
+//!   (generation, token) that this handle knows *continues* what it knows.
+//! * A handle whose generation is older than the log's oldest entry, in a store of the same identity, is merely late.
+//! * Anything else is another history: an older copy put back, or another store. It is refused until an operator has
+//!   *adopted* it.
+//! * A file of another identity at the same path is refused even when its log fits: SQLite reads it through the
+//!   `-wal` that the former file left behind, so that nothing in it is evidence, the log included.
+//!
+//! **Adoption** is one entry of kind `adoption` in the log. Its generation is the time, in units of 2^-20 seconds, and
+//! so above every generation that any history of this store can have reached (see `write::adoption`). Each handle
+//! therefore decides alone: an adoption above what I know was made after it, by someone who meant what is there now. No
+//! handle needs to be told, and none takes an adoption from before its own time for a new one. (The database's
+//! generation plus a constant would not do: a history that was adopted once and is then replaced by its own older copy
+//! would be adopted to the same number again, which is not above what its handles know.)
+
+use std::sync::Arc;
+
+use inspire_auth_platform::{
+    clock::monotonic_millis,
+    fs::{self, FileIdentity},
+    sqlite::Watch,
+};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+use zeroize::Zeroizing;
+
+use super::{
+    Shared,
+    connections::{Lanes, Link},
+    faults::{Fault, from_io},
+};
+use crate::{
+    error::{Code, Error, Result},
+    store::TagKey,
+};
+
+/// How often a check looks at the file itself. With the coarse clock's tick this stays under the promised second.
+const LOOK_EVERY_MS: u64 = 900;
+
+/// A place in a history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) store: [u8; 16],
+    pub(super) generation: i64,
+    pub(super) token: [u8; 16],
+}
+
+/// What this handle knows, replaced as a whole.
+#[derive(Debug, Clone)]
+pub(super) struct History {
+    /// The newest place that was verified, or that this handle wrote.
+    pub(super) mark: Mark,
+    /// The file that it was seen in.
+    pub(super) home: FileIdentity,
+    pub(super) tag_key: TagKey,
+}
+
+/// What the check's own connection last saw.
+#[derive(Debug, Default)]
+pub(super) struct Fresh {
+    pub(super) link: Option<Asked>,
+    data_version: i64,
+    looked_at: Option<u64>,
+    /// What was found at this `data_version`; `None` is to be found out.
+    generation: Option<u64>,
+    /// Another history was found at this `data_version`.
+    refused: bool,
+}
+
+/// The connection that is asked on every check: `PRAGMA data_version` moves iff another connection, in any process,
+/// committed since it was last asked on this one.
+#[derive(Debug)]
+pub(super) struct Asked {
+    watch: Watch,
+    file: FileIdentity,
+}
+
+/// How the database relates to what a handle knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Continues,
+    Adopted,
+    Another,
+}
+
+impl Shared {
+    /// The newest committed generation. See `Store::generation`.
+    pub(super) fn generation(&self) -> Result<u64> {
+        let lanes = self.connections.lanes()?;
+        let mut lane = lanes.freshness.lock();
+        let fresh = &mut lane.value;
+        self.look(fresh, &lanes)?;
+        let Some(link) = &mut fresh.link else { return Err(Error::new(Code::Internal)) };
+        let seen = link.watch.ask().fault()?;
+        if seen == fresh.data_version {
+            match fresh.generation {
+                Some(generation) => return Ok(generation),
+                None if fresh.refused => return Err(refusal()),
+                None => {}
+            }
+        }
+        (fresh.generation, fresh.refused) = (None, false);
+        // The number was asked first: a commit between the two is seen again at the next check.
+        fresh.data_version = seen;
+        let found = self.verified(link.watch.connection(), &link.file, |mark, _| Ok(mark.generation));
+        match found {
+            Ok(generation) => {
+                let generation = u64::try_from(generation).unwrap_or(0);
+                fresh.generation = Some(generation);
+                Ok(generation)
+            }
+            Err(error) => {
+                fresh.refused = error.code() == Code::StoreHistoryChanged;
+                Err(error)
+            }
+        }
+    }
+
+    /// As [`Shared::read`], but on the check's own connection: what a check needs to follow a change must not wait
+    /// behind somebody's list of all keys.
+    pub(super) fn read_at_once<T>(&self, body: impl FnOnce(Mark, &Connection) -> Result<T>) -> Result<T> {
+        let lanes = self.connections.lanes()?;
+        let mut lane = lanes.freshness.lock();
+        self.look(&mut lane.value, &lanes)?;
+        let Some(link) = &lane.value.link else { return Err(Error::new(Code::Internal)) };
+        self.verified(link.watch.connection(), &link.file, body)
+    }
+
+    /// Leaves a connection to the file that has the store's name, as of at most [`LOOK_EVERY_MS`] ago: was it
+    /// replaced, or written by other means than SQLite?
+    fn look(&self, fresh: &mut Fresh, lanes: &Lanes) -> Result<()> {
+        let now = monotonic_millis();
+        if fresh.looked_at.is_none_or(|at| now.saturating_sub(at) >= LOOK_EVERY_MS) {
+            let file = fs::identity(&self.path).map_err(from_io)?;
+            match &fresh.link {
+                Some(link) if !link.file.same_file(&file) => {
+                    // Every connection to the former file goes before the new file is opened: the two would share a
+                    // `-shm` file, and SQLite truncates that under the former's feet. A lane that is busy now is tried
+                    // again at the next check.
+                    (fresh.generation, fresh.refused) = (None, false);
+                    let others = (lanes.reader.try_lock(), lanes.writer.try_lock(), lanes.backup.try_lock());
+                    let (Some(mut reader), Some(mut writer), Some(mut backup)) = others else {
+                        return Err(refusal());
+                    };
+                    (reader.value, writer.value, backup.value, fresh.link) = (None, None, None, None);
+                }
+                // Written since the last look: by a checkpoint, as a rule. Should somebody have copied another file
+                // over this one, only a connection without cached pages sees it.
+                Some(link) if link.file != file => fresh.link = None,
+                _ => {}
+            }
+            // Only now: a look that failed is due again at the next check.
+            fresh.looked_at = Some(now);
+        }
+        if fresh.link.is_none() {
+            let Link { connection, file } = self.open_link()?;
+            fresh.link = Some(Asked { watch: Watch::new(connection, "PRAGMA data_version").fault()?, file });
+            (fresh.generation, fresh.refused) = (None, false);
+        }
+        Ok(())
+    }
+
+    /// Opens a connection to the file at the store's path, which must be a store already.
+    pub(super) fn open_link(&self) -> Result<Link> {
+        let link = Link::open(&self.path, self.manner)?;
+        match super::schema::identify(&link.connection)? {
+            super::schema::Found::Store(super::schema::VERSION) => Ok(link),
+            // An older version is migrated at open, never under a running handle; an empty file is somebody's doing.
+            _ => Err(Error::with(Code::StoreCorrupt, "the file is no longer the store that was opened")),
+        }
+    }
+
+    /// A connection for a lane: the one that is there if its file is still in place, else a new one. Only
+    /// [`Shared::generation`] opens a file that is not the one this handle knows: see there.
+    pub(super) fn ensure<'a>(&self, lane: &'a mut Option<Link>) -> Result<&'a Link> {
+        let file = fs::identity(&self.path).map_err(from_io)?;
+        if !file.same_file(&self.history.load().home) {
+            return Err(refusal());
+        }
+        if lane.as_ref().is_some_and(|link| link.file != file) {
+            *lane = None;
+        }
+        match lane {
+            Some(link) => Ok(link),
+            None => Ok(lane.insert(self.open_link()?)),
+        }
+    }
+
+    /// Lets a check judge the file when it is not the one that this handle knows. Called without any lane held.
+    pub(super) fn settle(&self) -> Result<()> {
+        let file = fs::identity(&self.path).map_err(from_io)?;
+        if !file.same_file(&self.history.load().home) {
+            self.generation()?;
+        }
+        Ok(())
+    }
+
+    /// Runs `body` in a read transaction of the reader's lane, on a database that continues what this handle knows.
+    pub(super) fn read<T>(&self, body: impl FnOnce(Mark, &Connection) -> Result<T>) -> Result<T> {
+        self.settle()?;
+        let lanes = self.connections.lanes()?;
+        let mut lane = lanes.reader.lock();
+        let link = self.ensure(&mut lane.value)?;
+        self.verified(&link.connection, &link.file, body)
+    }
+
+    /// As [`Shared::read`], for what can't run inside a transaction and takes long: the history is judged just before,
+    /// on a connection that is opened for it.
+    pub(super) fn read_aside<T>(&self, body: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.settle()?;
+        let lanes = self.connections.lanes()?;
+        let mut lane = lanes.backup.lock();
+        let link = self.ensure(&mut lane.value)?;
+        let done = self.verified(&link.connection, &link.file, |_, _| Ok(())).and_then(|()| body(&link.connection));
+        lane.value = None;
+        done
+    }
+
+    /// Runs `body` in a read transaction on a database that continues what this handle knows.
+    fn verified<T>(
+        &self,
+        connection: &Connection,
+        file: &FileIdentity,
+        body: impl FnOnce(Mark, &Connection) -> Result<T>,
+    ) -> Result<T> {
+        // Before the transaction: what this handle knows by now, the snapshot taken after must hold.
+        let known = self.history.load_full();
+        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Deferred).fault()?;
+        let now = self.judge(&known, file, &transaction)?;
+        let done = body(now.mark, &transaction)?;
+        // Nothing was written; ending the read can't fail in a way that matters.
+        let _ = transaction.finish();
+        self.advance(now.history);
+        Ok(done)
+    }
+
+    /// Whether the database in `file`, in the open transaction, continues what is `known`, and what it is now.
+    ///
+    /// # Errors
+    /// `STORE_HISTORY_CHANGED` when it does not; a `STORE_*` code by cause.
+    pub(super) fn judge(&self, known: &History, file: &FileIdentity, transaction: &Connection) -> Result<Verified> {
+        let mark = read_mark(transaction)?;
+        let same_file = file.same_file(&known.home);
+        match compare(&known.mark, mark, same_file, transaction)? {
+            Verdict::Another => Err(refusal()),
+            verdict => {
+                let changed = verdict == Verdict::Adopted || mark != known.mark;
+                let tag_key = if changed { read_tag_key(transaction)? } else { known.tag_key.clone() };
+                Ok(Verified { mark, history: changed.then(|| History { mark, home: *file, tag_key }) })
+            }
+        }
+    }
+
+    /// Notes what was verified or written, unless somebody noted something later meanwhile.
+    pub(super) fn advance(&self, history: Option<History>) {
+        let Some(history) = history.map(Arc::new) else { return };
+        self.history.rcu(|present| {
+            Arc::clone(if history.mark.generation > present.mark.generation { &history } else { present })
+        });
+    }
+}
+
+/// A database that continues what is known.
+#[derive(Debug)]
+pub(super) struct Verified {
+    pub(super) mark: Mark,
+    /// To be noted; `None` when nothing moved.
+    pub(super) history: Option<History>,
+}
+
+/// The answer to another history.
+pub(super) fn refusal() -> Error {
+    Error::new(Code::StoreHistoryChanged)
+}
+
+fn compare(known: &Mark, now: Mark, same_file: bool, connection: &Connection) -> Result<Verdict> {
+    if same_file && *known == now {
+        return Ok(Verdict::Continues);
+    }
+    if same_file && known.store == now.store {
+        let token = connection
+            .prepare_cached("SELECT token FROM changes WHERE generation = ?1")
+            .fault()?
+            .query_row([known.generation], |row| row.get::<_, [u8; 16]>(0))
+            .optional()
+            .fault()?;
+        if token == Some(known.token) {
+            return Ok(Verdict::Continues);
+        }
+        // Late: the entry was trimmed. (Adoptions are never trimmed, so they say nothing about how far the log goes.)
+        let oldest = connection
+            .prepare_cached("SELECT generation FROM changes WHERE kind <> 'adoption' ORDER BY generation LIMIT 1")
+            .fault()?
+            .query_row([], |row| row.get::<_, i64>(0))
+            .optional()
+            .fault()?;
+        if token.is_none() && oldest.is_some_and(|oldest| known.generation < oldest) {
+            return Ok(Verdict::Continues);
+        }
+    }
+    let adopted = connection
+        .prepare_cached("SELECT max(generation) FROM changes WHERE kind = 'adoption'")
+        .fault()?
+        .query_row([], |row| row.get::<_, Option<i64>>(0))
+        .fault()?;
+    Ok(if adopted.is_some_and(|at| at > known.generation) { Verdict::Adopted } else { Verdict::Another })
+}
+
+/// Where the database is.
+pub(super) fn read_mark(connection: &Connection) -> Result<Mark> {
+    connection
+        .prepare_cached("SELECT store_id, generation, token FROM meta WHERE one = 1")
+        .fault()?
+        .query_row([], |row| Ok(Mark { store: row.get(0)?, generation: row.get(1)?, token: row.get(2)? }))
+        .fault()
+}
+
+/// The store's tag key.
+pub(super) fn read_tag_key(connection: &Connection) -> Result<TagKey> {
+    connection
+        .prepare_cached("SELECT id, secret FROM tag_keys ORDER BY id LIMIT 1")
+        .fault()?
+        .query_row([], |row| Ok(TagKey { id: row.get(0)?, secret: Zeroizing::new(row.get(1)?) }))
+        .fault()
+}

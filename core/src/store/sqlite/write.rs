@@ -1,0 +1,287 @@
+//! Writing inside one write transaction.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use inspire_auth_platform::fs;
+use rusqlite::{Connection, ToSql, TransactionBehavior, ffi, named_params, params};
+
+use super::{
+    Shared, changes,
+    connections::Link,
+    faults::{Fault, from_io, from_sqlite, from_sqlite_at},
+    freshness::{History, read_mark, read_tag_key, refusal},
+    rows::{levels, signed},
+};
+use crate::{
+    error::{Code, Error, Result},
+    id::{Id, fill_random},
+    store::{CredentialRow, KeyRow, LicenseRow, Transaction},
+};
+
+/// How far an adoption is above what it leaves behind, where the clock can't say.
+const ADOPTION_STEP: i64 = 1 << 32;
+/// An adoption's generation is the time in units of 2^-20 seconds: above every generation of every history that was
+/// adopted before it, whichever of them is put back, as long as none commits a million times a second.
+const ADOPTION_CLOCK_BITS: u32 = 20;
+
+/// The generation of an adoption that leaves `known` behind.
+fn adoption(known: i64) -> i64 {
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let clock = (clock.as_nanos() << ADOPTION_CLOCK_BITS).checked_div(1_000_000_000).unwrap_or(0);
+    match i64::try_from(clock) {
+        Ok(clock) if clock > known => clock,
+        // A clock that is behind: an adopting handle that knows what it leaves behind is right all the same.
+        _ => known.saturating_add(ADOPTION_STEP),
+    }
+}
+
+/// One transaction's view of the database.
+pub(super) struct Session<'a> {
+    pub(super) connection: &'a Connection,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(connection: &'a Connection) -> Self {
+        Self { connection }
+    }
+}
+
+impl Shared {
+    /// Runs `body` in one write transaction and returns the generation after it. See `Store::write`.
+    pub(super) fn write(&self, body: impl FnOnce(&Connection) -> Result<()>) -> Result<u64> {
+        self.settle()?;
+        let lanes = self.connections.lanes()?;
+        let mut lane = lanes.writer.lock();
+        let link = self.ensure(&mut lane.value)?;
+        let known = self.history.load_full();
+        let transaction = self.begin(link)?;
+        let before = self.judge(&known, &link.file, &transaction)?;
+        body(&transaction)?;
+        if transaction.is_autocommit() {
+            // SQLite rolled back by itself (a full disk, an I/O error) and `body` went on regardless.
+            return Err(Error::with(Code::StoreUnavailable, "the transaction was rolled back"));
+        }
+        let mark = read_mark(&transaction)?;
+        if mark == before.mark {
+            transaction.rollback().fault()?;
+            self.advance(before.history);
+        } else {
+            changes::trim(&transaction, before.mark.generation, mark.generation)?;
+            let tag_key = read_tag_key(&transaction)?;
+            transaction.commit().map_err(|error| from_sqlite_at(&error, &self.path))?;
+            self.advance(Some(History { mark, home: link.file, tag_key }));
+        }
+        Ok(u64::try_from(mark.generation).unwrap_or(0))
+    }
+
+    /// The write lock, on the file that has the store's name now.
+    fn begin<'a>(&self, link: &'a Link) -> Result<rusqlite::Transaction<'a>> {
+        let transaction = rusqlite::Transaction::new_unchecked(&link.connection, TransactionBehavior::Immediate)
+            .map_err(|error| from_sqlite_at(&error, &self.path))?;
+        // Waiting for the lock may have taken seconds: nothing may be written to a file that lost its name.
+        if !fs::identity(&self.path).map_err(from_io)?.same_file(&link.file) {
+            return Err(refusal());
+        }
+        Ok(transaction)
+    }
+
+    /// Accepts what the file holds now, whatever this handle knew. See `Store::adopt` and `freshness`.
+    pub(super) fn adopt(&self) -> Result<()> {
+        let lanes = self.connections.lanes()?;
+        let (mut fresh, mut reader) = (lanes.freshness.lock(), lanes.reader.lock());
+        let (mut writer, mut backup) = (lanes.writer.lock(), lanes.backup.lock());
+        // No connection to a former file may be open beside one to the new file.
+        fresh.value.link = None;
+        (reader.value, writer.value, backup.value) = (None, None, None);
+        let link = writer.value.insert(self.open_link()?);
+        let sound = link.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)).fault()?;
+        if sound != "ok" {
+            return Err(Error::with(Code::StoreCorrupt, "what is there now is damaged, so it can't be adopted"));
+        }
+        let transaction = self.begin(link)?;
+        let mut mark = read_mark(&transaction)?;
+        mark.generation = adoption(mark.generation.max(self.history.load().mark.generation));
+        fill_random(&mut mark.token)?;
+        transaction
+            .execute("UPDATE meta SET generation = ?1, token = ?2", params![mark.generation, mark.token])
+            .fault()?;
+        transaction
+            .execute(
+                "INSERT INTO changes (generation, token, kind) VALUES (?1, ?2, 'adoption')",
+                params![mark.generation, mark.token],
+            )
+            .fault()?;
+        let tag_key = read_tag_key(&transaction)?;
+        transaction.commit().fault()?;
+        self.advance(Some(History { mark, home: link.file, tag_key }));
+        Ok(())
+    }
+}
+
+/// A constraint that failed, by the caller's code for it.
+fn constraint(error: &rusqlite::Error, taken: Code, missing: Code) -> Error {
+    match error {
+        rusqlite::Error::SqliteFailure(failure, _) => match failure.extended_code {
+            ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY => taken.into(),
+            ffi::SQLITE_CONSTRAINT_FOREIGNKEY => missing.into(),
+            _ => from_sqlite(error),
+        },
+        _ => from_sqlite(error),
+    }
+}
+
+impl Session<'_> {
+    /// Runs a statement that must touch exactly one row; none is `NOT_FOUND`.
+    fn change(&self, sql: &str, parameters: &[(&str, &dyn ToSql)], taken: Code) -> Result<()> {
+        let touched = self
+            .connection
+            .prepare_cached(sql)
+            .fault()?
+            .execute(parameters)
+            .map_err(|error| constraint(&error, taken, Code::NotFound))?;
+        if touched == 0 { Err(Code::NotFound.into()) } else { Ok(()) }
+    }
+
+    fn put_key(&self, sql: &str, key: &KeyRow) -> Result<()> {
+        let parameters = named_params! {
+            ":id": key.id.to_bytes(),
+            ":kind": key.kind,
+            ":name": key.name,
+            ":description": key.description,
+            ":levels": levels(&key.levels),
+            ":require_secure": key.require_secure,
+            ":enabled": key.enabled,
+            ":created_at": key.created_at,
+            ":updated_at": key.updated_at,
+            ":expires_at": key.expires_at,
+            ":revision": signed(key.revision),
+            ":seal": key.seal,
+            ":seal_key_id": key.seal_key_id,
+        };
+        self.change(sql, parameters, Code::NameTaken)
+    }
+
+    fn put_credential(&self, sql: &str, credential: &CredentialRow) -> Result<()> {
+        let parameters = named_params! {
+            ":id": credential.id.to_bytes(),
+            ":key_id": credential.key_id.to_bytes(),
+            ":scheme": credential.scheme.as_str(),
+            ":hash": credential.hash,
+            ":tag": credential.tag,
+            ":tag_key_id": credential.tag_key_id,
+            ":pepper_id": credential.pepper_id,
+            ":origin": credential.origin.as_str(),
+            ":strength": credential.strength.as_str(),
+            ":not_after": credential.not_after,
+            ":created_at": credential.created_at,
+        };
+        self.change(sql, parameters, Code::Conflict)
+    }
+}
+
+impl Transaction for Session<'_> {
+    fn insert_key(&mut self, key: &KeyRow) -> Result<()> {
+        self.put_key(
+            "INSERT INTO keys (id, kind, name, description, levels, require_secure, enabled, created_at, updated_at, \
+             expires_at, revision, seal, seal_key_id) VALUES (:id, :kind, :name, :description, :levels, \
+             :require_secure, :enabled, :created_at, :updated_at, :expires_at, :revision, :seal, :seal_key_id)",
+            key,
+        )
+    }
+
+    fn update_key(&mut self, key: &KeyRow) -> Result<()> {
+        self.put_key(
+            "UPDATE keys SET kind = :kind, name = :name, description = :description, levels = :levels, \
+             require_secure = :require_secure, enabled = :enabled, created_at = :created_at, \
+             updated_at = :updated_at, expires_at = :expires_at, revision = :revision, seal = :seal, \
+             seal_key_id = :seal_key_id WHERE id = :id",
+            key,
+        )
+    }
+
+    fn delete_key(&mut self, id: Id) -> Result<()> {
+        // The credentials first, by name: a key whose row a foreign writer deleted without them leaves none behind.
+        let id = id.to_bytes();
+        self.connection.prepare_cached("DELETE FROM credentials WHERE key_id = ?1").fault()?.execute([id]).fault()?;
+        self.change("DELETE FROM keys WHERE id = :id", named_params! { ":id": id }, Code::Conflict)
+    }
+
+    fn insert_credential(&mut self, credential: &CredentialRow) -> Result<()> {
+        self.put_credential(
+            "INSERT INTO credentials (id, key_id, scheme, hash, tag, tag_key_id, pepper_id, origin, strength, \
+             not_after, created_at) VALUES (:id, :key_id, :scheme, :hash, :tag, :tag_key_id, :pepper_id, :origin, \
+             :strength, :not_after, :created_at)",
+            credential,
+        )
+    }
+
+    fn update_credential(&mut self, credential: &CredentialRow) -> Result<()> {
+        self.put_credential(
+            "UPDATE credentials SET key_id = :key_id, scheme = :scheme, hash = :hash, tag = :tag, \
+             tag_key_id = :tag_key_id, pepper_id = :pepper_id, origin = :origin, strength = :strength, \
+             not_after = :not_after, created_at = :created_at WHERE id = :id",
+            credential,
+        )
+    }
+
+    fn delete_credential(&mut self, id: Id) -> Result<()> {
+        let parameters = named_params! { ":id": id.to_bytes() };
+        self.change("DELETE FROM credentials WHERE id = :id", parameters, Code::Conflict)
+    }
+
+    fn set_license(&mut self, license: Option<&LicenseRow>) -> Result<()> {
+        // Removed and inserted, not replaced: REPLACE would not fire the delete trigger.
+        self.connection.prepare_cached("DELETE FROM license").fault()?.execute([]).fault()?;
+        let Some(license) = license else { return Ok(()) };
+        self.connection
+            .prepare_cached(
+                "INSERT INTO license (one, file, license_key, mode, installed_at, validated_at) \
+                 VALUES (1, ?1, ?2, ?3, ?4, ?5)",
+            )
+            .fault()?
+            .execute(params![
+                license.file,
+                license.license_key,
+                license.mode,
+                license.installed_at,
+                license.validated_at
+            ])
+            .fault()?;
+        Ok(())
+    }
+
+    fn raise_license_mark(&mut self, key_id: &str, issued: i64) -> Result<()> {
+        raise(self.connection, "license_marks", "key_id", key_id, issued)
+    }
+
+    fn bury_license(&mut self, license_id: &str, issued: i64) -> Result<()> {
+        raise(self.connection, "license_burials", "license_id", license_id, issued)
+    }
+}
+
+/// Sets `issued` for `name`, unless it is that or more already: then nothing is written.
+fn raise(connection: &Connection, table: &str, column: &str, name: &str, issued: i64) -> Result<()> {
+    let update = format!("UPDATE {table} SET issued = ?2 WHERE {column} = ?1 AND issued < ?2");
+    if connection.prepare_cached(&update).fault()?.execute(params![name, issued]).fault()? == 0 {
+        let insert = format!(
+            "INSERT INTO {table} ({column}, issued) SELECT ?1, ?2 \
+             WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {column} = ?1)"
+        );
+        connection.prepare_cached(&insert).fault()?.execute(params![name, issued]).fault()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_adoption_is_above_what_it_leaves_behind_whatever_the_clock() {
+        let first = adoption(5);
+        assert!(first > 1_700_000_000 << ADOPTION_CLOCK_BITS);
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        assert!(adoption(5) > first, "a later one is above, without knowing of it");
+        assert_eq!(adoption(1 << 60), (1 << 60) + ADOPTION_STEP);
+    }
+}
