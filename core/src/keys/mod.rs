@@ -29,7 +29,7 @@ pub use manage::{Import, ImportFormat, KeyUpdate, Keys, ListFilter, NewKey};
 pub use principal::Principal;
 pub use proxies::TrustedProxies;
 pub use record::{Created, KeyRecord};
-pub use request::{Channel, Presented, Request};
+pub use request::{Channel, HeaderLines, Presented, Request};
 pub use ticket::{Attempt, Ticket};
 
 pub(crate) use activity::Activity;
