@@ -1,8 +1,6 @@
 //! The handle: what it holds, and how it stays fresh.
 
-use std::sync::Arc;
-
-use parking_lot::Mutex;
+use std::sync::{Arc, Mutex};
 
 use crate::{
     clock,
@@ -12,6 +10,7 @@ use crate::{
         levels::{Requirement, RequirementSpec},
     },
     license::{License, LicenseHalf},
+    lock::lock,
     options::{Enforcement, LevelMode, Options, StoreLocation},
     per_process::PerProcess,
     store::{AuditEvent, KeyChanges, MemoryStore, Store},
@@ -276,7 +275,7 @@ impl Inner {
     #[cold]
     fn catch_up(&self, current: u64) -> Result<()> {
         let turn = self.catching_up.get();
-        let _turn = turn.lock();
+        let _turn = lock(&turn);
         let since = self.index.generation();
         if since >= current {
             return Ok(());

@@ -24,6 +24,7 @@ mod error;
 mod id;
 pub mod keys;
 pub mod license;
+mod lock;
 mod options;
 mod per_process;
 pub mod store;

@@ -13,7 +13,7 @@ mod store_support;
 use std::{
     os::unix::fs::MetadataExt,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -24,6 +24,13 @@ use inspire_auth_core::{
     store::{MemoryStore, SqliteStore, Store},
 };
 use store_support::{Folder, add, by_name, foreign, fork, in_child, names, raw_clone, wait, write};
+
+/// Forks concern the whole process, so under `cargo test`, which runs the tests of a file as threads of one process,
+/// these take turns. (nextest gives each a process of its own.)
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The descriptors of this process that lead to a store's files.
 fn open_files(folder: &Folder) -> usize {
@@ -41,6 +48,7 @@ fn open_files(folder: &Folder) -> usize {
 
 #[test]
 fn nothing_of_the_store_is_open_in_a_child_until_it_asks() {
+    let _turn = alone();
     let folder = Folder::new();
     let store = folder.open();
     let (row, generation) = add(&store, "a");
@@ -57,6 +65,7 @@ fn nothing_of_the_store_is_open_in_a_child_until_it_asks() {
 
 #[test]
 fn parent_and_child_go_on_and_see_each_others_commits() {
+    let _turn = alone();
     let folder = Folder::new();
     let store = folder.open();
     add(&store, "before");
@@ -86,6 +95,7 @@ fn parent_and_child_go_on_and_see_each_others_commits() {
 /// Forks fall into writes, checks and lists of other threads; nothing hangs, is lost or damaged.
 #[test]
 fn forks_in_the_middle_of_everything_lose_nothing() {
+    let _turn = alone();
     let folder = Folder::new();
     let store = folder.open();
     let stop = Arc::new(AtomicBool::new(false));
@@ -139,6 +149,7 @@ fn forks_in_the_middle_of_everything_lose_nothing() {
 
 #[test]
 fn a_child_notices_a_rollback_that_its_parent_would_have() {
+    let _turn = alone();
     let folder = Folder::new();
     let store = folder.open();
     let (row, _) = add(&store, "a");
@@ -151,10 +162,9 @@ fn a_child_notices_a_rollback_that_its_parent_would_have() {
     }));
 }
 
-/// The raw clone must not run beside other threads' work: its allocator locks would be caught half-way. nextest gives
-/// each test a process of its own; `cargo test` runs only quiet waiting beside it.
 #[test]
 fn a_raw_clone_answers_stale() {
+    let _turn = alone();
     let folder = Folder::new();
     let elsewhere = Folder::new();
     let store = folder.open();
@@ -190,6 +200,7 @@ fn a_raw_clone_answers_stale() {
 
 #[test]
 fn the_memory_store_is_each_process_its_own() {
+    let _turn = alone();
     let store = MemoryStore::new().unwrap();
     let (row, generation) = add(&store, "a");
     store.note_used(&[(row.id, 3)]).unwrap();

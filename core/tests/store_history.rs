@@ -12,6 +12,7 @@ mod store_support;
 
 use std::{
     path::Path,
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -59,23 +60,22 @@ fn a_replaced_database_is_noticed_and_revives_nothing() {
     store.backup(&backup).unwrap();
     write(&store, |tx| tx.delete_key(revoked.id).unwrap());
     let bystander = folder.open();
+    for handle in [&store, &bystander] {
+        handle.generation().unwrap();
+    }
 
     // The older copy takes the place of the live file.
     std::fs::rename(&backup, folder.db()).unwrap();
     // A write is refused at once: it would go to a file that has no name any more.
     assert_eq!(store.write(&mut |tx| tx.insert_key(&key("new"))).unwrap_err().code(), Code::StoreHistoryChanged);
     for handle in [&store, &bystander] {
-        becomes(handle, Code::StoreHistoryChanged, || match handle.changes_since(0) {
-            // As long as it is not noticed, the former file answers.
-            Ok(_) => assert!(
-                handle
-                    .load(&mut |key| {
-                        assert_ne!(key.key.name, "revoked");
-                        Ok(())
-                    })
-                    .is_ok()
-            ),
-            Err(error) => assert_eq!(error.code(), Code::StoreHistoryChanged),
+        becomes(handle, Code::StoreHistoryChanged, || {
+            // As long as a check has not noticed, the former file answers, or a list is refused already.
+            let listed = handle.load(&mut |key| {
+                assert_ne!(key.key.name, "revoked");
+                Ok(())
+            });
+            assert!(listed.is_ok() || listed.is_err_and(|error| error.code() == Code::StoreHistoryChanged));
         });
         refuses_everything(handle);
         // It stays so: time is no operator.
@@ -213,6 +213,7 @@ fn another_store_in_its_place_is_another_history() {
         add(&elsewhere, &format!("k{n}"));
     }
     drop(elsewhere);
+    store.generation().unwrap();
     let arriving = folder.path().join("arriving.db");
     copy(&other, &arriving);
     std::fs::rename(&arriving, folder.db()).unwrap();
@@ -231,19 +232,46 @@ fn a_file_overwritten_in_place_is_noticed() {
     add(&store, "b");
     // Nothing is left in the -wal, so that the file itself is what is read.
     foreign(&folder.db()).execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
-    assert!(store.generation().is_ok());
-    let bytes = std::fs::read(&early).unwrap();
-    overwrite(&folder.db(), &bytes);
+    std::thread::sleep(Duration::from_millis(950));
+    store.generation().unwrap();
+    // By another process: closing the file here would drop the locks of this process's connections. And not by a
+    // forked one, since a fork closes all connections.
+    let copied = Command::new("cp").args([&early, &folder.db()]).status().unwrap();
+    assert!(copied.success());
     let begun = Instant::now();
     while store.generation().is_ok() {
         assert!(begun.elapsed() < Duration::from_secs(2), "not noticed within two seconds");
         std::thread::sleep(Duration::from_millis(5));
     }
+    refuses_everything(&store);
 }
 
-/// In a process of its own: closing the file here would drop the locks of this process's connections.
-fn overwrite(path: &Path, bytes: &[u8]) {
-    let path = path.to_owned();
-    let bytes = bytes.to_vec();
-    assert!(in_child(move || std::fs::write(path, bytes).is_ok()));
+/// A writer may wait seconds for the lock; what happens to the file meanwhile counts.
+#[test]
+fn a_file_replaced_while_a_writer_waits_for_the_lock_is_not_written() {
+    let folder = Folder::new();
+    let aside = folder.path().join("aside.db");
+    let store = folder.open();
+    let (_, generation) = add(&store, "a");
+    let holder = foreign(&folder.db());
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (waiting, waits) = std::sync::mpsc::channel();
+    let writer = {
+        let store = store.clone();
+        std::thread::spawn(move || {
+            waiting.send(()).unwrap();
+            store.write(&mut |tx| tx.insert_key(&key("lost"))).map_err(|error| error.code())
+        })
+    };
+    waits.recv().unwrap();
+    // Long enough for the writer to be at the lock; were it not there yet, it would be refused a little earlier.
+    std::thread::sleep(Duration::from_millis(100));
+    std::fs::rename(folder.db(), &aside).unwrap();
+    std::fs::copy(&aside, folder.db()).unwrap();
+    holder.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(writer.join().unwrap(), Err(Code::StoreHistoryChanged));
+    drop(holder);
+    std::fs::rename(&aside, folder.db()).unwrap();
+    assert_eq!(store.generation().unwrap(), generation);
+    assert_eq!(names(&store), ["a"]);
 }

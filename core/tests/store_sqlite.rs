@@ -40,10 +40,13 @@ fn two_handles_see_each_others_commits_at_once() {
 /// T36, T40: the same between processes. The other process is this test binary, run again as a writer.
 #[test]
 fn two_processes_see_each_others_commits_at_once() {
+    if let Some(store) = std::env::var_os(WRITE_TO) {
+        return write_until_killed(store);
+    }
     let folder = Folder::new();
     let store = folder.open();
     let mut seen = store.generation().unwrap();
-    let mut writer = child("writes_until_it_is_killed", &folder);
+    let mut writer = child("two_processes_see_each_others_commits_at_once", &folder);
     let mut lines = BufReader::new(writer.stdout.take().unwrap()).lines();
     let mut acknowledged = 0;
     while acknowledged < 40 {
@@ -65,10 +68,13 @@ fn two_processes_see_each_others_commits_at_once() {
 /// T36: a writer that is killed at any moment loses nothing that it was told is written, and damages nothing.
 #[test]
 fn a_killed_writer_loses_no_acknowledged_write() {
+    if let Some(store) = std::env::var_os(WRITE_TO) {
+        return write_until_killed(store);
+    }
     let folder = Folder::new();
     let mut acknowledged = 0;
     for round in 0_u64..12 {
-        let mut writer = child("writes_until_it_is_killed", &folder);
+        let mut writer = child("a_killed_writer_loses_no_acknowledged_write", &folder);
         let mut lines = BufReader::new(writer.stdout.take().unwrap()).lines();
         // A varying number of commits, so that the kill falls into varying moments of the next one.
         let mut left = 1 + round % 4;
@@ -97,10 +103,13 @@ fn a_killed_writer_loses_no_acknowledged_write() {
     assert!(!keys.is_empty() && acknowledged > 0);
 }
 
+/// Makes a test the writer of the store that it names.
+const WRITE_TO: &str = "INSPIRE_TEST_WRITE_TO";
+
 fn child(test: &str, folder: &Folder) -> std::process::Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--ignored", "--nocapture"])
-        .env("INSPIRE_TEST_STORE", folder.db())
+        .args(["--exact", test, "--nocapture"])
+        .env(WRITE_TO, folder.db())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -112,11 +121,9 @@ fn acknowledgement(line: &str) -> Option<u64> {
     line.split_once("committed ")?.1.trim().parse().ok()
 }
 
-#[test]
-#[ignore = "run by other tests, in a process of its own"]
-#[allow(clippy::print_stdout, reason = "its output is how it tells the other process")]
-fn writes_until_it_is_killed() {
-    let Some(path) = std::env::var_os("INSPIRE_TEST_STORE") else { return };
+/// What the other process does: it is this very test, told by [`WRITE_TO`] to be the writer.
+#[allow(clippy::print_stdout, reason = "its output is how it tells the first process")]
+fn write_until_killed(path: std::ffi::OsString) {
     let store = SqliteStore::open(path).unwrap();
     for _ in 0..10_000 {
         let name = format!("k{}", Id::random().unwrap());
