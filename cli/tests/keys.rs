@@ -1,5 +1,7 @@
 //! `keys ...`, verb by verb.
 
+#![cfg(test)]
+
 mod support;
 
 use serde_json::json;
@@ -34,6 +36,7 @@ fn create_as_json_is_one_document_with_key_and_record() {
     assert_eq!(members.join(" "), expected);
 }
 
+/// T36: files that hold secrets are their owner's alone.
 #[cfg(unix)]
 #[test]
 fn create_into_a_file_makes_it_private_and_overwrites_nothing() {
@@ -106,6 +109,7 @@ fn what_a_description_holds_can_not_move_the_cursor() {
     }
 }
 
+/// T35: with a stale revision nothing is written.
 #[test]
 fn edit_changes_what_is_named_and_nothing_else() {
     let (sandbox, _) = Sandbox::with_key(&["--level", "Authenticated/A", "--description", "first"]);

@@ -1,5 +1,7 @@
 //! `license ...`, `machine ...` and `issuer ...`, verb by verb.
 
+#![cfg(test)]
+
 mod support;
 
 use serde_json::json;

@@ -1,5 +1,7 @@
 //! What all commands have in common: exit codes, JSON, secrets, terminals, disks that are full.
 
+#![cfg(test)]
+
 mod support;
 
 use std::{
@@ -86,7 +88,7 @@ fn completion_scripts_know_the_verbs() {
     assert!(Command::new("bash").args(["-n", &script]).status().unwrap().success());
 }
 
-/// T27, T28: a secret is seen where it is made, once, and in no other output, error or export.
+/// T37: a secret is seen where it is made, once, and in no other output, error or export.
 #[test]
 fn secrets_are_in_no_output_but_the_one() {
     let vendor = Vendor::activated();

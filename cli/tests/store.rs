@@ -1,5 +1,7 @@
 //! `store ...`, verb by verb.
 
+#![cfg(test)]
+
 mod support;
 
 use serde_json::json;
