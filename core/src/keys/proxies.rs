@@ -21,11 +21,17 @@ impl TrustedProxies {
     /// when there is exactly one `X-Forwarded-Proto` and it is `https`, `Plain` for anything else (absent, repeated, a
     /// list).
     #[must_use]
-    pub fn channel(&self, peer: IpAddr, direct: Channel, headers: &[(&[u8], &[u8])]) -> Channel {
+    pub fn channel<'a>(
+        &self,
+        peer: IpAddr,
+        direct: Channel,
+        headers: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+    ) -> Channel {
         if !self.contains(peer) {
             return direct;
         }
-        let mut said = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(HEADER)).map(|(_, value)| value);
+        let mut said =
+            headers.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case(HEADER)).map(|(_, value)| value);
         match (said.next(), said.next()) {
             (Some(value), None) if value.trim_ascii().eq_ignore_ascii_case(b"https") => Channel::Secure,
             _ => Channel::Plain,
@@ -87,7 +93,7 @@ mod tests {
 
     fn channel(trusted: &str, peer: &str, headers: Headers<'_>) -> Channel {
         let proxies: TrustedProxies = trusted.parse().unwrap();
-        proxies.channel(peer.parse().unwrap(), Channel::Local, headers)
+        proxies.channel(peer.parse().unwrap(), Channel::Local, headers.iter().copied())
     }
 
     /// T26: only a trusted peer is believed, and only an unambiguous claim.
