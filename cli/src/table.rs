@@ -278,7 +278,7 @@ mod tests {
         let table = table().spare(&["NOTE"]);
         let at = |width| table.render(Page { width: Some(width), color: false });
         assert!(at(80).contains("NOTE"));
-        let narrow = at(36);
+        let narrow = at(35);
         assert!(!narrow.contains("NOTE") && narrow.contains("LEVELS"), "{narrow}");
     }
 
