@@ -845,7 +845,7 @@ typedef struct inspire_audit_event {
      */
     struct inspire_str event;
     /**
-     * Who did it: "system", "key:<name>", or empty where nobody is known.
+     * Who did it: "system", "key:NAME", or empty where nobody is known.
      */
     struct inspire_str actor;
     /**
