@@ -13,6 +13,7 @@ mod manage;
 mod phc;
 mod pool;
 mod principal;
+mod proxies;
 mod record;
 mod request;
 mod seal;
@@ -26,8 +27,9 @@ pub use credential::LEGACY_HEADER;
 pub use levels::{Requirement, RequirementSpec};
 pub use manage::{Import, ImportFormat, KeyUpdate, Keys, ListFilter, NewKey};
 pub use principal::Principal;
+pub use proxies::TrustedProxies;
 pub use record::{Created, KeyRecord};
-pub use request::{Channel, Presented, Request};
+pub use request::{Channel, HeaderLines, Presented, Request};
 pub use ticket::{Attempt, Ticket};
 
 pub(crate) use activity::Activity;
