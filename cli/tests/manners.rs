@@ -33,6 +33,8 @@ fn wrong_arguments_are_usage_errors_in_both_manners() {
     }
     assert_eq!(sandbox.json(&["keys", "create", "a b"]).error(2), "INVALID_NAME");
     assert_eq!(sandbox.json(&["keys", "create", "a", "--level", "A//B"]).error(2), "INVALID_LEVEL");
+    let error = sandbox.json(&["keys", "create"]).fails(2);
+    assert!(error.contains("not provided: <NAME>"), "{error}");
     let mut homeless = Command::new(PROGRAM);
     let error = ran(homeless.env_clear().args(["keys", "list"]), b"").fails(2);
     assert!(error.contains("INSPIRE_AUTH_STORE"), "{error}");
@@ -247,6 +249,15 @@ fn on_a_terminal(sandbox: &Sandbox, arguments: &str, keys: &[u8]) -> (Option<i32
         }
     }
     (child.wait().unwrap().code(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[test]
+fn headings_are_bold_on_a_terminal_that_wants_it() {
+    let (sandbox, _) = Sandbox::with_key(&[]);
+    let bold = |arguments: &str| on_a_terminal(&sandbox, arguments, b"").1.contains("\u{1b}[1m");
+    assert!(bold("keys list"));
+    assert!(!bold("keys list --no-color"));
+    assert!(!bold("keys list --json"));
 }
 
 #[test]

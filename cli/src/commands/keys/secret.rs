@@ -80,7 +80,7 @@ struct Out {
 }
 
 pub(super) fn create(context: &Context, arguments: &Create) -> Result<Report> {
-    let key = arguments.settings.key(&arguments.name)?;
+    let key = arguments.settings.key(context, &arguments.name)?;
     let auth = context.open(Opening::MayCreate)?;
     arguments.out.deliver(context, "Created", &arguments.name, || Ok(auth.keys().create(&key, &Caller::system())?))
 }
