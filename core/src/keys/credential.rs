@@ -45,29 +45,32 @@ pub(crate) fn is_key(key: &[u8]) -> bool {
 /// `NO_CREDENTIAL`, or `MALFORMED_CREDENTIAL` for anything but exactly one well-formed credential.
 pub(crate) fn read<'a>(presented: &Presented<'a>, extra: &[String]) -> Result<Credential<'a>> {
     match *presented {
-        Presented::Headers(headers) => {
-            let mut authorization = None;
-            let mut bare = None;
-            for (name, value) in headers {
-                let slot = if name.eq_ignore_ascii_case(b"authorization") {
-                    &mut authorization
-                } else if name.eq_ignore_ascii_case(LEGACY_HEADER.as_bytes())
-                    || extra.iter().any(|extra| name.eq_ignore_ascii_case(extra.as_bytes()))
-                {
-                    &mut bare
-                } else {
-                    continue;
-                };
-                // A second line of either kind: a proxy and a host may read different ones.
-                if slot.replace(*value).is_some() {
-                    return Err(malformed());
-                }
-            }
-            choose(authorization, bare)
-        }
+        Presented::Headers(headers) => from_lines(headers.iter().copied(), extra),
+        Presented::Lines(lines) => from_lines((0_usize..).map_while(|at| lines.line(at)), extra),
         Presented::Authorization(value) => choose(Some(value), None),
         Presented::Legacy(value) => choose(None, Some(value)),
     }
+}
+
+fn from_lines<'a>(lines: impl Iterator<Item = (&'a [u8], &'a [u8])>, extra: &[String]) -> Result<Credential<'a>> {
+    let mut authorization = None;
+    let mut bare = None;
+    for (name, value) in lines {
+        let slot = if name.eq_ignore_ascii_case(b"authorization") {
+            &mut authorization
+        } else if name.eq_ignore_ascii_case(LEGACY_HEADER.as_bytes())
+            || extra.iter().any(|extra| name.eq_ignore_ascii_case(extra.as_bytes()))
+        {
+            &mut bare
+        } else {
+            continue;
+        };
+        // A second line of either kind: a proxy and a host may read different ones.
+        if slot.replace(value).is_some() {
+            return Err(malformed());
+        }
+    }
+    choose(authorization, bare)
 }
 
 fn choose<'a>(authorization: Option<&'a [u8]>, bare: Option<&'a [u8]>) -> Result<Credential<'a>> {

@@ -27,7 +27,7 @@ pub use levels::{Requirement, RequirementSpec};
 pub use manage::{Import, ImportFormat, KeyUpdate, Keys, ListFilter, NewKey};
 pub use principal::Principal;
 pub use record::{Created, KeyRecord};
-pub use request::{Channel, Presented, Request};
+pub use request::{Channel, HeaderLines, Presented, Request};
 pub use ticket::{Attempt, Ticket};
 
 pub(crate) use activity::Activity;

@@ -14,11 +14,19 @@ pub enum Channel {
     Local,
 }
 
+/// Header lines in whatever shape a host keeps them, so that a check need not copy them into another.
+pub trait HeaderLines {
+    /// Line `index`, counted from 0, as (name, value); `None` behind the last.
+    fn line(&self, index: usize) -> Option<(&[u8], &[u8])>;
+}
+
 /// The headers of a request, raw: never a joined map.
 #[derive(Clone, Copy)]
 pub enum Presented<'a> {
     /// All (name, value) pairs, as received; only the ones that carry credentials are looked at.
     Headers(&'a [(&'a [u8], &'a [u8])]),
+    /// The same, read where they lie.
+    Lines(&'a dyn HeaderLines),
     /// The one value of the one `Authorization` header, for hosts that have already picked it out.
     Authorization(&'a [u8]),
     /// The one value of the one `X-Ignition-API-Token` header.

@@ -73,6 +73,16 @@ impl License<'_> {
         Ok(self.inner.license.gate(code, clock::resolve(now)).is_ok())
     }
 
+    /// As [`License::has_entitlement`], for a gate: a refusal says why.
+    ///
+    /// # Errors
+    /// `NOT_ENTITLED` when the license is active without it, `UNLICENSED` when there is none, else the license's first
+    /// failure; a `STORE_*` code.
+    pub fn check_entitlement(&self, code: &str, now: Option<i64>) -> Result<()> {
+        self.inner.refresh()?;
+        self.inner.license.gate(code, clock::resolve(now)).map_err(Error::new)
+    }
+
     /// A limit by name, in any case: -1 is unlimited, and 0 is what a license that is not active, or does not name the
     /// limit, allows.
     ///
