@@ -205,10 +205,15 @@ pub(crate) unsafe fn read(options: &inspire_auth_options) -> Result<Options> {
     check_flags(options.flags, FLAGS, "options.flags")?;
     // SAFETY: for every use below, the same contract.
     let text = |string, what| unsafe { ptr::optional_text(string, what) };
-    let Some(store) = text(options.store, "options.store")?.filter(|store| !store.is_empty()) else {
+    if options.store.data.is_null() {
         return Err(Error::with(Code::InvalidArgument, "options.store is not given"));
+    }
+    // SAFETY: the same contract.
+    let store = match unsafe { ptr::path(options.store, "options.store")? } {
+        memory if memory == ":memory:" => StoreLocation::Memory,
+        path => StoreLocation::Path(path.to_owned()),
     };
-    let mut read = Options::new(StoreLocation::parse(store));
+    let mut read = Options::new(store);
     if let Some(realm) = text(options.realm, "options.realm")? {
         realm.clone_into(&mut read.realm);
     }

@@ -2,7 +2,7 @@
 //!
 //! Each function checks what can be checked, and says in its `# Safety` what is left to the caller.
 
-use std::{mem::MaybeUninit, slice};
+use std::{ffi::OsStr, mem::MaybeUninit, path::Path, slice};
 
 use inspire_auth_core::{Code, Error, Result};
 
@@ -101,6 +101,21 @@ pub(crate) unsafe fn optional_text<'a>(string: inspire_str, what: &'static str) 
     }
     // SAFETY: the same contract.
     unsafe { text(string, what) }.map(Some)
+}
+
+/// A path: on Unix any bytes, elsewhere UTF-8.
+///
+/// # Safety
+/// As [`array`].
+pub(crate) unsafe fn path<'a>(string: inspire_str, what: &'static str) -> Result<&'a Path> {
+    // SAFETY: the same contract.
+    let bytes = unsafe { bytes(string)? };
+    #[cfg(unix)]
+    let path = Ok(<OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes));
+    #[cfg(not(unix))]
+    let path = std::str::from_utf8(bytes).map(OsStr::new);
+    path.map(Path::new)
+        .map_err(|_: std::str::Utf8Error| Error::with(Code::InvalidArgument, format!("{what} is not UTF-8")))
 }
 
 /// The texts of an array of strings, copied.

@@ -1,7 +1,5 @@
 //! Backups of an SQLite store.
 
-use std::path::Path;
-
 use inspire_auth_core::store::{LicenseRestored, RestoreOptions, RestoreReport, SqliteStore};
 
 use crate::{
@@ -73,8 +71,8 @@ pub unsafe extern "C" fn inspire_store_backup(
     // SAFETY: every pointer is what the header asks of it.
     unsafe {
         boundary(err, || {
-            let (store, to) = (ptr::text(store, "the path of the store")?, ptr::text(to, "the path of the copy")?);
-            SqliteStore::open(store)?.backup(Path::new(to))
+            let (store, to) = (ptr::path(store, "the path of the store")?, ptr::path(to, "the path of the copy")?);
+            SqliteStore::open(store)?.backup(to)
         })
     }
 }
@@ -102,10 +100,10 @@ pub unsafe extern "C" fn inspire_store_restore(
         boundary(err, || {
             let out = ptr::handle_out(report)?;
             let (store, from) =
-                (ptr::text(store, "the path of the store")?, ptr::text(from, "the path of the backup")?);
+                (ptr::path(store, "the path of the store")?, ptr::path(from, "the path of the backup")?);
             check_flags(flags, INSPIRE_RESTORE_ACCEPT_REVIVED, "flags")?;
             let options = RestoreOptions { accept_revived: flags & INSPIRE_RESTORE_ACCEPT_REVIVED != 0 };
-            let core = SqliteStore::open(store)?.restore(Path::new(from), options)?;
+            let core = SqliteStore::open(store)?.restore(from, options)?;
             out.give(inspire_restore_report { deleted: inspire_str_list::new(&core.deleted), core });
             Ok(())
         })

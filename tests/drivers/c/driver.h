@@ -1,0 +1,48 @@
+/* What the files of the driver share. */
+#ifndef DRIVER_H
+#define DRIVER_H
+
+#include <inspire_auth.h>
+#include <stdio.h>
+
+#include "arguments.h"
+
+/* What is open, and the principals that were granted, numbered from one counter so that neither is taken for the other. */
+typedef struct handles {
+    uint64_t last;
+    struct open_handle {
+        uint64_t number;
+        inspire_auth *auth;
+    } *open;
+    size_t open_count;
+    struct kept_principal {
+        uint64_t number;
+        inspire_principal principal;
+    } *kept;
+    size_t kept_count;
+} handles;
+
+/* An operation. It reads its arguments, does its work, and writes the members of its answer to `out`, each behind a
+ * comma. When it writes nothing, they are all null. */
+typedef inspire_result operation(handles *handles, arguments *arguments, FILE *out);
+
+/* The open handle that `handle` names; NULL, and the arguments are wrong, when there is none. */
+inspire_auth *open_handle(handles *handles, arguments *arguments);
+uint64_t keep_handle(handles *handles, inspire_auth *auth);
+uint64_t keep_principal(handles *handles, const inspire_principal *principal);
+/* `actor` and `now`. An absent actor is the host itself, said explicitly. */
+inspire_caller caller_of(handles *handles, arguments *arguments);
+
+/* Pieces of answers. */
+void write_str(FILE *out, inspire_str text);
+void write_time(FILE *out, int64_t at);
+void write_list(FILE *out, const inspire_str_list *list);
+void write_limits(FILE *out, const inspire_limits *limits);
+
+operation authenticate, close_handle, open_store;
+operation keys_create, keys_delete, keys_duplicate, keys_get, keys_import, keys_list, keys_rename, keys_rotate,
+    keys_update;
+operation license_activate_offline, license_deactivate, license_has, license_inspect, license_limit,
+    license_revalidate, license_status;
+
+#endif
