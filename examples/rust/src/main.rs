@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! export INSPIRE_AUTH_STORE=/tmp/gateway.db
-//! inspire-auth keys create operator --level Authenticated/Ops/Write --allow-insecure
+//! inspire-auth keys create operator --level Authenticated/Gateway/Write --allow-insecure
 //! cargo run -p inspire-auth-example -- /tmp/gateway.db 8080
 //! curl -i -H 'Authorization: Bearer operator:isk_...' http://127.0.0.1:8080/data/api/v1/resources
 //! ```
@@ -50,8 +50,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         Ok(Route { method, path, requirement: auth.requirement(&spec.parse()?)?, entitlement })
     };
     let routes = vec![
-        route("GET", "/data/api/v1/resources", "any(Authenticated/Ops/Read, Authenticated/Ops/Write)", None)?,
-        route("POST", "/data/api/v1/sync", "Authenticated/Ops/Write", None)?,
+        route("GET", "/data/api/v1/resources", "any(Authenticated/Gateway/Read, Authenticated/Gateway/Write)", None)?,
+        route("POST", "/data/api/v1/sync", "Authenticated/Gateway/Write", None)?,
         route("GET", "/data/api/v1/modes", "Authenticated", None)?,
         route("GET", "/video-walls", "Authenticated", Some("VIDEO_WALL_SYNC"))?,
         route("GET", "/openapi", "Public", None)?,
