@@ -54,7 +54,7 @@ fn every_byte_of_name_and_secret_counts() {
     }
 }
 
-/// T3: unknown, wrong, disabled and expired show the caller one answer.
+/// T3, T39: every state that is not good denies; unknown, wrong, disabled and expired show the caller one answer.
 #[test]
 fn a_refused_credential_does_not_say_why() {
     let auth = open();
@@ -295,6 +295,20 @@ fn every_mutator_is_obeyed_by_the_next_check() {
     assert_eq!(code(ask(&there, &created.credential())), Code::InvalidCredential);
     here.keys().set_enabled("k", true, None, &system).unwrap();
     assert_eq!(code(ask(&there, &created.credential())), Code::Ok);
+}
+
+/// T25: a level that is taken from every key opens nothing that required it.
+#[test]
+fn a_level_that_nobody_holds_any_more_opens_nothing() {
+    let auth = open();
+    let created = create(&auth, "k", &["Plant/Line"]);
+    assert_eq!(code(ask_for(&auth, &created.credential(), "any(Plant/Line)")), Code::Ok);
+    let renamed = KeyUpdate { levels: Some(vec!["Plant/Row".to_owned()]), ..KeyUpdate::default() };
+    auth.keys().update("k", 1, &renamed, &Caller::system()).unwrap();
+    for required in ["any(Plant/Line)", "all(Plant/Line)", "any(Never/Defined)"] {
+        assert_eq!(code(ask_for(&auth, &created.credential(), required)), Code::InsufficientLevel, "{required}");
+    }
+    assert_eq!(code(ask_for(&auth, &created.credential(), "any(Plant/Row)")), Code::Ok);
 }
 
 /// T6: there is no negative cache.

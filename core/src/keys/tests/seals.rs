@@ -26,6 +26,7 @@ fn row(auth: &InspireAuth, name: &str) -> KeyWithCredentials {
     row.unwrap()
 }
 
+/// T33, as it applies here: an expiry stands in the sealed record, not in the key; the store's is the one that counts.
 #[test]
 fn a_row_changed_behind_the_librarys_back_is_refused() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new().unwrap());
