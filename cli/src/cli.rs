@@ -31,19 +31,26 @@ pub(crate) struct Cli {
 #[derive(Debug, Args)]
 pub(crate) struct Globals {
     /// The store: an SQLite file
-    #[arg(long, global = true, value_name = "PATH", env = "INSPIRE_AUTH_STORE", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "INSPIRE_AUTH_STORE",
+        hide_env_values = true,
+        help_heading = "Every command"
+    )]
     pub(crate) store: Option<PathBuf>,
     /// One JSON document on standard output; on failure {"error": ...} on standard error
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Every command")]
     pub(crate) json: bool,
     /// No colours (so does NO_COLOR)
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Every command")]
     pub(crate) no_color: bool,
     /// No notes on standard error
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = "Every command")]
     pub(crate) quiet: bool,
     /// Never ask; what would ask is refused unless --yes says it
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Every command")]
     pub(crate) no_input: bool,
 
     /// A pepper: its name, and the file whose bytes it is; the first is current, others are retired

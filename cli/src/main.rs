@@ -98,7 +98,8 @@ fn usage(error: &clap::Error, manners: Manners) -> ExitCode {
             _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)),
         };
     }
+    // What is wrong stands before the first empty line; usage and hints follow.
     let text = error.render().to_string();
-    let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    fail(&Failure::usage(first), manners)
+    let what: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    fail(&Failure::usage(what.join(" ").trim_start_matches("error: ")), manners)
 }

@@ -1,7 +1,9 @@
 //! What a command has to say, for people and for programs.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// What a command has to say: the same thing twice.
 pub(crate) struct Report {
@@ -42,6 +44,37 @@ impl Report {
 
     /// One document, for a person's eyes too.
     pub(crate) fn as_json(&self) -> Zeroizing<String> {
-        Zeroizing::new(format!("{:#}\n", self.json))
+        // Room enough that the text of a secret never moves, and leaves nothing behind.
+        let mut text = Zeroizing::new(String::with_capacity(1 << 16));
+        let _ = writeln!(text, "{:#}", self.json);
+        text
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        wipe(&mut self.json);
+    }
+}
+
+/// Overwrites every text of a document: one of them may have been a secret.
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(items) => items.iter_mut().for_each(wipe),
+        Value::Object(members) => members.values_mut().for_each(wipe),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_wiped_in_all_its_depth() {
+        let mut document = serde_json::json!({"key": "isk_1", "list": [{"key": "isk_2"}, "isk_3"], "number": 4});
+        wipe(&mut document);
+        assert_eq!(document, serde_json::json!({"key": "", "list": [{"key": ""}, ""], "number": 4}));
     }
 }

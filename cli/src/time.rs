@@ -64,7 +64,7 @@ pub(crate) fn relative(at: i64, now: i64) -> String {
         DAY..63_072_000 => (DAY, "day"),
         _ => (31_556_952, "year"),
     };
-    let number = seconds.saturating_add(length.wrapping_div(2)).wrapping_div(length);
+    let number = seconds.saturating_add(length.wrapping_div(2)).checked_div(length).unwrap_or(0);
     let plural = if number == 1 { "" } else { "s" };
     if distance > 0 { format!("in {number} {unit}{plural}") } else { format!("{number} {unit}{plural} ago") }
 }

@@ -164,6 +164,14 @@ impl InspireAuth {
         HttpAnswer { status, challenge, retry_after: (status == 503).then_some(1) }
     }
 
+    /// The names of all headers that may carry a credential: what a host that forwards requests must strip from every
+    /// one of them, granted or not.
+    pub fn credential_headers(&self) -> impl Iterator<Item = &str> {
+        ["Authorization", crate::keys::LEGACY_HEADER]
+            .into_iter()
+            .chain(self.inner.config.extra_headers.iter().map(String::as_str))
+    }
+
     /// `Authenticated` and the grants in force of the key behind a principal, as they are now, byte-sorted; empty when
     /// it is anonymous.
     ///

@@ -1,5 +1,5 @@
 /* Reading arguments, strictly: a member that is not asked for is as wrong as one that can't be read. Whatever is wrong
- * is remembered, so that an operation asks for all it wants and then once, by `arguments_end`, whether that was good. */
+ * is remembered, so that an operation asks for all it wants, and then once, by `arguments_end`, whether it was good. */
 #ifndef ARGUMENTS_H
 #define ARGUMENTS_H
 

@@ -1,5 +1,5 @@
-/* The conformance driver over the C API: JSON lines in, JSON lines out, in order, until end of input. It is a thin shell:
- * what it decides itself is only whether the arguments could be read. */
+/* The conformance driver over the C API: JSON lines in, JSON lines out, in order, until end of input. It is a thin
+ * shell: what it decides itself is only whether the arguments could be read. */
 #define _POSIX_C_SOURCE 200809L
 
 #include "driver.h"

@@ -7,7 +7,7 @@
 
 #include "arguments.h"
 
-/* What is open, and the principals that were granted, numbered from one counter so that neither is taken for the other. */
+/* What is open, and the principals that were granted, numbered from one counter: neither is taken for the other. */
 typedef struct handles {
     uint64_t last;
     struct open_handle {

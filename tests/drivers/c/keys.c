@@ -194,7 +194,8 @@ inspire_result keys_duplicate(handles *handles, arguments *arguments, FILE *out)
     if (!arguments_end(arguments))
         return INSPIRE_RESULT_INVALID_ARGUMENT;
     inspire_created_key *created = NULL;
-    return answer_created(inspire_key_duplicate(auth, name, new_name, revision, &caller, &created, NULL), &created, out);
+    return answer_created(inspire_key_duplicate(auth, name, new_name, revision, &caller, &created, NULL), &created,
+                          out);
 }
 
 inspire_result keys_rotate(handles *handles, arguments *arguments, FILE *out)

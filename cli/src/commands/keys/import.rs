@@ -62,7 +62,7 @@ enum Strength {
 }
 
 pub(super) fn import(context: &Context, arguments: &Import) -> Result<Report> {
-    let key = arguments.settings.key(&arguments.name)?;
+    let key = arguments.settings.key(context, &arguments.name)?;
     let hash = files::read_text(&arguments.hash_file)?;
     let auth = context.open(Opening::MayCreate)?;
     let import = keys::Import {

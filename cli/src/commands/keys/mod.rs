@@ -8,6 +8,7 @@ mod verify;
 mod view;
 
 use clap::{Args, Subcommand};
+use inspire_auth_core::keys::NewKey;
 
 use crate::{context::Context, failure::Result, report::Report, time};
 
@@ -63,14 +64,18 @@ struct Settings {
 }
 
 impl Settings {
-    fn key(&self, name: &str) -> Result<inspire_auth_core::keys::NewKey> {
-        Ok(inspire_auth_core::keys::NewKey {
+    fn key(&self, context: &Context, name: &str) -> Result<NewKey> {
+        let expires_at = self.expires.as_deref().map(time::moment).transpose()?;
+        if expires_at.is_some_and(|end| end <= time::now()) {
+            context.note("warning: it has expired already");
+        }
+        Ok(NewKey {
             name: name.to_owned(),
             description: self.description.clone(),
             levels: self.levels.clone(),
             require_secure: !self.allow_insecure,
             enabled: !self.disabled,
-            expires_at: self.expires.as_deref().map(time::moment).transpose()?,
+            expires_at,
         })
     }
 }

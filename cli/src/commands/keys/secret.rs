@@ -23,8 +23,9 @@ Examples:
   inspire-auth keys create deploy --level Authenticated/Ops/Write --out deploy.key
   inspire-auth keys create probe --allow-insecure --json
 
-The credential NAME:KEY goes to standard output, once. Send it as `Authorization: Bearer NAME:KEY`, or as
-`X-Ignition-API-Token: NAME:KEY`.")]
+The credential NAME:KEY goes to standard output, once. It is sent as one of
+  Authorization: Bearer NAME:KEY
+  X-Ignition-API-Token: NAME:KEY")]
 pub(crate) struct Create {
     /// Letters, digits, `.`, `_` and `-`; begins with a letter or a digit; at most 64
     name: String,
@@ -79,7 +80,7 @@ struct Out {
 }
 
 pub(super) fn create(context: &Context, arguments: &Create) -> Result<Report> {
-    let key = arguments.settings.key(&arguments.name)?;
+    let key = arguments.settings.key(context, &arguments.name)?;
     let auth = context.open(Opening::MayCreate)?;
     arguments.out.deliver(context, "Created", &arguments.name, || Ok(auth.keys().create(&key, &Caller::system())?))
 }

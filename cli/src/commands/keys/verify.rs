@@ -1,10 +1,13 @@
 //! `verify`: a credential, tried as a host would.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
 
 use clap::Args;
 use inspire_auth_core::{
-    InspireAuth,
+    AuditSink, Code, Error,
     keys::{Channel, Presented, Request, RequirementSpec},
 };
 use serde_json::json;
@@ -54,7 +57,11 @@ pub(crate) struct Verify {
 
 pub(super) fn verify(context: &Context, arguments: &Verify) -> Result<Report> {
     let header = read_header(&arguments.header_file)?;
-    let auth = context.open_with(Opening::Existing, |options| options.local_is_secure = arguments.local_is_secure)?;
+    let reason = Reason::default();
+    let auth = context.open_with(Opening::Existing, |options| {
+        options.local_is_secure = arguments.local_is_secure;
+        options.audit = Some(reason.sink());
+    })?;
     let levels = if arguments.levels.is_empty() { vec!["Authenticated".to_owned()] } else { arguments.levels.clone() };
     let requirement =
         auth.requirement(&if arguments.all { RequirementSpec::All(levels) } else { RequirementSpec::Any(levels) })?;
@@ -70,7 +77,7 @@ pub(super) fn verify(context: &Context, arguments: &Verify) -> Result<Report> {
         entitlement: arguments.entitlement.as_deref(),
         now: None,
     };
-    let principal = auth.authenticate(&request).map_err(|error| explained(&auth, error, arguments))?;
+    let principal = auth.authenticate(&request).map_err(|error| explained(error, &reason, arguments))?;
     let levels = auth.principal_levels(&principal)?;
     let name = principal.name().unwrap_or("anyone");
     let mut facts = Facts::new();
@@ -84,21 +91,38 @@ pub(super) fn verify(context: &Context, arguments: &Verify) -> Result<Report> {
     Ok(Report::new(document, facts.render(context.page)))
 }
 
-/// A refusal, with the reason that only the audit log has.
-fn explained(auth: &InspireAuth, error: inspire_auth_core::Error, arguments: &Verify) -> Failure {
-    use inspire_auth_core::Code;
+/// The reason of a refusal, which goes to the audit only.
+#[derive(Default)]
+struct Reason(Arc<Mutex<Option<String>>>);
+
+impl Reason {
+    /// Listens to what this process decides, and to nobody else.
+    fn sink(&self) -> AuditSink {
+        let reason = Arc::clone(&self.0);
+        Arc::new(move |event| {
+            if event.event == "key.refused"
+                && let Ok(mut reason) = reason.lock()
+            {
+                *reason = Some(event.detail.clone());
+            }
+        })
+    }
+
+    fn get(&self) -> Option<String> {
+        self.0.lock().ok().and_then(|reason| reason.clone())
+    }
+}
+
+/// A refusal, with what only the operator is told.
+fn explained(error: Error, reason: &Reason, arguments: &Verify) -> Failure {
     let code = error.code();
     let failure = Failure::from(error);
-    match code {
-        Code::SecureChannelRequired if !arguments.secure => {
+    match (code, reason.get()) {
+        (Code::SecureChannelRequired, _) if !arguments.secure => {
             failure.advise("to try it as if over a secure connection, give --secure")
         }
-        Code::InvalidCredential => {
-            let events = auth.audit(1).unwrap_or_default();
-            match events.first().filter(|event| event.event == "key.refused") {
-                Some(event) => failure.advise(format!("the reason, which callers are not told: {}", event.detail)),
-                None => failure,
-            }
+        (Code::InvalidCredential, Some(reason)) => {
+            failure.advise(format!("the reason, which callers are not told: {reason}"))
         }
         _ => failure,
     }

@@ -143,6 +143,26 @@ fn a_secure_only_key_needs_a_secure_channel() {
     );
 }
 
+/// T27: what carries a credential here must not be forwarded, whatever was decided.
+#[test]
+fn the_headers_to_strip_are_the_ones_that_are_read() {
+    let mut options = options(StoreLocation::Memory);
+    options.extra_headers = vec!["X-Api-Key".to_owned()];
+    let auth = InspireAuth::open(options).unwrap();
+    let created = create(&auth, "k", &[]);
+    let (bare, any) = (created.credential(), requirement("Authenticated"));
+    let bearer = format!("Bearer {}", bare.as_str());
+    let names: Vec<&str> = auth.credential_headers().collect();
+    assert_eq!(names, ["Authorization", "X-Ignition-API-Token", "X-Api-Key"]);
+    for name in names {
+        let value = if name == "Authorization" { bearer.as_bytes() } else { bare.as_bytes() };
+        let headers: [(&[u8], &[u8]); 1] = [(name.as_bytes(), value)];
+        let mut request = Request::new(Presented::Headers(&headers), &any);
+        request.channel = Channel::Secure;
+        assert_eq!(code(auth.authenticate(&request)), Code::Ok, "{name}");
+    }
+}
+
 #[test]
 fn a_missing_level_is_named_to_the_host() {
     let auth = open();

@@ -1,0 +1,33 @@
+// What the files of the driver share.
+#pragma once
+
+#include <map>
+
+#include "arguments.hpp"
+
+// What is open, and the principals that were granted, numbered from one counter so that neither is taken for the other.
+struct handles {
+    std::uint64_t last = 0;
+    std::map<std::uint64_t, ia::handle> open;
+    std::map<std::uint64_t, ia::principal> principals;
+
+    // The open handle that `handle` names.
+    ia::handle &get(arguments &from);
+    // `actor` and `now`. An absent actor is the host itself, said explicitly.
+    ia::caller caller(arguments &from) const;
+};
+
+// What an operation answers.
+struct answer {
+    ia::errc code = ia::errc::ok;
+    json::object fields;
+};
+
+using operation = answer(handles &, arguments &);
+
+json::value limits_of(const std::vector<std::pair<std::string_view, std::int64_t>> &limits);
+
+operation keys_create, keys_delete, keys_duplicate, keys_get, keys_import, keys_list, keys_rename, keys_rotate,
+    keys_update;
+operation license_activate_offline, license_deactivate, license_has, license_inspect, license_limit,
+    license_revalidate, license_status;
