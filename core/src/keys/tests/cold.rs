@@ -43,17 +43,6 @@ fn pending(attempt: Attempt) -> Ticket {
     }
 }
 
-fn stored(auth: &InspireAuth, name: &str) -> crate::store::KeyWithCredentials {
-    let mut row = None;
-    auth.store()
-        .read(&mut |reader| {
-            row = reader.key_by_name(name)?;
-            Ok(())
-        })
-        .unwrap();
-    row.unwrap()
-}
-
 /// Waits until the pool has done everything that was handed to it before.
 fn settle(auth: &InspireAuth) {
     auth.inner.pool.get().settle();

@@ -123,7 +123,16 @@ impl Site {
             let input = self.path(&format!("{name}.json"));
             fs::write(&input, description.to_string())?;
             let secret = self.path(&format!("vendor/{VENDOR}.key"));
-            self.ask(&["issuer", "sign", "--key", &secret, "--in", &input, "--out", &self.path(&format!("{name}.lic"))])?;
+            self.ask(&[
+                "issuer",
+                "sign",
+                "--key",
+                &secret,
+                "--in",
+                &input,
+                "--out",
+                &self.path(&format!("{name}.lic")),
+            ])?;
         }
         Ok(())
     }
