@@ -279,14 +279,22 @@ impl Inner {
         if !plausible {
             return Known::Wrong("the key's checksum is wrong");
         }
-        alive()
-            .find(|credential| {
-                credential.memo.get().is_none()
-                    && !wrong.contains(&credential.id)
-                    // An unknown tag key means no tag, not a refusal.
-                    && credential.tag.is_none_or(|(id, expected)| id != self.tagger.id() || expected == tag)
-            })
-            .map_or(Known::Wrong("the secret is wrong"), Known::Cold)
+        for credential in alive() {
+            match credential.memo.get() {
+                // Another thread's first success fills a memo at any moment, so also since the look above. A right
+                // secret is right whichever thread proved it: to call it wrong here would refuse a good key.
+                Some(memo) if memo.ct_eq(digest) => return Known::Right(credential),
+                Some(_) => {}
+                // An unknown tag key means no tag, not a refusal.
+                None if !wrong.contains(&credential.id)
+                    && credential.tag.is_none_or(|(id, expected)| id != self.tagger.id() || expected == tag) =>
+                {
+                    return Known::Cold(credential);
+                }
+                None => {}
+            }
+        }
+        Known::Wrong("the secret is wrong")
     }
 
     /// Asks the stored hash: at once when that is quick, else on the pool.

@@ -1,0 +1,375 @@
+/* What a program can get wrong and still be told so: NULL anywhere, wrong sizes, lengths, encodings and enumerators. */
+#include "check.h"
+
+static const inspire_str not_utf8 = {"\xff\xfe", 2};
+static const inspire_str null_with_length = {NULL, 3};
+static const inspire_str none = {NULL, 0};
+
+static void null_is_ignored_by_free(void)
+{
+    inspire_auth_free(NULL);
+    inspire_error_free(NULL);
+    inspire_str_list_free(NULL);
+    inspire_requirement_free(NULL);
+    inspire_ticket_free(NULL);
+    inspire_ticket_cancel(NULL);
+    inspire_audit_log_free(NULL);
+    inspire_key_free(NULL);
+    inspire_keys_free(NULL);
+    inspire_created_key_free(NULL);
+    inspire_license_free(NULL);
+    inspire_entitlements_free(NULL);
+    inspire_inspection_free(NULL);
+    inspire_machine_free(NULL);
+    inspire_machine_parts_free(NULL);
+    inspire_signing_key_free(NULL);
+    inspire_text_free(NULL);
+    inspire_restore_report_free(NULL);
+}
+
+static void null_is_nothing_to_accessors(void)
+{
+    CHECK(inspire_str_from(NULL).data == NULL);
+    CHECK(inspire_error_code(NULL) == INSPIRE_RESULT_OK && inspire_error_message(NULL).data == NULL);
+    CHECK(inspire_error_detail(NULL).data == NULL);
+    CHECK(inspire_str_list_count(NULL) == 0 && inspire_str_list_at(NULL, 0).data == NULL);
+    CHECK(inspire_requirement_text(NULL).data == NULL);
+    CHECK(inspire_auth_http_status(NULL, 0) == 500 && inspire_auth_challenge(NULL, 200).data == NULL);
+    CHECK(inspire_auth_retry_after(NULL, INSPIRE_RESULT_BUSY) == 0);
+    CHECK(inspire_audit_log_count(NULL) == 0 && inspire_audit_log_at(NULL, 0).event.data == NULL);
+    CHECK(inspire_keys_count(NULL) == 0 && inspire_keys_at(NULL, 0) == NULL);
+    CHECK(inspire_key_id(NULL).data == NULL && inspire_key_type(NULL).data == NULL);
+    CHECK(inspire_key_name(NULL).data == NULL && inspire_key_description(NULL).data == NULL);
+    CHECK(inspire_key_levels(NULL) == NULL && inspire_key_revision(NULL) == 0);
+    CHECK(inspire_key_require_secure(NULL) && !inspire_key_enabled(NULL));
+    CHECK(inspire_key_created_at(NULL) == INSPIRE_NEVER && inspire_key_updated_at(NULL) == INSPIRE_NEVER);
+    CHECK(inspire_key_expires_at(NULL) == INSPIRE_NEVER && inspire_key_last_used_at(NULL) == INSPIRE_NEVER);
+    CHECK(inspire_key_origin(NULL) == INSPIRE_ORIGIN_GENERATED);
+    CHECK(inspire_created_key_record(NULL) == NULL && inspire_created_key_ignored_levels(NULL) == NULL);
+    CHECK(inspire_created_key_secret(NULL).data == NULL && inspire_created_key_credential(NULL).data == NULL);
+    CHECK(inspire_created_key_rfc6750(NULL).data == NULL);
+    CHECK(inspire_license_state(NULL) == INSPIRE_LICENSE_UNLICENSED);
+    CHECK(inspire_license_reason(NULL) == INSPIRE_RESULT_UNLICENSED);
+    CHECK(inspire_license_name(NULL).data == NULL && inspire_license_key(NULL).data == NULL);
+    CHECK(inspire_license_mode(NULL) == INSPIRE_LICENSE_MODE_NONE);
+    CHECK(inspire_license_expires_at(NULL) == INSPIRE_NEVER && inspire_license_limits(NULL) == NULL);
+    CHECK(inspire_license_lease_expires_at(NULL) == INSPIRE_NEVER);
+    CHECK(inspire_license_last_validated_at(NULL) == INSPIRE_NEVER);
+    CHECK(inspire_license_entitlements(NULL) == NULL && inspire_license_warnings(NULL) == NULL);
+    CHECK(inspire_limits_count(NULL) == 0 && inspire_limits_at(NULL, 0).name.data == NULL);
+    CHECK(inspire_entitlements_count(NULL) == 0 && inspire_entitlements_at(NULL, 0).granted == 0);
+    CHECK(inspire_inspection_failure_count(NULL) == 1);
+    CHECK(inspire_inspection_failure_at(NULL, 0) == INSPIRE_RESULT_NULL_PARAMETER);
+    CHECK(inspire_inspection_kind(NULL) == INSPIRE_FILE_UNKNOWN && !inspire_inspection_has_license(NULL));
+    CHECK(inspire_inspection_issued_at(NULL) == INSPIRE_NEVER);
+    CHECK(inspire_inspection_file_expires_at(NULL) == INSPIRE_NEVER);
+    CHECK(inspire_inspection_license_expires_at(NULL) == INSPIRE_NEVER);
+    CHECK(inspire_inspection_machine_fingerprint(NULL).data == NULL);
+    CHECK(inspire_inspection_license_id(NULL).data == NULL && inspire_inspection_license_key(NULL).data == NULL);
+    CHECK(inspire_inspection_license_name(NULL).data == NULL && inspire_inspection_license_status(NULL).data == NULL);
+    CHECK(inspire_inspection_limits(NULL) == NULL && inspire_inspection_entitlements(NULL) == NULL);
+    CHECK(inspire_inspection_metadata(NULL).data == NULL);
+    CHECK(inspire_machine_fingerprint(NULL).data == NULL && inspire_machine_container(NULL).data == NULL);
+    CHECK(inspire_machine_source(NULL) == INSPIRE_MACHINE_FROM_OPTION);
+    CHECK(inspire_machine_parts_count(NULL) == 0 && inspire_machine_parts_at(NULL, 0).name.data == NULL);
+    CHECK(inspire_signing_key_public(NULL).data == NULL && inspire_signing_key_pem(NULL).data == NULL);
+    CHECK(inspire_text_str(NULL).data == NULL);
+    CHECK(inspire_restore_report_counts(NULL).kept == 0 && inspire_restore_report_deleted(NULL) == NULL);
+    CHECK(inspire_restore_report_license(NULL) == INSPIRE_RESTORED_LICENSE_NONE);
+}
+
+/* Each output that is a handle is NULL afterwards, whatever was in it. */
+#define NULLS(type, free_it, call)                     \
+    do {                                               \
+        type *out_ = (type *)(void *)&not_utf8;        \
+        type **out = &out_;                            \
+        GIVES(NULL_PARAMETER, call);                   \
+        CHECK(out_ == NULL);                           \
+        free_it(out_);                                 \
+        out = NULL;                                    \
+        GIVES(NULL_PARAMETER, call);                   \
+    } while (0)
+
+static void null_is_a_code(const inspire_auth *auth)
+{
+    inspire_caller caller = by_system();
+    inspire_key_spec spec = INSPIRE_KEY_SPEC_INIT;
+    inspire_key_changes changes = INSPIRE_KEY_CHANGES_INIT;
+    inspire_principal principal = INSPIRE_PRINCIPAL_INIT;
+    inspire_requirement *any_key = require(auth, "Authenticated");
+    inspire_request request = request_with(INSPIRE_STR("Bearer a:b"), any_key);
+    inspire_inspect_options inspect = INSPIRE_INSPECT_OPTIONS_INIT;
+    inspire_str name = INSPIRE_STR("name");
+    inspire_error *err = NULL;
+    uint64_t count = 5;
+    int64_t limit = 5;
+
+    NULLS(inspire_auth, inspire_auth_free, inspire_auth_open(NULL, out, NULL));
+    NULLS(inspire_requirement, inspire_requirement_free, inspire_requirement_parse(NULL, name, out, NULL));
+    NULLS(inspire_requirement, inspire_requirement_free, inspire_requirement_compile(auth, NULL, out, NULL));
+    NULLS(inspire_ticket, inspire_ticket_free,
+          inspire_auth_authenticate_no_wait(NULL, &request, &principal, out, NULL));
+    NULLS(inspire_ticket, inspire_ticket_free, inspire_auth_authenticate_no_wait(auth, NULL, &principal, out, NULL));
+    NULLS(inspire_ticket, inspire_ticket_free, inspire_auth_authenticate_no_wait(auth, &request, NULL, out, NULL));
+    NULLS(inspire_str_list, inspire_str_list_free, inspire_principal_levels(auth, NULL, out, NULL));
+    NULLS(inspire_str_list, inspire_str_list_free, inspire_principal_levels(NULL, &principal, out, NULL));
+    NULLS(inspire_str_list, inspire_str_list_free, inspire_principal_explain(auth, &principal, NULL, out, NULL));
+    NULLS(inspire_audit_log, inspire_audit_log_free, inspire_audit_log_read(NULL, 1, out, NULL));
+    NULLS(inspire_created_key, inspire_created_key_free, inspire_key_create(NULL, &spec, &caller, out, NULL));
+    NULLS(inspire_created_key, inspire_created_key_free, inspire_key_create(auth, NULL, &caller, out, NULL));
+    NULLS(inspire_created_key, inspire_created_key_free, inspire_key_create(auth, &spec, NULL, out, NULL));
+    NULLS(inspire_key, inspire_key_free, inspire_key_import(auth, &spec, 1, name, 0, NULL, out, NULL));
+    NULLS(inspire_key, inspire_key_free, inspire_key_import(NULL, &spec, 1, name, 0, &caller, out, NULL));
+    NULLS(inspire_key, inspire_key_free, inspire_key_get(NULL, name, out, NULL));
+    NULLS(inspire_keys, inspire_keys_free, inspire_key_list(NULL, NULL, out, NULL));
+    NULLS(inspire_keys, inspire_keys_free, inspire_key_export(NULL, out, NULL));
+    NULLS(inspire_key, inspire_key_free, inspire_key_update(auth, name, 1, NULL, &caller, out, NULL));
+    NULLS(inspire_key, inspire_key_free, inspire_key_update(auth, name, 1, &changes, NULL, out, NULL));
+    NULLS(inspire_key, inspire_key_free, inspire_key_rename(auth, name, name, 1, NULL, out, NULL));
+    NULLS(inspire_key, inspire_key_free, inspire_key_set_enabled(auth, name, 1, 1, NULL, out, NULL));
+    NULLS(inspire_created_key, inspire_created_key_free, inspire_key_duplicate(auth, name, name, 1, NULL, out, NULL));
+    NULLS(inspire_created_key, inspire_created_key_free, inspire_key_rotate(auth, name, 0, 1, NULL, out, NULL));
+    NULLS(inspire_license, inspire_license_free,
+          inspire_license_activate_offline(auth, name, name, 0, NULL, out, NULL));
+    NULLS(inspire_license, inspire_license_free, inspire_license_status(NULL, 0, out, NULL));
+    NULLS(inspire_license, inspire_license_free, inspire_license_revalidate(auth, NULL, out, NULL));
+    NULLS(inspire_license, inspire_license_free, inspire_license_deactivate(auth, NULL, out, NULL));
+    NULLS(inspire_entitlements, inspire_entitlements_free, inspire_license_list_entitlements(NULL, 0, out, NULL));
+    NULLS(inspire_inspection, inspire_inspection_free, inspire_inspection_run(name, NULL, out, NULL));
+    NULLS(inspire_machine, inspire_machine_free, inspire_machine_of(NULL, out, NULL));
+    NULLS(inspire_text, inspire_text_free, inspire_signing_key_sign(NULL, name, 1, 0, 0, out, NULL));
+    NULLS(inspire_key, inspire_key_free, inspire_key_get(auth, null_with_length, out, NULL));
+    NULLS(inspire_machine, inspire_machine_free, inspire_machine_identify(null_with_length, none, out, NULL));
+    NULLS(inspire_machine_parts, inspire_machine_parts_free,
+          inspire_machine_explain(none, null_with_length, out, NULL));
+    NULLS(inspire_signing_key, inspire_signing_key_free, inspire_signing_key_read(null_with_length, out, NULL));
+    NULLS(inspire_restore_report, inspire_restore_report_free,
+          inspire_store_restore(name, null_with_length, 0, out, NULL));
+    GIVES(NULL_PARAMETER, inspire_signing_key_generate(NULL, NULL));
+    GIVES(NULL_PARAMETER, inspire_inspection_run(name, &inspect, NULL, NULL));
+    GIVES(NULL_PARAMETER, inspire_auth_flush(NULL, NULL));
+    GIVES(NULL_PARAMETER, inspire_auth_adopt_store(NULL, NULL));
+    GIVES(NULL_PARAMETER, inspire_key_delete(auth, name, 1, NULL, NULL));
+    GIVES(NULL_PARAMETER, inspire_key_seal_all(auth, NULL, &count, NULL));
+    GIVES(NULL_PARAMETER, inspire_key_seal_all(auth, &caller, NULL, NULL));
+    GIVES(NULL_PARAMETER, inspire_license_limit(auth, name, 0, NULL, NULL));
+    GIVES(NULL_PARAMETER, inspire_license_limit(NULL, name, 0, &limit, NULL));
+    GIVES(NULL_PARAMETER, inspire_license_check_limit(NULL, name, 0, 0, NULL));
+    GIVES(NULL_PARAMETER, inspire_license_check_entitlement(NULL, name, 0, NULL));
+    GIVES(NULL_PARAMETER, inspire_principal_recheck(auth, &principal, NULL, 0, NULL));
+    GIVES(NULL_PARAMETER, inspire_store_backup(null_with_length, name, NULL));
+    GIVES(NULL_PARAMETER, inspire_ticket_poll(NULL, &principal, NULL));
+    GIVES(NULL_PARAMETER, inspire_ticket_wait(NULL, 0, &principal, NULL));
+    GIVES(NULL_PARAMETER, inspire_ticket_on_ready(NULL, NULL, NULL, NULL));
+    CHECK(count == 5 && limit == 5);
+
+    GIVES(NULL_PARAMETER, inspire_auth_authenticate(NULL, &request, &principal, NULL));
+    GIVES(NULL_PARAMETER, inspire_auth_authenticate(auth, NULL, &principal, NULL));
+    GIVES(NULL_PARAMETER, inspire_auth_authenticate(auth, &request, NULL, NULL));
+    request.value = null_with_length;
+    GIVES(NULL_PARAMETER, inspire_auth_authenticate(auth, &request, &principal, NULL));
+    /* A missing requirement is an error, not an open door. */
+    request = request_with(INSPIRE_STR("Bearer a:b"), NULL);
+    GIVES(NULL_PARAMETER, inspire_auth_authenticate(auth, &request, &principal, &err));
+    CHECK(inspire_error_code(err) == INSPIRE_RESULT_NULL_PARAMETER);
+    IS(inspire_error_detail(err), "request.requirement");
+    inspire_error_free(err);
+    inspire_requirement_free(any_key);
+}
+
+static void sizes_are_checked(const inspire_auth *auth)
+{
+    struct {
+        inspire_request request;
+        unsigned char tail[64];
+    } longer;
+    inspire_requirement *any_key = require(auth, "Authenticated");
+    inspire_principal principal = INSPIRE_PRINCIPAL_INIT;
+    inspire_auth_options options = cheap_options(":memory:");
+    inspire_auth *other = NULL;
+
+    memset(&longer, 0, sizeof longer);
+    longer.request = request_with(INSPIRE_STR("Bearer a:b"), any_key);
+    longer.request.struct_size = sizeof longer;
+    GIVES(INVALID_CREDENTIAL, inspire_auth_authenticate(auth, &longer.request, &principal, NULL));
+    longer.tail[63] = 1;
+    GIVES(UNSUPPORTED_OPTION, inspire_auth_authenticate(auth, &longer.request, &principal, NULL));
+    longer.request.struct_size = sizeof longer.request - 1;
+    GIVES(INVALID_ARGUMENT, inspire_auth_authenticate(auth, &longer.request, &principal, NULL));
+    longer.request.struct_size = (size_t)-1;
+    GIVES(INVALID_ARGUMENT, inspire_auth_authenticate(auth, &longer.request, &principal, NULL));
+    longer.request.struct_size = sizeof longer.request;
+    principal.struct_size = 0;
+    GIVES(INVALID_ARGUMENT, inspire_auth_authenticate(auth, &longer.request, &principal, NULL));
+    options.struct_size = 0;
+    GIVES(INVALID_ARGUMENT, inspire_auth_open(&options, &other, NULL));
+    options.struct_size = 8;
+    GIVES(INVALID_ARGUMENT, inspire_auth_open(&options, &other, NULL));
+    CHECK(other == NULL);
+    inspire_requirement_free(any_key);
+}
+
+static void values_are_checked(const inspire_auth *auth)
+{
+    inspire_requirement *any_key = require(auth, "Authenticated"), *requirement = NULL;
+    inspire_requirement_spec spec = {INSPIRE_REQUIRE_NONE, NULL, 0};
+    inspire_request request = request_with(INSPIRE_STR("Bearer a:b"), any_key);
+    inspire_principal principal = INSPIRE_PRINCIPAL_INIT;
+    inspire_auth_options options;
+    inspire_caller caller = INSPIRE_CALLER_INIT;
+    inspire_key_spec key_spec = INSPIRE_KEY_SPEC_INIT;
+    inspire_key_changes changes = INSPIRE_KEY_CHANGES_INIT;
+    inspire_inspect_options inspect = INSPIRE_INSPECT_OPTIONS_INIT;
+    inspire_created_key *created = NULL;
+    inspire_key *key = NULL;
+    inspire_inspection *found = NULL;
+    inspire_auth *other = NULL;
+    inspire_str name = INSPIRE_STR("some-name"), level;
+
+    request.channel = 3;
+    GIVES(INVALID_ARGUMENT, inspire_auth_authenticate(auth, &request, &principal, NULL));
+    request.channel = INSPIRE_CHANNEL_SECURE;
+    request.presented = 3;
+    GIVES(INVALID_ARGUMENT, inspire_auth_authenticate(auth, &request, &principal, NULL));
+    request.presented = INSPIRE_PRESENTED_AUTHORIZATION;
+    request.entitlement = not_utf8;
+    GIVES(INVALID_ARGUMENT, inspire_auth_authenticate(auth, &request, &principal, NULL));
+    /* Header values are bytes. */
+    request.entitlement = none;
+    request.value = not_utf8;
+    GIVES(MALFORMED_CREDENTIAL, inspire_auth_authenticate(auth, &request, &principal, NULL));
+    request.presented = INSPIRE_PRESENTED_HEADERS;
+    request.header_count = (size_t)-1 / 8;
+    GIVES(NULL_PARAMETER, inspire_auth_authenticate(auth, &request, &principal, NULL));
+
+    GIVES(INVALID_ARGUMENT, inspire_requirement_compile(auth, &spec, &requirement, NULL));
+    spec.kind = 3;
+    GIVES(INVALID_ARGUMENT, inspire_requirement_compile(auth, &spec, &requirement, NULL));
+    spec.kind = INSPIRE_REQUIRE_ALL;
+    spec.level_count = 1;
+    GIVES(NULL_PARAMETER, inspire_requirement_compile(auth, &spec, &requirement, NULL));
+    level = not_utf8;
+    spec.levels = &level;
+    GIVES(INVALID_ARGUMENT, inspire_requirement_compile(auth, &spec, &requirement, NULL));
+    level = INSPIRE_STR("A,B");
+    GIVES(INVALID_LEVEL, inspire_requirement_compile(auth, &spec, &requirement, NULL));
+    GIVES(INVALID_ARGUMENT, inspire_requirement_parse(auth, not_utf8, &requirement, NULL));
+    GIVES(INVALID_LEVEL, inspire_requirement_parse(auth, none, &requirement, NULL));
+
+    options = cheap_options(":memory:");
+    options.store = none;
+    GIVES(INVALID_ARGUMENT, inspire_auth_open(&options, &other, NULL));
+    options = cheap_options(":memory:");
+    options.flags = 16;
+    GIVES(INVALID_ARGUMENT, inspire_auth_open(&options, &other, NULL));
+    options = cheap_options(":memory:");
+    options.level_mode = 2;
+    GIVES(INVALID_ARGUMENT, inspire_auth_open(&options, &other, NULL));
+    options = cheap_options(":memory:");
+    options.enforcement = 3;
+    GIVES(INVALID_ARGUMENT, inspire_auth_open(&options, &other, NULL));
+    options = cheap_options(":memory:");
+    options.scheme = 2;
+    GIVES(INVALID_ARGUMENT, inspire_auth_open(&options, &other, NULL));
+    options = cheap_options(":memory:");
+    options.write_requirement.kind = 3;
+    GIVES(INVALID_ARGUMENT, inspire_auth_open(&options, &other, NULL));
+    options = cheap_options(":memory:");
+    options.realm = INSPIRE_STR("a\"b");
+    GIVES(INVALID_ARGUMENT, inspire_auth_open(&options, &other, NULL));
+    options = cheap_options(":memory:");
+    options.pepper_count = 1;
+    GIVES(NULL_PARAMETER, inspire_auth_open(&options, &other, NULL));
+    options = cheap_options("/nowhere/at/all.db");
+    GIVES(STORE_UNAVAILABLE, inspire_auth_open(&options, &other, NULL));
+
+    /* Nobody is not somebody. */
+    key_spec.name = name;
+    GIVES(INVALID_ARGUMENT, inspire_key_create(auth, &key_spec, &caller, &created, NULL));
+    caller.actor = 3;
+    GIVES(INVALID_ARGUMENT, inspire_key_create(auth, &key_spec, &caller, &created, NULL));
+    caller.actor = INSPIRE_ACTOR_PRINCIPAL;
+    GIVES(NULL_PARAMETER, inspire_key_create(auth, &key_spec, &caller, &created, NULL));
+    caller.actor = INSPIRE_ACTOR_SYSTEM;
+    caller.principal = &principal;
+    GIVES(INVALID_ARGUMENT, inspire_key_create(auth, &key_spec, &caller, &created, NULL));
+    caller = by_system();
+    caller.reserved = 1;
+    GIVES(INVALID_ARGUMENT, inspire_key_create(auth, &key_spec, &caller, &created, NULL));
+    caller = by_system();
+    key_spec.flags = 4;
+    GIVES(INVALID_ARGUMENT, inspire_key_create(auth, &key_spec, &caller, &created, NULL));
+    key_spec.flags = 0;
+    key_spec.expires_at = -1;
+    GIVES(INVALID_ARGUMENT, inspire_key_create(auth, &key_spec, &caller, &created, NULL));
+    key_spec.expires_at = 0;
+    key_spec.description = not_utf8;
+    GIVES(INVALID_ARGUMENT, inspire_key_create(auth, &key_spec, &caller, &created, NULL));
+    key_spec.description = none;
+    key_spec.name = not_utf8;
+    GIVES(INVALID_ARGUMENT, inspire_key_create(auth, &key_spec, &caller, &created, NULL));
+    key_spec.name = none;
+    GIVES(INVALID_NAME, inspire_key_create(auth, &key_spec, &caller, &created, NULL));
+    key_spec.name = name;
+    GIVES(INVALID_ARGUMENT, inspire_key_import(auth, &key_spec, 0, name, 0, &caller, &key, NULL));
+    GIVES(INVALID_ARGUMENT, inspire_key_import(auth, &key_spec, 1, name, 2, &caller, &key, NULL));
+    CHECK(created == NULL && key == NULL);
+
+    GIVES(INVALID_ARGUMENT, inspire_key_update(auth, name, INSPIRE_REVISION_ANY, &changes, &caller, &key, NULL));
+    changes.set = 32;
+    GIVES(INVALID_ARGUMENT, inspire_key_update(auth, name, 1, &changes, &caller, &key, NULL));
+    changes.set = INSPIRE_SET_ENABLED;
+    changes.enabled = 2;
+    GIVES(INVALID_ARGUMENT, inspire_key_update(auth, name, 1, &changes, &caller, &key, NULL));
+    changes.set = INSPIRE_SET_LEVELS; /* what is not set is not looked at */
+    GIVES(NOT_FOUND, inspire_key_update(auth, name, 1, &changes, &caller, &key, NULL));
+    GIVES(INVALID_ARGUMENT, inspire_key_set_enabled(auth, name, 2, 1, &caller, &key, NULL));
+    inspect.flags = 2;
+    GIVES(INVALID_ARGUMENT, inspire_inspection_run(name, &inspect, &found, NULL));
+    CHECK(found == NULL);
+    inspect.flags = 0;
+    GIVES(LICENSE_MALFORMED, inspire_inspection_run(none, &inspect, &found, NULL));
+    CHECK(found != NULL);
+    inspire_inspection_free(found);
+
+    principal.name_len = 65;
+    GIVES(INVALID_ARGUMENT, inspire_principal_recheck(auth, &principal, any_key, 0, NULL));
+    principal.name_len = 0;
+    principal.channel = 9;
+    GIVES(INVALID_ARGUMENT, inspire_principal_recheck(auth, &principal, any_key, 0, NULL));
+    inspire_requirement_free(any_key);
+}
+
+/* A principal that was written by hand, or that has outlived its key, is nobody. */
+static void a_made_up_principal_is_nobody(const inspire_auth *auth)
+{
+    inspire_requirement *any_key = require(auth, "Authenticated"), *everyone = require(auth, "Public");
+    inspire_principal principal = INSPIRE_PRINCIPAL_INIT;
+    inspire_caller caller = INSPIRE_CALLER_INIT;
+    inspire_str_list *levels = NULL;
+    memset(principal.id, 7, sizeof principal.id);
+    strcpy(principal.name, "admin");
+    principal.name_len = 5;
+    principal.channel = INSPIRE_CHANNEL_SECURE;
+    GIVES(INVALID_CREDENTIAL, inspire_principal_recheck(auth, &principal, any_key, 0, NULL));
+    GIVES(INVALID_CREDENTIAL, inspire_principal_recheck(auth, &principal, everyone, 0, NULL));
+    GIVES(INVALID_CREDENTIAL, inspire_principal_levels(auth, &principal, &levels, NULL));
+    caller.actor = INSPIRE_ACTOR_PRINCIPAL;
+    caller.principal = &principal;
+    GIVES(PERMISSION_DENIED, inspire_key_delete(auth, INSPIRE_STR("x"), INSPIRE_REVISION_ANY, &caller, NULL));
+    inspire_requirement_free(any_key);
+    inspire_requirement_free(everyone);
+}
+
+int main(void)
+{
+    inspire_auth *auth = open_at(":memory:");
+    null_is_ignored_by_free();
+    null_is_nothing_to_accessors();
+    null_is_a_code(auth);
+    sizes_are_checked(auth);
+    values_are_checked(auth);
+    a_made_up_principal_is_nobody(auth);
+    inspire_auth_free(auth);
+    return 0;
+}
