@@ -72,10 +72,10 @@ fn invite(site: &Site, gateway: &Gateway) {
         "\nThe gateway keeps running. These keys are throw-away ones; they end with it.\n\n  \
          curl -i -H 'Authorization: Bearer {reader}' http://{url}/data/api/v1/resources\n  \
          curl -i -H 'X-Ignition-API-Token: {reader}' http://{url}/data/api/v1/modes\n  \
-         curl -i -X POST -H 'Authorization: Bearer {reader}' http://{url}/data/api/v1/sync      # 403: a level is missing\n  \
-         curl -i -X POST -H 'Authorization: Bearer {writer}' http://{url}/video-walls           # licensed\n  \
-         curl -i -H 'Authorization: Bearer {reader}' http://{plain}/data/api/v1/modes          # 403: not secure\n  \
-         curl -i http://{url}/data/api/v1/modes                                                 # 401\n  \
+         curl -i -d '' -H 'Authorization: Bearer {reader}' http://{url}/data/api/v1/sync   # 403: a level is missing\n  \
+         curl -i -d '' -H 'Authorization: Bearer {writer}' http://{url}/video-walls   # licensed\n  \
+         curl -i -H 'Authorization: Bearer {reader}' http://{plain}/data/api/v1/modes   # 403: not secure\n  \
+         curl -i http://{url}/data/api/v1/modes   # 401\n  \
          curl http://{url}/openapi\n\n\
          Revoke a key, or the license, while it runs:\n\n  \
          {cli} --store {store} keys delete reader\n  \

@@ -23,6 +23,7 @@ pub(super) fn run(site: &Site, gateway: &Gateway) -> Outcome<usize> {
     let legacy = |credential: &str| (LEGACY, credential.to_owned());
     let (reader, writer) = (site.reader.as_str(), site.writer.as_str());
     let mut table = Table { gateway, wrong: 0 };
+    println!("  {:<40} {:<28} {:<28} got", "what is sent", "request", "expected");
 
     table.heading("A key, in each of its spellings");
     table.row("Bearer name:key", RESOURCES, &[bearer(reader)], "200")?;
@@ -80,8 +81,7 @@ struct Table<'a> {
 
 impl Table<'_> {
     fn heading(&self, text: &str) {
-        println!("{text}");
-        println!("  {:<40} {:<28} {:<28} {:<28}", "what is sent", "request", "expected", "got");
+        println!("\n{text}");
     }
 
     fn row(&mut self, what: &str, request: &str, headers: &[(&str, String)], expected: &str) -> Outcome {

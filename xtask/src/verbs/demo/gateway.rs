@@ -36,7 +36,7 @@ impl Language {
 pub(super) fn build(language: Language, prefix: &Path) -> Outcome<PathBuf> {
     let (compiler, standard, packages): (_, _, &[&str]) = match language {
         Language::C => ("gcc", "-std=c11", &["inspire_auth", "libmicrohttpd"]),
-        Language::Cpp => ("g++", "-std=c++17", &["inspire_auth"]),
+        Language::Cpp => ("g++", "-std=c++17", &["inspire_auth", "cpp-httplib"]),
     };
     compile(compiler, standard, packages, prefix, language.source())
 }

@@ -111,13 +111,12 @@ impl Site {
             }
         };
         fs::write(self.path("license.key"), LICENSE_KEY)?;
-        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().map_err(|error| error.to_string())?.as_secs();
-        for (name, issued, entitlements) in [
-            ("basic", now.saturating_sub(60), json!(["OFFLINE_LICENSING"])),
-            ("walls", now, json!(["OFFLINE_LICENSING", "VIDEO_WALL_SYNC"])),
+        for (name, entitlements) in [
+            ("basic", json!(["OFFLINE_LICENSING"])),
+            ("walls", json!(["OFFLINE_LICENSING", "VIDEO_WALL_SYNC"])),
         ] {
             let description = json!({
-                "id": "demo-license", "key": LICENSE_KEY, "name": "Demonstration", "issued": issued,
+                "id": "demo-license", "key": LICENSE_KEY, "name": "Demonstration",
                 "fingerprint": fingerprint, "entitlements": entitlements, "limits": {"MAX_DISPLAYS": 4},
             });
             let input = self.path(&format!("{name}.json"));
