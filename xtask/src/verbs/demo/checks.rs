@@ -29,7 +29,12 @@ pub(super) fn run(site: &Site, gateway: &Gateway) -> Outcome<usize> {
     table.row("Bearer name:key", RESOURCES, &[bearer(reader)], "200")?;
     table.row("Bearer name~key, for strict middleboxes", RESOURCES, &[bearer(&reader.replace(':', "~"))], "200")?;
     table.row("X-Ignition-API-Token", RESOURCES, &[legacy(reader)], "200")?;
-    table.row("Basic for a proxy, and the token", RESOURCES, &[(BEARER, "Basic cDpx".into()), legacy(reader)], "200")?;
+    table.row(
+        "Basic for a proxy, and the token",
+        RESOURCES,
+        &[(BEARER, "Basic cDpx".into()), legacy(reader)],
+        "200",
+    )?;
 
     table.heading("What is no key");
     table.row("no key", RESOURCES, &[], "401 NO_CREDENTIAL")?;

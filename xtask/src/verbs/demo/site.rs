@@ -111,10 +111,9 @@ impl Site {
             }
         };
         fs::write(self.path("license.key"), LICENSE_KEY)?;
-        for (name, entitlements) in [
-            ("basic", json!(["OFFLINE_LICENSING"])),
-            ("walls", json!(["OFFLINE_LICENSING", "VIDEO_WALL_SYNC"])),
-        ] {
+        for (name, entitlements) in
+            [("basic", json!(["OFFLINE_LICENSING"])), ("walls", json!(["OFFLINE_LICENSING", "VIDEO_WALL_SYNC"]))]
+        {
             let description = json!({
                 "id": "demo-license", "key": LICENSE_KEY, "name": "Demonstration",
                 "fingerprint": fingerprint, "entitlements": entitlements, "limits": {"MAX_DISPLAYS": 4},
@@ -122,7 +121,16 @@ impl Site {
             let input = self.path(&format!("{name}.json"));
             fs::write(&input, description.to_string())?;
             let secret = self.path(&format!("vendor/{VENDOR}.key"));
-            self.ask(&["issuer", "sign", "--key", &secret, "--in", &input, "--out", &self.path(&format!("{name}.lic"))])?;
+            self.ask(&[
+                "issuer",
+                "sign",
+                "--key",
+                &secret,
+                "--in",
+                &input,
+                "--out",
+                &self.path(&format!("{name}.lic")),
+            ])?;
         }
         Ok(())
     }

@@ -29,12 +29,7 @@ pub(super) fn print(site: &Site, gateway: &Gateway, warm: &Path) -> Outcome {
     Ok(())
 }
 
-fn over_http(
-    gateway: &Gateway,
-    path: &str,
-    headers: &[(&str, String)],
-    status: u16,
-) -> Outcome<(Duration, Duration)> {
+fn over_http(gateway: &Gateway, path: &str, headers: &[(&str, String)], status: u16) -> Outcome<(Duration, Duration)> {
     let mut connection = Connection::open(gateway.secure)?;
     let mut samples = Vec::with_capacity(REQUESTS);
     for _ in 0..REQUESTS {
