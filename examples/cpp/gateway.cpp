@@ -17,7 +17,6 @@
 #include <vector>
 
 #include "../c/openapi.h"
-
 namespace ia = inspire::auth;
 
 namespace {

@@ -111,10 +111,9 @@ impl Site {
             }
         };
         fs::write(self.path("license.key"), LICENSE_KEY)?;
-        for (name, entitlements) in [
-            ("basic", json!(["OFFLINE_LICENSING"])),
-            ("walls", json!(["OFFLINE_LICENSING", "VIDEO_WALL_SYNC"])),
-        ] {
+        for (name, entitlements) in
+            [("basic", json!(["OFFLINE_LICENSING"])), ("walls", json!(["OFFLINE_LICENSING", "VIDEO_WALL_SYNC"]))]
+        {
             let description = json!({
                 "id": "demo-license", "key": LICENSE_KEY, "name": "Demonstration",
                 "fingerprint": fingerprint, "entitlements": entitlements, "limits": {"MAX_DISPLAYS": 4},
