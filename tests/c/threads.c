@@ -109,6 +109,44 @@ static void come_and_go(const char *store)
     inspire_auth_free(auth);
 }
 
+static void *always_good(void *unused)
+{
+    (void)unused;
+    while (!__atomic_load_n(&done, __ATOMIC_SEQ_CST))
+        GIVES(OK, decide(steady));
+    return NULL;
+}
+
+/* A key that is good before a change and after it is good at every moment between. */
+static void a_change_leaves_no_gap(void)
+{
+    inspire_caller caller = by_system();
+    inspire_key_changes changes = INSPIRE_KEY_CHANGES_INIT;
+    inspire_created_key *created;
+    pthread_t threads[THREADS];
+    uint64_t revision;
+    int at;
+    auth = open_at(":memory:");
+    any_key = require(auth, "Authenticated");
+    created = create_key(auth, "edited", "Plant");
+    steady = bearer(created);
+    done = 0;
+    for (at = 0; at < THREADS; at++)
+        CHECK(pthread_create(&threads[at], NULL, always_good, NULL) == 0);
+    changes.set = INSPIRE_SET_DESCRIPTION;
+    for (revision = 1; revision <= 20 * ROUNDS; revision++) {
+        inspire_key *key = NULL;
+        GIVES(OK, inspire_key_update(auth, INSPIRE_STR("edited"), revision, &changes, &caller, &key, NULL));
+        inspire_key_free(key);
+    }
+    __atomic_store_n(&done, 1, __ATOMIC_SEQ_CST);
+    for (at = 0; at < THREADS; at++)
+        CHECK(pthread_join(threads[at], NULL) == 0);
+    inspire_created_key_free(created);
+    inspire_requirement_free(any_key);
+    inspire_auth_free(auth);
+}
+
 /* All threads present one new key at the same moment: the first success makes it known, and must not make the others,
  * who are half-way through the same check, look wrong. */
 static int round_begun, finished;
@@ -154,6 +192,7 @@ static void all_are_first(void)
 int main(void)
 {
     all_are_first();
+    a_change_leaves_no_gap();
     come_and_go(":memory:");
     remove("threads.db");
     come_and_go("threads.db");

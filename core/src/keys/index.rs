@@ -198,6 +198,14 @@ impl Held<Arc<str>> {
     }
 }
 
+/// What becomes of one name.
+enum NameChange {
+    /// The key of this id no longer has it.
+    GivenUpBy(Id),
+    /// This is its key now.
+    TakenBy(Arc<Entry>),
+}
+
 impl Index {
     pub(crate) fn new() -> Self {
         Self { names: Map::new(), ids: Map::new(), generation: AtomicU64::new(0) }
@@ -223,32 +231,48 @@ impl Index {
     }
 
     /// Applies what changed. Only one thread at a time may.
+    ///
+    /// Checks go on meanwhile, so each name changes in one step: a key that is good before and after is never missing in
+    /// between, also when two keys swap their names.
     pub(crate) fn apply(&self, changes: &[(Id, Option<KeyWithCredentials>)], compiler: &Compiler) {
-        let before: Vec<Option<Arc<Entry>>> = changes.iter().map(|(id, _)| self.by_id(*id)).collect();
-        // First everything old goes: two keys may have swapped their names.
-        for old in before.iter().flatten() {
-            self.names.change(&old.name, |shard| {
-                if shard.get(&old.name).is_some_and(|entry| entry.id == old.id) {
-                    shard.remove(&old.name);
+        let mut names: HashMap<Arc<str>, NameChange> = HashMap::new();
+        let mut entries = Vec::with_capacity(changes.len());
+        for (id, row) in changes {
+            let before = self.by_id(*id);
+            let entry = row.as_ref().map(|row| {
+                let levels = Arc::new(LevelSet::of_key(&row.key.levels, compiler.mode));
+                Arc::new(compiler.entry(row, before.as_deref(), levels))
+            });
+            if let Some(old) = before {
+                names.insert(Arc::clone(&old.name), NameChange::GivenUpBy(*id));
+            }
+            entries.push((id, entry));
+        }
+        // Whoever takes a name has it, even if it was just given up.
+        for entry in entries.iter().filter_map(|(_, entry)| entry.as_ref()) {
+            names.insert(Arc::clone(&entry.name), NameChange::TakenBy(Arc::clone(entry)));
+        }
+        for (name, change) in &names {
+            self.names.change(name, |shard| match change {
+                NameChange::TakenBy(entry) => {
+                    shard.insert(Arc::clone(name), Arc::clone(entry));
+                }
+                NameChange::GivenUpBy(id) => {
+                    if shard.get(name).is_some_and(|entry| entry.id == *id) {
+                        shard.remove(name);
+                    }
                 }
             });
         }
-        for ((id, row), old) in changes.iter().zip(&before) {
-            match row {
-                Some(row) => {
-                    let levels = Arc::new(LevelSet::of_key(&row.key.levels, compiler.mode));
-                    let entry = Arc::new(compiler.entry(row, old.as_deref(), levels));
-                    self.names.change(&entry.name, |shard| {
-                        shard.insert(Arc::clone(&entry.name), Arc::clone(&entry));
-                    });
-                    self.ids.change(id, |shard| {
-                        shard.insert(*id, Arc::clone(&entry));
-                    });
+        for (id, entry) in entries {
+            self.ids.change(id, |shard| match &entry {
+                Some(entry) => {
+                    shard.insert(*id, Arc::clone(entry));
                 }
-                None => self.ids.change(id, |shard| {
+                None => {
                     shard.remove(id);
-                }),
-            }
+                }
+            });
         }
     }
 
