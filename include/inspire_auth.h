@@ -726,6 +726,11 @@ typedef struct inspire_machine inspire_machine;
 typedef struct inspire_machine_parts inspire_machine_parts;
 
 /**
+ * The addresses of proxies whose `X-Forwarded-Proto` is believed, shared by all threads.
+ */
+typedef struct inspire_proxies inspire_proxies;
+
+/**
  * A compiled requirement, shared by all threads.
  */
 typedef struct inspire_requirement inspire_requirement;
@@ -845,7 +850,7 @@ typedef struct inspire_audit_event {
      */
     struct inspire_str event;
     /**
-     * Who did it: "system", "key:<name>", or empty where nobody is known.
+     * Who did it: "system", "key:NAME", or empty where nobody is known.
      */
     struct inspire_str actor;
     /**
@@ -1839,6 +1844,64 @@ struct inspire_audit_event inspire_audit_log_at(const struct inspire_audit_log *
  * \param log NULL is ignored
  */
 INSPIRE_API void inspire_audit_log_free(struct inspire_audit_log *log);
+
+/**
+ * Reads addresses and CIDR blocks, separated by commas: `10.0.0.0/8, ::1`.
+ *
+ * \param text the list
+ * \param proxies set to the proxies, which `inspire_proxies_free` frees; NULL on failure
+ * \param err set on failure; may be NULL
+ * \return `OK`; `INVALID_ARGUMENT`
+ */
+INSPIRE_API
+INSPIRE_MUST_USE
+inspire_result inspire_proxies_parse(struct inspire_str text,
+                                     struct inspire_proxies **proxies,
+                                     struct inspire_error **err);
+
+/**
+ * The channel of a request, for hosts behind proxies that end TLS.
+ *
+ * A peer that is not trusted has the channel that the host saw, `direct`. A trusted one has what it says: secure when
+ * there is exactly one `X-Forwarded-Proto` and it is `https`, plain for anything else.
+ *
+ * \param proxies the trusted ones
+ * \param peer the address of the connection itself, as text, without a port
+ * \param direct one of `INSPIRE_CHANNEL_...`
+ * \param headers the header lines, as received
+ * \param header_count how many
+ * \param result set on success to one of `INSPIRE_CHANNEL_...`
+ * \param err set on failure; may be NULL
+ * \return `OK`; `INVALID_ARGUMENT`
+ */
+INSPIRE_API
+INSPIRE_MUST_USE
+inspire_result inspire_proxies_channel(const struct inspire_proxies *proxies,
+                                       struct inspire_str peer,
+                                       uint32_t direct,
+                                       const struct inspire_header *headers,
+                                       size_t header_count,
+                                       uint32_t *result,
+                                       struct inspire_error **err);
+
+/**
+ * Frees the proxies.
+ *
+ * \param proxies NULL is ignored
+ */
+INSPIRE_API void inspire_proxies_free(struct inspire_proxies *proxies);
+
+/**
+ * The name of a header that may carry a credential: what a host that forwards requests must strip from every one of
+ * them, granted or not.
+ *
+ * \param auth the handle
+ * \param index counted from 0
+ * \return borrowed from `auth`; `{NULL, 0}` behind the last
+ */
+INSPIRE_API
+struct inspire_str inspire_auth_credential_header(const struct inspire_auth *auth,
+                                                  size_t index);
 
 /**
  * A key's identity, as a UUID: random, independent of name and secret; a rename keeps it.

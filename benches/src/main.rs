@@ -33,6 +33,9 @@ fn main() -> ExitCode {
     }
 }
 
+/// One candidate: its name, and one call of it.
+type Candidate<'a> = (&'a str, &'a dyn Fn(&[u8]));
+
 /// The candidates for the memo's and the tag's keyed function, over a generated key (53 bytes) and over the longest one.
 fn prf() {
     let key = [7_u8; 32];
@@ -40,7 +43,7 @@ fn prf() {
     let hmac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes any key");
     for length in [53, 200] {
         let secret = vec![b'a'; length];
-        let candidates: [(&str, &dyn Fn(&[u8])); 3] = [
+        let candidates: [Candidate<'_>; 3] = [
             ("SipHash-2-4-128", &|s| {
                 black_box(sip.hash(s));
             }),

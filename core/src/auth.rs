@@ -1,8 +1,6 @@
 //! The handle: what it holds, and how it stays fresh.
 
-use std::sync::Arc;
-
-use parking_lot::Mutex;
+use std::sync::{Arc, Mutex};
 
 use crate::{
     clock,
@@ -12,6 +10,7 @@ use crate::{
         levels::{Requirement, RequirementSpec},
     },
     license::{License, LicenseHalf},
+    lock::lock,
     options::{Enforcement, LevelMode, Options, StoreLocation},
     per_process::PerProcess,
     store::{AuditEvent, KeyChanges, MemoryStore, Store},
@@ -165,6 +164,14 @@ impl InspireAuth {
         HttpAnswer { status, challenge, retry_after: (status == 503).then_some(1) }
     }
 
+    /// The names of all headers that may carry a credential: what a host that forwards requests must strip from every
+    /// one of them, granted or not.
+    pub fn credential_headers(&self) -> impl Iterator<Item = &str> {
+        ["Authorization", crate::keys::LEGACY_HEADER]
+            .into_iter()
+            .chain(self.inner.config.extra_headers.iter().map(String::as_str))
+    }
+
     /// `Authenticated` and the grants in force of the key behind a principal, as they are now, byte-sorted; empty when
     /// it is anonymous.
     ///
@@ -276,7 +283,7 @@ impl Inner {
     #[cold]
     fn catch_up(&self, current: u64) -> Result<()> {
         let turn = self.catching_up.get();
-        let _turn = turn.lock();
+        let _turn = lock(&turn);
         let since = self.index.generation();
         if since >= current {
             return Ok(());

@@ -17,6 +17,7 @@
 //! # Ok::<(), inspire_auth_core::Error>(())
 //! ```
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects))] // an overflow in a test is a failed test
 
 mod auth;
 mod clock;
@@ -24,6 +25,7 @@ mod error;
 mod id;
 pub mod keys;
 pub mod license;
+mod lock;
 mod options;
 mod per_process;
 pub mod store;

@@ -1,10 +1,19 @@
 //! What is issued here, read here: round trips, determinism, and everything that must not be issued.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 use inspire_auth_core::{
     Code,
     license::{
         InspectOptions, Inspection, Kind, inspect,
-        issue::{LicenseDescription, SigningKey, sign, sign_license_file, sign_machine_file, sign_with_iv},
+        issue::{
+            LicenseDescription, SigningKey, sign, sign_license_file, sign_machine_file, sign_payload, sign_with_iv,
+        },
         keys::TrustedKey,
     },
 };
@@ -143,6 +152,10 @@ fn the_document_is_keygens() {
         .collect();
     assert_eq!(listed, [&document["included"][1]["id"], &document["included"][2]["id"]]);
     assert_eq!(document["included"][1]["attributes"]["name"], "Video wall configuration");
+    // keygen-rs silently drops a resource that has no relationships.
+    for resource in document["included"].as_array().unwrap().iter().chain([&document["data"]]) {
+        assert!(resource["relationships"].is_object(), "{}", resource["type"]);
+    }
 }
 
 #[test]
@@ -171,9 +184,43 @@ fn what_the_description_leaves_out_is_left_out() {
     );
 }
 
+/// Signed by the right key, and still not believed: what the rows after the signature refuse.
+#[test]
+fn a_good_signature_over_a_bad_payload_is_malformed() {
+    let failures = |kind, payload: &str| {
+        let file = sign_payload(&signer(), kind, payload.as_bytes(), None).unwrap();
+        let found = read(&file, |options| (options.product, options.offline) = (None, false));
+        assert_eq!(found.kind, Some(kind));
+        assert_eq!(found.license.is_some(), found.issued_at.is_some() && kind == Kind::License);
+        found.failures
+    };
+    let license = r#"{"data":{"id":"l1","type":"licenses","attributes":{"key":"ABCD-EFGH-IJKL"}},"meta":{"issued":"2027-01-15T08:00:00Z"}}"#;
+    assert_eq!(failures(Kind::License, license), []);
+    for bad in [
+        String::new(),
+        "{}".into(),
+        license.replace("licenses", "machines"),
+        license.replace(r#""key":"#, r#""key":"x","key":"#),
+        license.replace(r#""key":"#, r#""metadata":{"a":{"b":[{"c":1,"c":2}]}},"key":"#),
+        license.replace(r#""key":"#, r#""metadata":{"maxDisplays":1,"max_displays":1},"key":"#),
+        license.replace(r#""key":"#, &format!(r#""metadata":{}0{},"key":"#, "[".repeat(40), "]".repeat(40))),
+        license.replace("ABCD", r"\u0000BCD"),
+        license.replace("2027-01-15T08:00:00Z", "2027-01-15"),
+        license.replace("meta", "beta"),
+        format!("{license}{license}"),
+        format!("\u{feff}{license}"),
+    ] {
+        assert_eq!(failures(Kind::License, &bad), [Code::LicenseMalformed], "{bad}");
+    }
+    assert_eq!(failures(Kind::Machine, license), [Code::LicenseMalformed]);
+    let alone = r#"{"data":{"id":"m1","type":"machines","attributes":{"fingerprint":"fp-2"}},"meta":{"issued":"2027-01-15T08:00:00Z"}}"#;
+    assert_eq!(failures(Kind::Machine, alone), [Code::LicenseNotIncluded, Code::MachineMismatch]);
+}
+
 #[test]
 fn what_could_not_be_read_is_not_issued() {
-    let cases: [(&str, fn(&mut LicenseDescription)); 14] = [
+    type Change = fn(&mut LicenseDescription);
+    let cases: [(&str, Change); 14] = [
         ("id", |l| l.id.clear()),
         ("key", |l| l.key.clear()),
         ("key", |l| l.key.push('\0')),

@@ -1,4 +1,11 @@
 //! Every real file, through the public door: what it says, and when and why it is refused.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 use std::fs;
 

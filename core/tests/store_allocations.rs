@@ -1,5 +1,12 @@
 //! Asking whether anything changed, as every check does, allocates nothing when nothing did.
 #![cfg(feature = "sqlite")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
 #![allow(unsafe_code, reason = "a counting allocator is one")]
 
 mod store_support;

@@ -22,7 +22,7 @@ pub struct inspire_audit_event {
     pub at: i64,
     /// What happened, such as "key.created" or "key.refused".
     pub event: inspire_str,
-    /// Who did it: "system", "key:<name>", or empty where nobody is known.
+    /// Who did it: "system", "key:NAME", or empty where nobody is known.
     pub actor: inspire_str,
     /// The name of the key, or the id of the license, that it happened to.
     pub subject: inspire_str,

@@ -16,6 +16,7 @@ pub struct inspire_auth {
     pub(crate) core: InspireAuth,
     /// The challenges by code: few, and ready for C.
     challenges: Vec<(Code, Text)>,
+    pub(crate) credential_headers: Vec<Text>,
 }
 
 /// Handles are shared by threads; this line does not compile otherwise.
@@ -50,7 +51,8 @@ pub unsafe extern "C" fn inspire_auth_open(
             let core = InspireAuth::open(options)?;
             let challenge = |code| core.http(code).challenge.map(|text| (code, Text::new(text)));
             let challenges = TABLE.iter().filter_map(|entry| challenge(entry.code)).collect();
-            out.give(inspire_auth { core, challenges });
+            let credential_headers = core.credential_headers().map(Text::new).collect();
+            out.give(inspire_auth { core, challenges, credential_headers });
             Ok(())
         })
     }

@@ -33,6 +33,8 @@ mod ticket;
 mod audit;
 mod caller;
 
+mod proxies;
+
 mod key;
 mod key_manage;
 mod key_spec;
@@ -66,6 +68,7 @@ pub use limit::*;
 pub use machine::*;
 pub use options::*;
 pub use principal::*;
+pub use proxies::*;
 pub use request::*;
 pub use requirement::*;
 pub use result::*;

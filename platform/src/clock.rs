@@ -8,6 +8,7 @@
 pub fn unix_seconds() -> i64 {
     #[cfg(target_os = "linux")]
     if let Some(time) = coarse(libc::CLOCK_REALTIME_COARSE) {
+        #[allow(clippy::useless_conversion, reason = "the field is narrower on 32-bit machines")]
         return i64::from(time.tv_sec);
     }
     precise_unix_seconds()

@@ -83,7 +83,7 @@ class Driver:
     def ask(self, request):
         """Sends one request (without `id`) and returns the answer."""
         self.sent += 1
-        line = json.dumps({"id": self.sent, **request}, separators=(",", ":"))
+        line = json.dumps({**request, "id": self.sent}, separators=(",", ":"))
         answer = self.ask_raw(line.encode())
         if answer.get("id") != self.sent:
             raise DriverError(f"{self.name}: asked {self.sent}, answered {answer.get('id')!r}")

@@ -6,7 +6,9 @@
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::arithmetic_side_effects,
-    reason = "a development tool talks to its terminal, and its sums are of line counts and seconds"
+    clippy::indexing_slicing,
+    reason = "a development tool talks to its terminal, its sums are of line counts and seconds, and what it indexes is \
+              JSON that it has just made"
 )]
 
 mod args;

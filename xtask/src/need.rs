@@ -22,7 +22,6 @@ pub(crate) enum Tool {
     Binutils,
     Valgrind,
     Python,
-    Curl,
     Microhttpd,
     CppHttplib,
     Sanitizers,
@@ -39,7 +38,6 @@ impl Tool {
             Self::Binutils => ("binutils (nm, strip, objcopy)", "binutils"),
             Self::Valgrind => ("valgrind", "valgrind"),
             Self::Python => ("python3", "python3"),
-            Self::Curl => ("curl", "curl"),
             Self::Microhttpd => ("libmicrohttpd", "libmicrohttpd-dev"),
             Self::CppHttplib => ("cpp-httplib", "libcpp-httplib-dev"),
             Self::Sanitizers => ("gcc's AddressSanitizer", "gcc libc6-dev"),
@@ -57,7 +55,6 @@ impl Tool {
             }
             Self::Valgrind => answers("valgrind", &["--version"]),
             Self::Python => answers("python3", &["--version"]),
-            Self::Curl => answers("curl", &["--version"]),
             Self::Microhttpd => answers("pkg-config", &["--exists", "libmicrohttpd"]),
             Self::CppHttplib => Path::new("/usr/include/httplib.h").exists(),
             Self::Sanitizers => {

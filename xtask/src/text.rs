@@ -39,7 +39,7 @@ fn read(path: &Path) -> Outcome<String> {
     }
 }
 
-/// The lines between the first and the last difference, at most [`SHOWN`] of each side.
+/// The lines between the first and the last difference, at most `SHOWN` of each side.
 pub(crate) fn difference(old: &str, new: &str) -> String {
     /// How many lines of each side help; past that, a diff tool does.
     const SHOWN: usize = 30;

@@ -1,15 +1,15 @@
 //! What is noted on the side: last use and audit events. Collected in memory, written in batches on the pool, never in
 //! the way of a check, and bounded whatever the load.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::{Arc, Mutex, atomic::Ordering};
 
 use inspire_auth_platform::clock;
-use parking_lot::Mutex;
 
 use super::{index::Entry, pool::Pool};
 use crate::{
     error::Result,
     id::Id,
+    lock::lock,
     options::AuditSink,
     per_process::PerProcess,
     store::{AuditEvent, Store},
@@ -53,7 +53,7 @@ impl Activity {
         }
         if entry.last_used.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             let buffer = self.buffer.get();
-            let mut buffer = buffer.lock();
+            let mut buffer = lock(&buffer);
             if buffer.used.len() < MAX_USES {
                 buffer.used.push((entry.id, now));
             }
@@ -67,7 +67,7 @@ impl Activity {
             sink(&event);
         }
         let buffer = self.buffer.get();
-        let mut buffer = buffer.lock();
+        let mut buffer = lock(&buffer);
         if buffer.events.len() < MAX_EVENTS {
             buffer.events.push(event);
         } else {
@@ -97,7 +97,7 @@ impl Activity {
     pub(crate) fn flush(&self) -> Result<()> {
         let (used, mut events, dropped) = {
             let buffer = self.buffer.get();
-            let mut buffer = buffer.lock();
+            let mut buffer = lock(&buffer);
             buffer.last_flush = clock::monotonic_millis();
             buffer.scheduled = false;
             // Drained, not taken: the next note on a warm check finds room without allocating.

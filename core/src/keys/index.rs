@@ -7,13 +7,12 @@ use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
 
 use arc_swap::{ArcSwap, Guard};
-use parking_lot::Mutex;
 
 use super::{
     hash::Hasher,
@@ -24,6 +23,7 @@ use super::{
 use crate::{
     error::Result,
     id::Id,
+    lock::lock,
     options::LevelMode,
     store::{CredentialRow, KeyWithCredentials, Origin, Scheme, Strength},
 };
@@ -75,12 +75,12 @@ pub(crate) struct Failures(Mutex<(u64, u32)>);
 impl Failures {
     /// Whether more than `allowed` failures happened in the minute that `now_millis` is in.
     pub(crate) fn exhausted(&self, now_millis: u64, allowed: u32) -> bool {
-        let state = self.0.lock();
+        let state = lock(&self.0);
         state.0 == now_millis / 60_000 && state.1 >= allowed
     }
 
     pub(crate) fn note(&self, now_millis: u64) {
-        let mut state = self.0.lock();
+        let mut state = lock(&self.0);
         let minute = now_millis / 60_000;
         *state = if state.0 == minute { (minute, state.1.saturating_add(1)) } else { (minute, 1) };
     }

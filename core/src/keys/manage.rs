@@ -4,11 +4,13 @@ use zeroize::Zeroizing;
 
 use super::{
     actor::{Authority, Caller, Need},
-    credential::is_name,
     generate,
     hash::Hashed,
-    levels::{is_ignored, validate, validate_grants},
+    levels::{is_ignored, validate},
     record::{Created, KeyRecord},
+    spec::{
+        Import, ImportFormat, KeyUpdate, ListFilter, NewKey, check_description, check_expiry, check_levels, check_name,
+    },
 };
 use crate::{
     auth::Inner,
@@ -20,101 +22,11 @@ use crate::{
 
 /// The only key type there is.
 const BASIC_TOKEN: &str = "basic-token";
-/// Longest description, in bytes.
-const MAX_DESCRIPTION: usize = 4096;
-/// Most levels a key can be granted.
-const MAX_LEVELS: usize = 1024;
 
 /// The API keys of a handle.
 #[derive(Clone, Copy, Debug)]
 pub struct Keys<'a> {
     pub(crate) inner: &'a Inner,
-}
-
-/// What a new key is to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewKey {
-    /// `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`, unique.
-    pub name: String,
-    /// Free text, at most 4096 bytes, without NUL.
-    pub description: String,
-    /// Granted security levels, at most 1024.
-    pub levels: Vec<String>,
-    /// Whether the key may only be used over a secure channel. Default true.
-    pub require_secure: bool,
-    /// Whether the key may be used at all. Default true.
-    pub enabled: bool,
-    /// Unix seconds (above 0) from which the key is expired; `None` is never.
-    pub expires_at: Option<i64>,
-}
-
-impl NewKey {
-    /// A key without levels, for secure channels only, that never expires.
-    #[must_use]
-    pub fn named(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            description: String::new(),
-            levels: Vec::new(),
-            require_secure: true,
-            enabled: true,
-            expires_at: None,
-        }
-    }
-}
-
-/// What is to change; `None` keeps.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct KeyUpdate {
-    /// Free text.
-    pub description: Option<String>,
-    /// Granted security levels.
-    pub levels: Option<Vec<String>>,
-    /// Whether the key may only be used over a secure channel.
-    pub require_secure: Option<bool>,
-    /// Whether the key may be used at all.
-    pub enabled: Option<bool>,
-    /// Unix seconds from which the key is expired; `Some(None)` clears.
-    pub expires_at: Option<Option<i64>>,
-}
-
-/// What an imported hash is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ImportFormat {
-    /// A PHC string of Argon2id, Argon2i or Argon2d.
-    Phc,
-    /// The token hash of an Ignition token file.
-    Ignition,
-}
-
-/// A key whose secret was made elsewhere; only its hash is known.
-#[derive(Clone)]
-pub struct Import {
-    /// What the key is to be.
-    pub key: NewKey,
-    /// What `hash` is.
-    pub format: ImportFormat,
-    /// The hash.
-    pub hash: String,
-    /// How strong the secret is said to be. `Chosen` secrets are not remembered in memory and have a failure budget.
-    pub strength: Strength,
-}
-
-impl std::fmt::Debug for Import {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Import").field("key", &self.key).field("format", &self.format).finish_non_exhaustive()
-    }
-}
-
-/// Which keys to list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ListFilter {
-    /// Only names after this one, in byte order: the last of the page before.
-    pub after: Option<String>,
-    /// At most so many.
-    pub limit: Option<usize>,
-    /// Only keys whose grants satisfy this level.
-    pub level: Option<String>,
 }
 
 impl Keys<'_> {
@@ -123,7 +35,7 @@ impl Keys<'_> {
     /// # Errors
     /// `INVALID_NAME`, `INVALID_LEVEL`, `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `NAME_TAKEN`, `BUSY`, `STORE_*`.
     pub fn create(&self, key: &NewKey, caller: &Caller<'_>) -> Result<Created> {
-        let key = checked(key)?;
+        let key = key.checked()?;
         self.early_refusal(caller)?;
         let (secret, hashed) = self.new_secret()?;
         let now = clock::resolve(caller.now);
@@ -144,7 +56,7 @@ impl Keys<'_> {
     /// # Errors
     /// As [`Keys::create`], and `INVALID_HASH`.
     pub fn import(&self, import: &Import, caller: &Caller<'_>) -> Result<KeyRecord> {
-        let key = checked(&import.key)?;
+        let key = import.key.checked()?;
         let hashed = match import.format {
             ImportFormat::Phc => self.inner.hasher.import_phc(&import.hash)?,
             ImportFormat::Ignition => super::hash::Hasher::import_ignition(&import.hash)?,
@@ -565,36 +477,4 @@ fn new_row(key: &NewKey, now: i64) -> Result<KeyRow> {
         seal: None,
         seal_key_id: None,
     })
-}
-
-fn checked(key: &NewKey) -> Result<NewKey> {
-    check_name(&key.name)?;
-    check_description(&key.description)?;
-    check_expiry(key.expires_at)?;
-    Ok(NewKey { levels: check_levels(&key.levels)?, ..key.clone() })
-}
-
-fn check_name(name: &str) -> Result<()> {
-    if is_name(name.as_bytes()) { Ok(()) } else { Err(Error::new(Code::InvalidName)) }
-}
-
-fn check_levels(levels: &[String]) -> Result<Vec<String>> {
-    if levels.len() > MAX_LEVELS {
-        return Err(Error::with(Code::InvalidArgument, "a key holds at most 1024 levels"));
-    }
-    validate_grants(levels)
-}
-
-fn check_description(description: &str) -> Result<()> {
-    if description.len() > MAX_DESCRIPTION || description.contains('\0') {
-        return Err(Error::with(Code::InvalidArgument, "a description is at most 4096 bytes, without NUL"));
-    }
-    Ok(())
-}
-
-fn check_expiry(expires_at: Option<i64>) -> Result<()> {
-    if expires_at.is_some_and(|at| at <= 0) {
-        return Err(Error::with(Code::InvalidArgument, "expires_at is in Unix seconds, above 0"));
-    }
-    Ok(())
 }

@@ -13,9 +13,11 @@ mod manage;
 mod phc;
 mod pool;
 mod principal;
+mod proxies;
 mod record;
 mod request;
 mod seal;
+mod spec;
 mod ticket;
 
 #[cfg(test)]
@@ -24,10 +26,12 @@ mod tests;
 pub use actor::{Actor, Caller};
 pub use credential::LEGACY_HEADER;
 pub use levels::{Requirement, RequirementSpec};
-pub use manage::{Import, ImportFormat, KeyUpdate, Keys, ListFilter, NewKey};
+pub use manage::Keys;
 pub use principal::Principal;
+pub use proxies::TrustedProxies;
 pub use record::{Created, KeyRecord};
 pub use request::{Channel, HeaderLines, Presented, Request};
+pub use spec::{Import, ImportFormat, KeyUpdate, ListFilter, NewKey};
 pub use ticket::{Attempt, Ticket};
 
 pub(crate) use activity::Activity;

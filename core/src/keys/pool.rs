@@ -8,17 +8,16 @@
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
     time::{Duration, Instant},
 };
-
-use parking_lot::{Condvar, Mutex};
 
 use super::hash::Verdict;
 use crate::{
     error::{Code, Error, Result},
     id::Id,
+    lock::lock,
 };
 
 /// Jobs that may wait; at 20 ms each on two cores, the last one waits under three seconds.
@@ -45,17 +44,19 @@ impl Flight {
 
     /// Waits for the answer, at most until `deadline`.
     pub(crate) fn wait(&self, deadline: Option<Instant>) -> Option<Verdict> {
-        let mut waiting = self.waiting.lock();
+        let mut waiting = lock(&self.waiting);
         loop {
             if let Some(verdict) = self.poll() {
                 return Some(verdict);
             }
             match deadline {
-                None => self.landed.wait(&mut waiting),
+                None => waiting = self.landed.wait(waiting).unwrap_or_else(PoisonError::into_inner),
                 Some(deadline) => {
-                    if self.landed.wait_until(&mut waiting, deadline).timed_out() {
-                        return self.poll();
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return None;
                     }
+                    waiting = self.landed.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0;
                 }
             }
         }
@@ -63,7 +64,7 @@ impl Flight {
 
     /// Calls `callback` once, when the answer is there: at once, or on a thread of the pool.
     pub(crate) fn on_landed(&self, callback: Box<dyn FnOnce() + Send>) {
-        let mut waiting = self.waiting.lock();
+        let mut waiting = lock(&self.waiting);
         if self.poll().is_none() {
             waiting.push(callback);
         } else {
@@ -74,7 +75,7 @@ impl Flight {
 
     fn land(&self, verdict: Verdict) {
         let callbacks = {
-            let mut waiting = self.waiting.lock();
+            let mut waiting = lock(&self.waiting);
             let _ = self.answer.set(verdict);
             self.landed.notify_all();
             std::mem::take(&mut *waiting)
@@ -143,7 +144,7 @@ impl Pool {
     /// # Errors
     /// `BUSY` when the queue is full, or the job could never fit.
     pub(crate) fn fly(&self, key: FlightKey, cost: Cost, run: Run) -> Result<Arc<Flight>> {
-        let mut state = self.0.state.lock();
+        let mut state = lock(&self.0.state);
         if let Some(flight) = state.flights.get(&key) {
             return Ok(Arc::clone(flight));
         }
@@ -164,7 +165,7 @@ impl Pool {
             run();
             Verdict::Wrong
         });
-        let mut state = self.0.state.lock();
+        let mut state = lock(&self.0.state);
         let _ = self
             .enqueue(&mut state, Job { cost: Cost { bytes, untagged: false }, credential: None, flight: None, run });
     }
@@ -184,7 +185,7 @@ impl Pool {
             Verdict::Wrong
         });
         self.enqueue(
-            &mut self.0.state.lock(),
+            &mut lock(&self.0.state),
             Job { cost: Cost { bytes, untagged: false }, credential: None, flight: None, run },
         )?;
         receive.recv().unwrap_or(Err(Error::new(Code::Internal)))
@@ -195,9 +196,9 @@ impl Pool {
             return Err(Error::new(Code::Busy));
         }
         state.queue.push_back(job);
-        if state.idle > 0 {
-            self.0.work.notify_one();
-        } else if state.threads < self.0.max_threads {
+        self.0.work.notify_one();
+        // An idle thread that was woken for an earlier job still counts as idle until it runs.
+        if state.queue.len() > state.idle && state.threads < self.0.max_threads {
             let shared = Arc::clone(&self.0);
             let spawned = thread::Builder::new().name("inspire-auth-hash".to_owned()).spawn(move || shared.serve());
             match spawned {
@@ -220,7 +221,7 @@ impl Pool {
     /// How many flights were ever started: what guesses must not cause.
     #[cfg(test)]
     pub(crate) fn flown(&self) -> usize {
-        self.0.state.lock().flown
+        lock(&self.0.state).flown
     }
 
     /// Waits until everything handed over before has been done: only then is there room for a job that takes it all.
@@ -233,7 +234,7 @@ impl Pool {
     /// Bytes in use, for tests of the ceiling.
     #[cfg(test)]
     fn bytes(&self) -> (u64, u64) {
-        let state = self.0.state.lock();
+        let state = lock(&self.0.state);
         (state.bytes, state.untagged_bytes)
     }
 }
@@ -241,7 +242,7 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         let handles = {
-            let mut state = self.0.state.lock();
+            let mut state = lock(&self.0.state);
             state.closed = true;
             self.0.work.notify_all();
             std::mem::take(&mut state.handles)
@@ -262,23 +263,32 @@ impl std::fmt::Debug for Pool {
 impl Shared {
     /// The life of a thread.
     fn serve(&self) {
-        let mut state = self.state.lock();
+        let mut state = lock(&self.state);
         loop {
             if let Some(job) = self.take(&mut state) {
-                parking_lot::MutexGuard::unlocked(&mut state, || self.perform(job));
+                drop(state);
+                self.perform(job);
+                state = lock(&self.state);
                 continue;
             }
             if state.closed && state.queue.is_empty() {
                 break;
             }
-            state.idle = state.idle.saturating_add(1);
-            let woken = !self.work.wait_for(&mut state, IDLE).timed_out();
-            state.idle = state.idle.saturating_sub(1);
-            if !woken && state.queue.is_empty() {
+            let (woken, timed_out) = self.rest(state);
+            state = woken;
+            if timed_out && state.queue.is_empty() {
                 break;
             }
         }
         state.threads = state.threads.saturating_sub(1);
+    }
+
+    /// Waits for work; says whether none came.
+    fn rest<'a>(&'a self, mut state: MutexGuard<'a, State>) -> (MutexGuard<'a, State>, bool) {
+        state.idle = state.idle.saturating_add(1);
+        let (mut state, waited) = self.work.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
+        state.idle = state.idle.saturating_sub(1);
+        (state, waited.timed_out())
     }
 
     /// The first job that may run now, with its permit taken.
@@ -305,7 +315,7 @@ impl Shared {
         let Job { cost, credential, flight, run } = job;
         let verdict = catch_unwind(AssertUnwindSafe(run)).unwrap_or(Verdict::Unusable("checking it failed"));
         {
-            let mut state = self.state.lock();
+            let mut state = lock(&self.state);
             state.bytes = state.bytes.saturating_sub(cost.bytes);
             if cost.untagged {
                 state.untagged_bytes = state.untagged_bytes.saturating_sub(cost.bytes);

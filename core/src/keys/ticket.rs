@@ -2,12 +2,11 @@
 
 use std::{
     fmt,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use inspire_auth_platform::fork;
-use parking_lot::Mutex;
 
 use super::{
     Principal,
@@ -18,6 +17,7 @@ use super::{
 use crate::{
     auth::Inner,
     error::{Code, Error, Result},
+    lock::lock,
 };
 
 /// What a request that may not block got.
@@ -55,10 +55,7 @@ impl Ticket {
     /// The decision, if it has been taken. The first call after the hash has answered takes it.
     #[must_use]
     pub fn poll(&self) -> Option<Result<Principal>> {
-        match self.0.advance() {
-            Ok(result) => Some(result),
-            Err(_) => None,
-        }
+        self.0.advance().ok()
     }
 
     /// Waits for the decision: for ever, or at most so long.
@@ -79,7 +76,7 @@ impl Ticket {
     /// Gives up: from now on the answer is `CANCELLED`. A hash that already runs goes on, and keeps its memory until it
     /// ends.
     pub fn cancel(&self) {
-        let mut state = self.0.state.lock();
+        let mut state = lock(&self.0.state);
         if matches!(*state, State::Hashing(..)) {
             *state = State::Decided(Err(Error::new(Code::Cancelled)));
         }
@@ -105,7 +102,7 @@ impl Shared {
             // The thread that hashed stayed in the parent.
             return Ok(Err(Error::new(Code::Cancelled)));
         }
-        let mut state = self.state.lock();
+        let mut state = lock(&self.state);
         loop {
             let verdict: Verdict = match &*state {
                 State::Decided(result) => return Ok(result.clone()),

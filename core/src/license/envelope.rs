@@ -214,12 +214,12 @@ mod tests {
         let other = TrustedKey::new("other", SigningKey::from_seed(&[9; 32]).public()).unwrap();
         let key = TrustedKey::new("mine", signer.public()).unwrap();
         let refused = |keys: &[TrustedKey], now| verify(keys, now).unwrap_err().code() == Code::LicenseSignatureInvalid;
-        assert!(refused(&[], None) && refused(&[other.clone()], None));
+        assert!(refused(&[], None) && refused(std::slice::from_ref(&other), None));
         assert_eq!(verify(&[other.clone(), key.clone()], Some(5)).unwrap(), ("mine".to_owned(), None));
         let ends = key.clone().until(10);
-        assert!(verify(&[ends.clone()], Some(9)).is_ok());
+        assert!(verify(std::slice::from_ref(&ends), Some(9)).is_ok());
         assert!(refused(&[ends.clone(), other], Some(10)));
-        assert_eq!(verify(&[ends.clone()], None).unwrap().1, Some(10));
+        assert_eq!(verify(std::slice::from_ref(&ends), None).unwrap().1, Some(10));
         let longer = TrustedKey { id: "longer".into(), ..key.until(20) };
         assert_eq!(verify(&[longer, ends], None).unwrap(), ("longer".to_owned(), Some(20)));
     }

@@ -21,6 +21,10 @@ use std::{fmt, time::Duration};
 use crate::{error::Result, id::Id};
 
 /// A place for keys, license state and activity, shared by any number of threads and (unless in memory) processes.
+///
+/// The closures given to [`Store::load`], [`Store::read`] and [`Store::write`] may ask for the generation, the changes
+/// and the tag key, but must not begin another load, read, write or adoption, and must not fork: they hold the store's
+/// connection.
 pub trait Store: Send + Sync + fmt::Debug {
     /// The newest committed generation; sees every commit, of any process, that returned before this call began.
     ///
@@ -65,8 +69,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// As [`Store::generation`].
     fn wait_for_change(&self, seen: u64, timeout: Duration) -> Result<u64>;
 
-    /// The secret under which the tags of generated keys are made in this store, and its id. Made with the store,
-    /// and never changed.
+    /// The secret under which the tags of generated keys are made in this store, and its id. Made with the store, and
+    /// never changed but by a restore into a store that has no tags yet.
     ///
     /// # Errors
     /// A `STORE_*` code by cause.

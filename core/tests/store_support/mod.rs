@@ -155,8 +155,8 @@ pub fn fork(body: impl FnOnce() -> bool) -> libc::pid_t {
 /// Clones without the C library: no fork handler runs.
 #[allow(unsafe_code, reason = "there is no other way to a child whose fork handlers did not run")]
 pub fn raw_clone(body: impl FnOnce() -> bool) -> libc::pid_t {
-    // SAFETY: with no flags but the exit signal this is `fork` without its handlers; the test process runs nothing
-    // else at this moment that could hold an allocator lock (see `fork.rs`).
+    // SAFETY: with no flags but the exit signal this is `fork` without its handlers; no other thread of the process is
+    // at work at this moment (the caller sees to that), so none holds an allocator lock that the child would wait for.
     match unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) } {
         0 => end(body),
         pid => {

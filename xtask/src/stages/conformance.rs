@@ -7,8 +7,13 @@ use crate::{
 };
 
 pub(super) fn vectors() -> Outcome<Report> {
+    need::all(&[need::Tool::Python])?;
+    let mut report = Report::default();
+    let runner_itself = project::root().join("tests/conformance/test_runner.py");
+    report.count("the runner's own tests", run::output(run::command("python3").arg(runner_itself)));
     let drivers = built(Language::ALL, Checks::None)?;
-    runner("run.py", &drivers, &["--stores", "memory,sqlite"])
+    report.add(runner("run.py", &drivers, &["--stores", "memory,sqlite"])?);
+    Ok(report)
 }
 
 pub(super) fn two_processes() -> Outcome<Report> {

@@ -43,26 +43,33 @@ fn is_sanitized(program: &Path) -> Outcome {
 }
 
 /// What every program runs under. An error anywhere is exit 99, which no test program uses.
-const MEMCHECK: &[&str] = &[
-    "valgrind",
-    "--quiet",
-    "--error-exitcode=99",
-    "--leak-check=full",
-    "--errors-for-leak-kinds=definite",
-    "--show-leak-kinds=definite",
-];
+fn memcheck() -> Vec<String> {
+    let options = [
+        "valgrind",
+        "--quiet",
+        "--error-exitcode=99",
+        "--leak-check=full",
+        "--errors-for-leak-kinds=definite",
+        "--show-leak-kinds=definite",
+    ];
+    let suppressions = project::root().join("tests/c/valgrind.supp");
+    let suppressions = format!("--suppressions={}", suppressions.display());
+    options.iter().map(|option| (*option).to_owned()).chain([suppressions]).collect()
+}
 
 pub(super) fn valgrind() -> Outcome<Report> {
     need::all(&[Tool::Valgrind, Tool::C])?;
     let mut report = Report::default();
+    let memcheck = memcheck();
+    let memcheck: Vec<&str> = memcheck.iter().map(String::as_str).collect();
     for program in c::programs(Language::C)?.iter().filter(|program| !program.says("no-valgrind")) {
         let name = format!("c-{}-c11", program.name);
         let built = c::build(Language::C, program, "c11", Checks::None, &name);
-        report.count(&format!("valgrind {name}"), built.and_then(|built| c::execute(&built, MEMCHECK, &name)));
+        report.count(&format!("valgrind {name}"), built.and_then(|built| c::execute(&built, &memcheck, &name)));
     }
     let driver = driver::build(Language::C, Checks::None)?;
     // The runner reads a driver's exit code, so an error that memcheck saw fails the run.
-    let command = format!("c={} {}", MEMCHECK.join(" "), driver.display());
+    let command = format!("c={} {}", memcheck.join(" "), driver.display());
     let _ = project::fresh("scratch/valgrind")?;
     report.add(conformance::runner("run.py", &[command], &["--stores", "memory"])?);
     Ok(report)

@@ -10,6 +10,8 @@ mod import;
 mod issue;
 mod levels;
 mod license;
+mod license_envelope;
+mod license_payload;
 mod license_state;
 mod manage;
 mod model;

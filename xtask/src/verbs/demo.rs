@@ -1,22 +1,86 @@
-//! `cargo xtask demo`: the main job, end to end.
+//! `cargo xtask demo`: the main job, end to end, on a machine that has nothing yet.
+//!
+//! Everything in it is real: the release build of the library and of the command line, a store on disk, keys made and
+//! revoked by the command line while the gateway runs, a license signed for this machine, and requests over sockets.
+
+mod checks;
+mod gateway;
+mod http;
+mod site;
+mod timings;
 
 use crate::{
     Outcome, Verb,
     args::Args,
     need::{self, Tool},
+    run,
+    run::say,
+    verbs::install,
 };
+use gateway::{Gateway, Language};
+use site::Site;
 
 pub(crate) const VERB: Verb = Verb {
     name: "demo",
     summary: "run the main job end to end: keys, a license, a C gateway and real requests",
-    help: "cargo xtask demo [--serve]\n\n  --serve   keep the gateway running and print the curl lines to try",
+    help: "cargo xtask demo [--cpp] [--serve]\n\n  --cpp     the C++ gateway instead of the C one\n  --serve   afterwards keep the gateway running, and print the curl lines to try\n\nBuilds in release (some minutes the first time), works in a temporary folder, listens on loopback only, and leaves\nnothing behind. Exits with 1 when an answer was not the expected one.",
     run,
 };
 
 fn run(arguments: Vec<String>) -> Outcome {
     let mut args = Args::new(arguments);
-    let _serve = args.flag("--serve");
+    let serve = args.flag("--serve");
+    let language = if args.flag("--cpp") { Language::Cpp } else { Language::C };
     args.end()?;
-    need::all(&[Tool::C, Tool::PkgConfig, Tool::Curl, Tool::Microhttpd, Tool::CppHttplib])?;
-    Err("the demonstration is not part of this build yet".into())
+    need::all(&[Tool::C, Tool::PkgConfig, Tool::Binutils, Tool::Microhttpd])?;
+    if language == Language::Cpp {
+        need::all(&[Tool::Cpp, Tool::CppHttplib])?;
+    }
+
+    say("building the library and the command line in release (some minutes the first time)");
+    let prefix = install::staged()?;
+    run::output(run::cargo().args(["build", "--release", "--package", "inspire-auth-cli"]))?;
+    say(&format!("building {}", language.source()));
+    let program = gateway::build(language, prefix)?;
+    let warm = timings::build(prefix)?;
+
+    say("making a store, four keys, a vendor's signing key and two licenses for this machine");
+    let site = Site::new()?;
+    let mut gateway = Gateway::start(&program, &site)?;
+    println!("\n{} on {}, and with a plain channel on {}\n", language.source(), gateway.secure, gateway.plain);
+
+    let wrong = checks::run(&site, &gateway)?;
+    println!();
+    timings::print(&site, &gateway, &warm)?;
+    if serve {
+        invite(&site, &gateway);
+        gateway.wait()?;
+    }
+    gateway.end()?;
+    match wrong {
+        0 => Ok(()),
+        1 => Err("1 answer was not the expected one".into()),
+        several => Err(format!("{several} answers were not the expected ones").into()),
+    }
+}
+
+/// The curl lines to try. The keys in them end with the demonstration.
+fn invite(site: &Site, gateway: &Gateway) {
+    let (url, plain) = (gateway.secure, gateway.plain);
+    let (reader, writer) = (&site.reader, &site.writer);
+    println!(
+        "\nThe gateway keeps running. These keys are throw-away ones; they end with it.\n\n  \
+         curl -i -H 'Authorization: Bearer {reader}' http://{url}/data/api/v1/resources\n  \
+         curl -i -H 'X-Ignition-API-Token: {reader}' http://{url}/data/api/v1/modes\n  \
+         curl -i -d '' -H 'Authorization: Bearer {reader}' http://{url}/data/api/v1/sync   # 403: a level is missing\n  \
+         curl -i -d '' -H 'Authorization: Bearer {writer}' http://{url}/video-walls   # licensed\n  \
+         curl -i -H 'Authorization: Bearer {reader}' http://{plain}/data/api/v1/modes   # 403: not secure\n  \
+         curl -i http://{url}/data/api/v1/modes   # 401\n  \
+         curl http://{url}/openapi\n\n\
+         Revoke a key, or the license, while it runs:\n\n  \
+         {cli} --store {store} keys delete reader\n  \
+         {cli} --store {store} license deactivate\n\nCtrl-C ends it.",
+        cli = site.cli().display(),
+        store = site.store().display(),
+    );
 }

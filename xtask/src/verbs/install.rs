@@ -121,7 +121,11 @@ pub(crate) fn seal(archive: &Path, sealed: &Path) -> Outcome {
     let stem = format!("inspire_auth.{}", std::process::id());
     let (object, fresh) = (folder.join(format!("{stem}.o")), folder.join(format!("{stem}.a")));
     run::output(run::command("ld").args(["-r", "-o"]).arg(&object).arg("--whole-archive").arg(archive))?;
-    run::output(run::command("objcopy").args(["--wildcard", "--keep-global-symbol=inspire_*"]).arg(&object))?;
+    let mut localise = run::command("objcopy");
+    localise.args(["--wildcard", "--keep-global-symbol=inspire_*"]);
+    // Joined bitcode of many objects is no bitcode: linkers' plugins stumble over it, and nothing needs it.
+    localise.args(["--remove-section=.llvmbc", "--remove-section=.llvmcmd"]);
+    run::output(localise.arg(&object))?;
     run::output(run::command("ar").args(["rcsD"]).arg(&fresh).arg(&object))?;
     fs::remove_file(&object)?;
     fs::rename(&fresh, sealed)?;

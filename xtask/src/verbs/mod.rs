@@ -8,6 +8,7 @@ pub(crate) mod header;
 pub(crate) mod install;
 mod lint;
 pub(crate) mod size;
+mod soak;
 mod test;
 mod tools;
 pub(crate) mod vectors;
@@ -29,4 +30,5 @@ pub(crate) const ALL: &[Verb] = &[
     capi::VERB,
     tools::VERB,
     size::VERB,
+    soak::VERB,
 ];

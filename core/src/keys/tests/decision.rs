@@ -54,7 +54,7 @@ fn every_byte_of_name_and_secret_counts() {
     }
 }
 
-/// T3: unknown, wrong, disabled and expired show the caller one answer.
+/// T3, T39: every state that is not good denies; unknown, wrong, disabled and expired show the caller one answer.
 #[test]
 fn a_refused_credential_does_not_say_why() {
     let auth = open();
@@ -141,6 +141,26 @@ fn a_secure_only_key_needs_a_secure_channel() {
         code(auth.authenticate(&Request::new(Presented::Authorization(b"Bearer k:wrong"), &any))),
         Code::InvalidCredential
     );
+}
+
+/// T27: what carries a credential here must not be forwarded, whatever was decided.
+#[test]
+fn the_headers_to_strip_are_the_ones_that_are_read() {
+    let mut options = options(StoreLocation::Memory);
+    options.extra_headers = vec!["X-Api-Key".to_owned()];
+    let auth = InspireAuth::open(options).unwrap();
+    let created = create(&auth, "k", &[]);
+    let (bare, any) = (created.credential(), requirement("Authenticated"));
+    let bearer = format!("Bearer {}", bare.as_str());
+    let names: Vec<&str> = auth.credential_headers().collect();
+    assert_eq!(names, ["Authorization", "X-Ignition-API-Token", "X-Api-Key"]);
+    for name in names {
+        let value = if name == "Authorization" { bearer.as_bytes() } else { bare.as_bytes() };
+        let headers: [(&[u8], &[u8]); 1] = [(name.as_bytes(), value)];
+        let mut request = Request::new(Presented::Headers(&headers), &any);
+        request.channel = Channel::Secure;
+        assert_eq!(code(auth.authenticate(&request)), Code::Ok, "{name}");
+    }
 }
 
 #[test]
@@ -275,6 +295,20 @@ fn every_mutator_is_obeyed_by_the_next_check() {
     assert_eq!(code(ask(&there, &created.credential())), Code::InvalidCredential);
     here.keys().set_enabled("k", true, None, &system).unwrap();
     assert_eq!(code(ask(&there, &created.credential())), Code::Ok);
+}
+
+/// T25: a level that is taken from every key opens nothing that required it.
+#[test]
+fn a_level_that_nobody_holds_any_more_opens_nothing() {
+    let auth = open();
+    let created = create(&auth, "k", &["Plant/Line"]);
+    assert_eq!(code(ask_for(&auth, &created.credential(), "any(Plant/Line)")), Code::Ok);
+    let renamed = KeyUpdate { levels: Some(vec!["Plant/Row".to_owned()]), ..KeyUpdate::default() };
+    auth.keys().update("k", 1, &renamed, &Caller::system()).unwrap();
+    for required in ["any(Plant/Line)", "all(Plant/Line)", "any(Never/Defined)"] {
+        assert_eq!(code(ask_for(&auth, &created.credential(), required)), Code::InsufficientLevel, "{required}");
+    }
+    assert_eq!(code(ask_for(&auth, &created.credential(), "any(Plant/Row)")), Code::Ok);
 }
 
 /// T6: there is no negative cache.

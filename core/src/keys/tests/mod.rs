@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::{
     Code, HashParameters, InspireAuth, Options, Result, StoreLocation,
     keys::{Caller, Channel, Created, NewKey, Presented, Principal, Request, Requirement},
-    store::{MemoryStore, Store},
+    store::{KeyWithCredentials, MemoryStore, Store},
 };
 
 /// Options with hashes of half a millisecond.
@@ -68,4 +68,16 @@ pub(super) fn code(result: Result<Principal>) -> Code {
 /// The same credential with another, equally plausible key: its checksum is right.
 pub(super) fn wrong(created: &Created) -> String {
     format!("{}:{}", created.record.name, super::generate::generate().unwrap().as_str())
+}
+
+/// What the store has of a key.
+pub(super) fn stored(auth: &InspireAuth, name: &str) -> KeyWithCredentials {
+    let mut row = None;
+    auth.store()
+        .read(&mut |reader| {
+            row = reader.key_by_name(name)?;
+            Ok(())
+        })
+        .unwrap();
+    row.unwrap()
 }

@@ -201,6 +201,7 @@ fn entitlement<'a>(license: &LicenseDescription, code: &'a str, issued: &'a str)
             created: issued,
             updated: issued,
         },
+        relationships: Map::new(),
     }
 }
 
@@ -356,6 +357,8 @@ struct EntitlementResource<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     attributes: EntitlementAttributes<'a>,
+    /// Empty, but there: an SDK drops resources without it.
+    relationships: Map<String, Value>,
     links: SelfLink,
 }
 

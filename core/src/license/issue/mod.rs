@@ -59,27 +59,64 @@ pub fn sign_with_iv(
     now: Option<i64>,
 ) -> Result<String> {
     let plaintext = document::write(license, kind, clock::resolve(now))?;
-    let (encoding, enc) = match iv {
-        None => (Encoding::Base64, STANDARD.encode(&plaintext)),
-        Some(iv) => {
-            let secrets = Secrets { license_key: Some(&license.key), fingerprint: license.fingerprint.as_deref() };
-            let enc = open::seal(kind, secrets, iv, &plaintext)
-                .ok_or_else(|| Error::with(Code::InvalidArgument, "the license can't be encrypted"))?;
-            (Encoding::Aes256Gcm, enc)
-        }
-    };
+    let encryption = iv.map(|iv| Encryption {
+        iv,
+        license_key: &license.key,
+        fingerprint: license.fingerprint.as_deref().unwrap_or_default(),
+    });
+    let file = sign_payload(key, kind, &plaintext, encryption)?;
     // What is issued must be readable here: nothing else says whether the description made sense.
     Opened { kind, plaintext }
         .payload()
         .map_err(|error| Error::with(Code::InvalidArgument, error.detail().unwrap_or_default().to_owned()))?;
-    let sig = STANDARD.encode(key.sign([kind.signed_prefix(), &enc].concat().as_bytes()));
-    let envelope = Envelope { enc: &enc, sig: &sig, alg: encoding.algorithm() };
-    let json = serde_json::to_vec(&envelope).map_err(|error| Error::new(Code::Internal).caused_by(error))?;
-    let file = armour::write(kind, &json);
     if file.len() > armour::MAX_FILE_BYTES {
         return Err(Error::with(Code::InvalidArgument, "the file would be larger than 256 KiB"));
     }
     Ok(file)
+}
+
+/// How [`sign_payload`] encrypts.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub struct Encryption<'a> {
+    /// 12 bytes, never twice under one license key.
+    pub iv: [u8; 12],
+    /// The license key.
+    pub license_key: &'a str,
+    /// The machine's fingerprint; unused in a license file.
+    pub fingerprint: &'a str,
+}
+
+impl std::fmt::Debug for Encryption<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Encryption").finish_non_exhaustive()
+    }
+}
+
+/// Signs any payload, readable or not: for the test vectors of what must be refused *after* the signature holds.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` when the payload can't be encrypted.
+#[doc(hidden)]
+pub fn sign_payload(
+    key: &SigningKey,
+    kind: Kind,
+    payload: &[u8],
+    encryption: Option<Encryption<'_>>,
+) -> Result<String> {
+    let (encoding, enc) = match encryption {
+        None => (Encoding::Base64, STANDARD.encode(payload)),
+        Some(Encryption { iv, license_key, fingerprint }) => {
+            let secrets = Secrets { license_key: Some(license_key), fingerprint: Some(fingerprint) };
+            let enc = open::seal(kind, secrets, iv, payload)
+                .ok_or_else(|| Error::with(Code::InvalidArgument, "the payload can't be encrypted"))?;
+            (Encoding::Aes256Gcm, enc)
+        }
+    };
+    let sig = STANDARD.encode(key.sign([kind.signed_prefix(), &enc].concat().as_bytes()));
+    let envelope = Envelope { enc: &enc, sig: &sig, alg: encoding.algorithm() };
+    let json = serde_json::to_vec(&envelope).map_err(|error| Error::new(Code::Internal).caused_by(error))?;
+    Ok(armour::write(kind, &json))
 }
 
 /// [`sign`], for a license file.

@@ -141,7 +141,7 @@ fn without_a_license_everything_is_refused() {
             (status.state, status.reason, status.key, status.mode),
             (State::Unlicensed, Some(Code::Unlicensed), None, None)
         );
-        assert_eq!(status.limits.into_iter().map(|(_, limit)| limit).collect::<Vec<_>>(), [0, 0, 0]);
+        assert_eq!(status.limits.into_values().collect::<Vec<_>>(), [0, 0, 0]);
         assert_eq!(half.gate("MFA", NOW), Err(Code::Unlicensed));
         assert_eq!(half.limit("MAX_DISPLAYS", NOW), Err(Code::Unlicensed));
         half.reload(&Fake::default()).unwrap();
@@ -208,7 +208,8 @@ fn a_trusted_keys_end_is_judged_at_each_query_too() {
 
 #[test]
 fn states_follow_the_first_failure() {
-    let cases: [(fn(&mut LicenseDescription), State, Code); 6] = [
+    type Change = fn(&mut LicenseDescription);
+    let cases: [(Change, State, Code); 6] = [
         (|l| l.suspended = true, State::Suspended, Code::LicenseSuspended),
         (|l| l.status = Some("BANNED".into()), State::Suspended, Code::LicenseSuspended),
         (|l| l.status = Some("EXPIRED".into()), State::Expired, Code::LicenseExpired),

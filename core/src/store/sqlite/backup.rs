@@ -31,7 +31,7 @@ impl SqliteStore {
             _ => from_io(error),
         })?;
         // No transaction: VACUUM takes its own. (It writes to `to` only.)
-        let done = self.shared.read_outside_transaction(|connection| {
+        let done = self.shared.read_aside(|connection| {
             connection.execute("VACUUM main INTO ?1", params![text]).fault()?;
             // The copy's connection is closed by now, so the file may be opened by other means.
             std::fs::File::open(to).and_then(|file| file.sync_all()).map_err(from_io)?;

@@ -202,6 +202,8 @@ pub(super) struct Lanes {
     /// Lists, loads and looks up: never in the way of a check.
     pub(super) reader: Lane<Option<Link>>,
     pub(super) writer: Lane<Option<Link>>,
+    /// Backups, which take long. Open only meanwhile.
+    pub(super) backup: Lane<Option<Link>>,
     /// The activity file.
     pub(super) activity: Lane<Option<Link>>,
 }
@@ -209,22 +211,23 @@ pub(super) struct Lanes {
 impl Lanes {
     fn shut(&self) {
         self.freshness.shut(|fresh| fresh.link = None);
-        self.reader.shut(|link| *link = None);
-        self.writer.shut(|link| *link = None);
-        self.activity.shut(|link| *link = None);
+        for lane in [&self.reader, &self.writer, &self.backup, &self.activity] {
+            lane.shut(|link| *link = None);
+        }
     }
 
     fn reopen(&self) {
         self.freshness.reopen();
-        self.reader.reopen();
-        self.writer.reopen();
-        self.activity.reopen();
+        for lane in [&self.reader, &self.writer, &self.backup, &self.activity] {
+            lane.reopen();
+        }
     }
 
     /// The orderly end: the last one out writes the log back into the database, as SQLite does by default.
     fn close(&self) {
         self.freshness.lock().value.link = None;
         self.reader.lock().value = None;
+        self.backup.lock().value = None;
         for lane in [&self.writer, &self.activity] {
             if let Some(link) = lane.lock().value.take() {
                 let _ = link.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);

@@ -10,11 +10,12 @@
 //! * A file of another identity at the same path is refused even when its log fits: SQLite reads it through the
 //!   `-wal` that the former file left behind, so that nothing in it is evidence, the log included.
 //!
-//! **Adoption** is one entry of kind `adoption` in the log. Its generation is above every generation that any history
-//! of this store can have reached (it is at least the present time in 2^-20 seconds, and 2^32 above both the
-//! database's and the adopting handle's own), so each handle decides alone: an adoption above what I know was made
-//! after it, by someone who meant what is there now. No handle needs to be told, and none takes an adoption from
-//! before its own time for a new one.
+//! **Adoption** is one entry of kind `adoption` in the log. Its generation is the time, in units of 2^-20 seconds, and
+//! so above every generation that any history of this store can have reached (see `write::adoption`). Each handle
+//! therefore decides alone: an adoption above what I know was made after it, by someone who meant what is there now. No
+//! handle needs to be told, and none takes an adoption from before its own time for a new one. (The database's
+//! generation plus a constant would not do: a history that was adopted once and is then replaced by its own older copy
+//! would be adopted to the same number again, which is not above what its handles know.)
 
 use std::sync::Arc;
 
@@ -91,17 +92,7 @@ impl Shared {
         let lanes = self.connections.lanes()?;
         let mut lane = lanes.freshness.lock();
         let fresh = &mut lane.value;
-        let now = monotonic_millis();
-        if fresh.looked_at.is_none_or(|at| now.saturating_sub(at) >= LOOK_EVERY_MS) {
-            self.look(fresh, &lanes)?;
-            // Only now: a look that failed is due again at the next check.
-            fresh.looked_at = Some(now);
-        }
-        if fresh.link.is_none() {
-            let Link { connection, file } = self.open_link()?;
-            fresh.link = Some(Asked { watch: Watch::new(connection, "PRAGMA data_version").fault()?, file });
-            (fresh.generation, fresh.refused) = (None, false);
-        }
+        self.look(fresh, &lanes)?;
         let Some(link) = &mut fresh.link else { return Err(Error::new(Code::Internal)) };
         let seen = link.watch.ask().fault()?;
         if seen == fresh.data_version {
@@ -128,21 +119,46 @@ impl Shared {
         }
     }
 
-    /// Looks at the file by `stat`: was it replaced, or written by other means than SQLite?
+    /// As [`Shared::read`], but on the check's own connection: what a check needs to follow a change must not wait
+    /// behind somebody's list of all keys.
+    pub(super) fn read_at_once<T>(&self, body: impl FnOnce(Mark, &Connection) -> Result<T>) -> Result<T> {
+        let lanes = self.connections.lanes()?;
+        let mut lane = lanes.freshness.lock();
+        self.look(&mut lane.value, &lanes)?;
+        let Some(link) = &lane.value.link else { return Err(Error::new(Code::Internal)) };
+        self.verified(link.watch.connection(), &link.file, body)
+    }
+
+    /// Leaves a connection to the file that has the store's name, as of at most [`LOOK_EVERY_MS`] ago: was it
+    /// replaced, or written by other means than SQLite?
     fn look(&self, fresh: &mut Fresh, lanes: &Lanes) -> Result<()> {
-        let file = fs::identity(&self.path).map_err(from_io)?;
-        let Some(link) = &fresh.link else { return Ok(()) };
-        if !link.file.same_file(&file) {
-            // Every connection to the former file goes before the new file is opened: the two would share a `-shm`
-            // file, and SQLite truncates that under the former's feet. A lane that is busy now is tried again.
+        let now = monotonic_millis();
+        if fresh.looked_at.is_none_or(|at| now.saturating_sub(at) >= LOOK_EVERY_MS) {
+            let file = fs::identity(&self.path).map_err(from_io)?;
+            match &fresh.link {
+                Some(link) if !link.file.same_file(&file) => {
+                    // Every connection to the former file goes before the new file is opened: the two would share a
+                    // `-shm` file, and SQLite truncates that under the former's feet. A lane that is busy now is tried
+                    // again at the next check.
+                    (fresh.generation, fresh.refused) = (None, false);
+                    let others = (lanes.reader.try_lock(), lanes.writer.try_lock(), lanes.backup.try_lock());
+                    let (Some(mut reader), Some(mut writer), Some(mut backup)) = others else {
+                        return Err(refusal());
+                    };
+                    (reader.value, writer.value, backup.value, fresh.link) = (None, None, None, None);
+                }
+                // Written since the last look: by a checkpoint, as a rule. Should somebody have copied another file
+                // over this one, only a connection without cached pages sees it.
+                Some(link) if link.file != file => fresh.link = None,
+                _ => {}
+            }
+            // Only now: a look that failed is due again at the next check.
+            fresh.looked_at = Some(now);
+        }
+        if fresh.link.is_none() {
+            let Link { connection, file } = self.open_link()?;
+            fresh.link = Some(Asked { watch: Watch::new(connection, "PRAGMA data_version").fault()?, file });
             (fresh.generation, fresh.refused) = (None, false);
-            let (reader, writer) = (lanes.reader.try_lock(), lanes.writer.try_lock());
-            let (Some(mut reader), Some(mut writer)) = (reader, writer) else { return Err(refusal()) };
-            (reader.value, writer.value, fresh.link) = (None, None, None);
-        } else if link.file != file {
-            // Written since the last look: by a checkpoint, as a rule. Should somebody have copied another file over
-            // this one, only a connection without cached pages sees it.
-            (fresh.generation, fresh.refused, fresh.link) = (None, false, None);
         }
         Ok(())
     }
@@ -191,14 +207,16 @@ impl Shared {
         self.verified(&link.connection, &link.file, body)
     }
 
-    /// As [`Shared::read`], for what can't run inside a transaction: the history is judged just before.
-    pub(super) fn read_outside_transaction<T>(&self, body: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    /// As [`Shared::read`], for what can't run inside a transaction and takes long: the history is judged just before,
+    /// on a connection that is opened for it.
+    pub(super) fn read_aside<T>(&self, body: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         self.settle()?;
         let lanes = self.connections.lanes()?;
-        let mut lane = lanes.reader.lock();
+        let mut lane = lanes.backup.lock();
         let link = self.ensure(&mut lane.value)?;
-        self.verified(&link.connection, &link.file, |_, _| Ok(()))?;
-        body(&link.connection)
+        let done = self.verified(&link.connection, &link.file, |_, _| Ok(())).and_then(|()| body(&link.connection));
+        lane.value = None;
+        done
     }
 
     /// Runs `body` in a read transaction on a database that continues what this handle knows.

@@ -107,7 +107,7 @@ impl Store for SqliteStore {
     }
 
     fn changes_since(&self, since: u64) -> Result<Changes> {
-        self.shared.read(|mark, connection| changes::since(connection, mark.generation, since))
+        self.shared.read_at_once(|mark, connection| changes::since(connection, mark.generation, since))
     }
 
     fn read(&self, body: &mut dyn FnMut(&dyn Reader) -> Result<()>) -> Result<()> {

@@ -18,11 +18,22 @@ use crate::{
     store::{CredentialRow, KeyRow, LicenseRow, Transaction},
 };
 
-/// How far an adoption is, at least, above what it leaves behind.
+/// How far an adoption is above what it leaves behind, where the clock can't say.
 const ADOPTION_STEP: i64 = 1 << 32;
-/// An adoption's generation is at least the time in units of 2^-20 seconds, so that it is above every generation of
-/// every history that was adopted before it, whichever of them is put back.
+/// An adoption's generation is the time in units of 2^-20 seconds: above every generation of every history that was
+/// adopted before it, whichever of them is put back, as long as none commits a million times a second.
 const ADOPTION_CLOCK_BITS: u32 = 20;
+
+/// The generation of an adoption that leaves `known` behind.
+fn adoption(known: i64) -> i64 {
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let clock = (clock.as_nanos() << ADOPTION_CLOCK_BITS).checked_div(1_000_000_000).unwrap_or(0);
+    match i64::try_from(clock) {
+        Ok(clock) if clock > known => clock,
+        // A clock that is behind: an adopting handle that knows what it leaves behind is right all the same.
+        _ => known.saturating_add(ADOPTION_STEP),
+    }
+}
 
 /// One transaction's view of the database.
 pub(super) struct Session<'a> {
@@ -77,10 +88,11 @@ impl Shared {
     /// Accepts what the file holds now, whatever this handle knew. See `Store::adopt` and `freshness`.
     pub(super) fn adopt(&self) -> Result<()> {
         let lanes = self.connections.lanes()?;
-        let (mut fresh, mut reader, mut writer) = (lanes.freshness.lock(), lanes.reader.lock(), lanes.writer.lock());
+        let (mut fresh, mut reader) = (lanes.freshness.lock(), lanes.reader.lock());
+        let (mut writer, mut backup) = (lanes.writer.lock(), lanes.backup.lock());
         // No connection to a former file may be open beside one to the new file.
         fresh.value.link = None;
-        (reader.value, writer.value) = (None, None);
+        (reader.value, writer.value, backup.value) = (None, None, None);
         let link = writer.value.insert(self.open_link()?);
         let sound = link.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)).fault()?;
         if sound != "ok" {
@@ -88,10 +100,7 @@ impl Shared {
         }
         let transaction = self.begin(link)?;
         let mut mark = read_mark(&transaction)?;
-        let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let clock = i64::try_from(clock).unwrap_or(0).saturating_mul(1 << ADOPTION_CLOCK_BITS);
-        let known = self.history.load().mark.generation;
-        mark.generation = mark.generation.max(known).saturating_add(ADOPTION_STEP).max(clock);
+        mark.generation = adoption(mark.generation.max(self.history.load().mark.generation));
         fill_random(&mut mark.token)?;
         transaction
             .execute("UPDATE meta SET generation = ?1, token = ?2", params![mark.generation, mark.token])
@@ -261,4 +270,18 @@ fn raise(connection: &Connection, table: &str, column: &str, name: &str, issued:
         connection.prepare_cached(&insert).fault()?.execute(params![name, issued]).fault()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_adoption_is_above_what_it_leaves_behind_whatever_the_clock() {
+        let first = adoption(5);
+        assert!(first > 1_700_000_000 << ADOPTION_CLOCK_BITS);
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        assert!(adoption(5) > first, "a later one is above, without knowing of it");
+        assert_eq!(adoption(1 << 60), (1 << 60) + ADOPTION_STEP);
+    }
 }

@@ -1,0 +1,150 @@
+//! The command line: what can be said, and how it is explained.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands::{issuer, keys, license, machine, shell, store};
+
+/// API keys and licenses of hosts that use libinspire_auth.
+#[derive(Debug, Parser)]
+#[command(name = "inspire-auth", disable_version_flag = true, arg_required_else_help = true, max_term_width = 110)]
+#[command(after_help = "\
+Examples:
+  export INSPIRE_AUTH_STORE=gateway.db
+  inspire-auth keys create reporting --level Authenticated/Ops/Read --expires 90d
+  inspire-auth keys list
+  inspire-auth license activate --key-file license.key --file site.lic --trusted-keys-file vendor.pub
+
+Exit codes:
+  0 ok   1 internal or I/O   2 usage   3 credential or signature rejected   4 licensed, but not usable
+  5 unlicensed   6 not found   7 not possible in this state   8 network   9 refused by the server
+  10 permission or lock   130 interrupted")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Globals {
+    /// The store: an SQLite file
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "INSPIRE_AUTH_STORE",
+        hide_env_values = true,
+        help_heading = "Every command"
+    )]
+    pub(crate) store: Option<PathBuf>,
+    /// One JSON document on standard output; on failure {"error": ...} on standard error
+    #[arg(long, global = true, help_heading = "Every command")]
+    pub(crate) json: bool,
+    /// No colours (so does NO_COLOR)
+    #[arg(long, global = true, help_heading = "Every command")]
+    pub(crate) no_color: bool,
+    /// No notes on standard error
+    #[arg(short, long, global = true, help_heading = "Every command")]
+    pub(crate) quiet: bool,
+    /// Never ask; what would ask is refused unless --yes says it
+    #[arg(long, global = true, help_heading = "Every command")]
+    pub(crate) no_input: bool,
+
+    /// A pepper: its name, and the file whose bytes it is; the first is current, others are retired
+    #[arg(long, global = true, value_name = "ID=PATH", help_heading = "Secrets")]
+    pub(crate) pepper_file: Vec<String>,
+
+    /// A public key whose signatures are believed (64 hex digits, or base64 SubjectPublicKeyInfo)
+    #[arg(long, global = true, value_name = "ID=HEX", help_heading = "Licensing")]
+    pub(crate) trusted_key: Vec<String>,
+    /// A file of such keys, `ID HEX` a line, as `issuer keygen` writes it
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Licensing")]
+    pub(crate) trusted_keys_file: Vec<PathBuf>,
+    /// The product id that the license must be for
+    #[arg(long, global = true, value_name = "ID", help_heading = "Licensing")]
+    pub(crate) product: Option<String>,
+    /// This machine's fingerprint, instead of the one the system tells
+    #[arg(long, global = true, value_name = "TEXT", help_heading = "Licensing", conflicts_with = "machine_id_file")]
+    pub(crate) machine_id: Option<String>,
+    /// A file with this machine's fingerprint, such as one kept in a volume
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Licensing")]
+    pub(crate) machine_id_file: Option<PathBuf>,
+    /// How long a file may be used whose license does not hold OFFLINE_LICENSING [default: 30d]
+    #[arg(long, global = true, value_name = "LENGTH", help_heading = "Licensing")]
+    pub(crate) max_lease: Option<String>,
+
+    /// How security levels are read: as the host reads them
+    #[arg(
+        long,
+        global = true,
+        value_name = "MODE",
+        default_value = "default",
+        help_heading = "Advanced",
+        hide_short_help = true
+    )]
+    pub(crate) level_mode: Mode,
+    /// How generated keys are hashed; hmac-sha256 needs a pepper
+    #[arg(
+        long,
+        global = true,
+        value_name = "SCHEME",
+        default_value = "argon2",
+        help_heading = "Advanced",
+        hide_short_help = true
+    )]
+    pub(crate) scheme: Scheme,
+    /// Argon2id memory in KiB for new hashes [default: 19456]
+    #[arg(long, global = true, value_name = "KIB", help_heading = "Advanced", hide_short_help = true)]
+    pub(crate) hash_m: Option<u32>,
+    /// Argon2id passes for new hashes [default: 2]
+    #[arg(long, global = true, value_name = "N", help_heading = "Advanced", hide_short_help = true)]
+    pub(crate) hash_t: Option<u32>,
+    /// Argon2id lanes for new hashes [default: 1]
+    #[arg(long, global = true, value_name = "N", help_heading = "Advanced", hide_short_help = true)]
+    pub(crate) hash_p: Option<u32>,
+}
+
+/// How security levels are read.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Mode {
+    /// Every grant counts
+    Default,
+    /// As in Ignition: grants under Authenticated/Roles and SecurityZones are ignored
+    Ignition,
+}
+
+/// How generated keys are hashed.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Scheme {
+    /// Argon2id
+    Argon2,
+    /// HMAC-SHA-256 under the current pepper
+    HmacSha256,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// API keys: create, list, change, revoke, verify
+    #[command(subcommand, arg_required_else_help = true)]
+    Keys(keys::Command),
+    /// The license of this installation
+    #[command(subcommand, arg_required_else_help = true)]
+    License(license::Command),
+    /// What this machine is to a license
+    #[command(subcommand, arg_required_else_help = true)]
+    Machine(machine::Command),
+    /// For vendors: signing keys and license files
+    #[command(subcommand, arg_required_else_help = true)]
+    Issuer(issuer::Command),
+    /// Backup, restore, and the store's history
+    #[command(subcommand, arg_required_else_help = true)]
+    Store(store::Command),
+    /// A completion script for a shell
+    Completion(shell::Completion),
+    /// The version of the command and of the library's ABI
+    Version,
+}

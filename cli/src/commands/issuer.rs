@@ -1,0 +1,215 @@
+//! `issuer ...`: for vendors.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand, ValueEnum};
+use inspire_auth_core::license::{
+    self, InspectOptions, Kind,
+    issue::{self, LicenseDescription, SigningKey},
+    keys::{PublicKey, TrustedKey},
+};
+use serde_json::json;
+
+use super::license::inspection_report;
+use crate::{
+    context::Context,
+    failure::{Failure, Result},
+    files::{self, Audience, NewFile},
+    report::Report,
+    table::Facts,
+};
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a signing key and its public half
+    Keygen(Keygen),
+    /// Sign a license file or a machine file
+    Sign(Sign),
+    /// Show the public half of a signing key, or check a file against it
+    Inspect(Inspect),
+}
+
+/// `issuer keygen`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  inspire-auth issuer keygen --out-dir keys --id acme-2026
+
+Writes ID.key (the secret: PEM PKCS#8, mode 0600; keep it offline) and ID.pub (`ID HEX`, as --trusted-keys-file reads
+it; it goes into the products). Neither is ever overwritten.")]
+pub(crate) struct Keygen {
+    /// The folder for the two files; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    out_dir: PathBuf,
+    /// The key's name [default: the first 16 digits of the public key]
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+}
+
+/// `issuer sign`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  inspire-auth issuer sign --key keys/acme-2026.key --in license.json --out site.lic
+  inspire-auth issuer sign --key keys/acme-2026.key --in - --kind machine --encrypt < license.json > site.lic
+
+The description is JSON; unknown members are refused:
+  id            the license's id (required)
+  key           the license key that the customer types (required)
+  name          what status pages show
+  expiry        when the license ends, such as 2030-01-01T00:00:00Z; absent: never
+  entitlements  list of codes, such as [\"VIDEO_WALL_SYNC\", \"OFFLINE_LICENSING\"]; the latter for offline activation
+  limits        numbers by name, such as {\"MAX_DISPLAYS\": 25, \"AI_CREDITS_MONTHLY\": -1}; -1: unlimited
+  fingerprint   the machine, as its `machine id` shows it (required for a machine file)
+  ttl           how many seconds the file is good; absent: as long as the license
+  product       the product's id
+  policy, status, suspended, metadata, issued
+
+  {\"id\": \"5f0e\", \"key\": \"ABCD-EFGH\", \"name\": \"Plant 3\", \"expiry\": \"2030-01-01T00:00:00Z\",
+   \"limits\": {\"MAX_DISPLAYS\": 25}, \"entitlements\": [\"MFA\", \"OFFLINE_LICENSING\"], \"fingerprint\": \"9c1f...\"}")]
+pub(crate) struct Sign {
+    /// The signing key, as `issuer keygen` or `openssl genpkey -algorithm ed25519` writes it
+    #[arg(long, value_name = "PATH")]
+    key: PathBuf,
+    /// The description; - is standard input
+    #[arg(long = "in", value_name = "PATH")]
+    input: PathBuf,
+    /// What to make [default: machine when the description has a fingerprint, else license]
+    #[arg(long, value_name = "KIND")]
+    kind: Option<FileKind>,
+    /// Encrypt it, so that only whoever has the license key (and, for a machine file, the machine) can read it
+    #[arg(long)]
+    encrypt: bool,
+    /// Write to a new file instead of standard output
+    #[arg(long, value_name = "FILE.lic")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FileKind {
+    /// For any machine
+    License,
+    /// For one machine
+    Machine,
+}
+
+/// `issuer inspect`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  inspire-auth issuer inspect --key keys/acme-2026.key
+  inspire-auth issuer inspect --key keys/acme-2026.key site.lic --license-key-file license.key")]
+pub(crate) struct Inspect {
+    /// The signing key
+    #[arg(long, value_name = "PATH")]
+    key: PathBuf,
+    /// A license file to check against it
+    file: Option<PathBuf>,
+    /// A file with the license key, for an encrypted file
+    #[arg(long, value_name = "PATH")]
+    license_key_file: Option<PathBuf>,
+}
+
+pub(crate) fn run(context: &Context, command: Command) -> Result<Report> {
+    match command {
+        Command::Keygen(arguments) => keygen(context, &arguments),
+        Command::Sign(arguments) => sign(context, &arguments),
+        Command::Inspect(arguments) => inspect(context, &arguments),
+    }
+}
+
+fn keygen(context: &Context, arguments: &Keygen) -> Result<Report> {
+    let key = SigningKey::generate()?;
+    let public = key.public();
+    let id = arguments.id.clone().unwrap_or_else(|| public.to_hex().chars().take(16).collect());
+    let named = id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+    if !named || id.len() > 64 || !id.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        return Err(Failure::usage(
+            "--id is 1 to 64 letters, digits, `.`, `_` or `-`, and begins with a letter or a digit",
+        ));
+    }
+    let folder = arguments.out_dir.as_path();
+    std::fs::create_dir_all(folder).map_err(|error| Failure::io(folder.display().to_string(), error))?;
+    let (secret_path, public_path) = (folder.join(format!("{id}.key")), folder.join(format!("{id}.pub")));
+    // Both or neither.
+    let secret_file = NewFile::create(&secret_path, Audience::Owner)?;
+    let public_file = NewFile::create(&public_path, Audience::Anyone)?;
+    secret_file.keep(key.to_pem().as_bytes())?;
+    let line = format!("{id} {}\n", public.to_hex());
+    public_file.keep(line.as_bytes()).inspect_err(|_| {
+        let _ = std::fs::remove_file(&secret_path);
+    })?;
+    context.note(&format!("Keep {} secret: whoever has it can make licenses.", secret_path.display()));
+    let shown = |path: &Path| path.display().to_string();
+    let mut facts = Facts::new();
+    facts
+        .add("Id", &id)
+        .add("Public key", public.to_hex())
+        .add("Secret file", shown(&secret_path))
+        .add("Public file", shown(&public_path));
+    let document = json!({
+        "id": id,
+        "public_key": public.to_hex(),
+        "secret_file": shown(&secret_path),
+        "public_file": shown(&public_path),
+    });
+    Ok(Report::new(document, facts.render(context.page)))
+}
+
+fn signing_key(path: &Path) -> Result<SigningKey> {
+    let text = files::read_text(path)?;
+    SigningKey::from_seed_file(&text).map_err(|error| Failure::from(error).about(files::name(path)))
+}
+
+fn sign(context: &Context, arguments: &Sign) -> Result<Report> {
+    let key = signing_key(&arguments.key)?;
+    let text = files::read(&arguments.input)?;
+    let about = |error| {
+        Failure::from(error).about(files::name(&arguments.input)).advise("see `inspire-auth issuer sign --help`")
+    };
+    let description = LicenseDescription::parse(&text).map_err(about)?;
+    let kind = match arguments.kind {
+        Some(FileKind::License) => Kind::License,
+        Some(FileKind::Machine) => Kind::Machine,
+        None if description.fingerprint.is_some() => Kind::Machine,
+        None => Kind::License,
+    };
+    let file = issue::sign(&key, &description, kind, arguments.encrypt, None).map_err(about)?;
+    let kind = if kind == Kind::Machine { "machine" } else { "license" };
+    let offline = description.entitlements.iter().flatten().any(|code| code.eq_ignore_ascii_case("OFFLINE_LICENSING"));
+    if !offline {
+        context.note("note: without OFFLINE_LICENSING among its entitlements, it can't be activated offline");
+    }
+    if kind == "license" {
+        context.note("note: a license file names no machine; hosts refuse it unless they allow that");
+    }
+    let Some(path) = &arguments.out else {
+        return Ok(Report::new(json!({"kind": kind, "encrypted": arguments.encrypt, "file": file}), file));
+    };
+    NewFile::create(path, Audience::Anyone)?.keep(file.as_bytes())?;
+    let path = path.display().to_string();
+    context.note(&format!("Signed {path} ({kind} file)."));
+    Ok(Report::new(json!({"kind": kind, "encrypted": arguments.encrypt, "out": path}), ""))
+}
+
+fn inspect(context: &Context, arguments: &Inspect) -> Result<Report> {
+    let public: PublicKey = signing_key(&arguments.key)?.public();
+    let Some(path) = &arguments.file else {
+        let mut facts = Facts::new();
+        facts.add("Public key", public.to_hex());
+        return Ok(Report::new(json!({"public_key": public.to_hex()}), facts.render(context.page)));
+    };
+    let file = files::read(path)?;
+    let license_key = arguments.license_key_file.as_deref().map(files::read_text).transpose()?;
+    let trusted = [TrustedKey::new("signing-key", public)?];
+    let machine_id = context.machine_id()?;
+    let options = InspectOptions {
+        trusted_keys: &trusted,
+        license_key: license_key.as_ref().map(|key| key.as_str()),
+        machine_id: machine_id.as_deref(),
+        product: context.globals.product.as_deref(),
+        ..InspectOptions::default()
+    };
+    Ok(inspection_report(&license::inspect(&file, &options), &options, context.page))
+}

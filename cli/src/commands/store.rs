@@ -1,0 +1,192 @@
+//! `store ...`: copies, histories, seals.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use inspire_auth_core::{
+    keys::Caller,
+    store::{LicenseRestored, RestoreOptions, RestoreReport, SqliteStore, Store as _},
+};
+use serde_json::json;
+
+use crate::{
+    context::{Context, Opening},
+    failure::{Failure, Result},
+    report::Report,
+    table::Facts,
+    text::count,
+};
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a copy of the store, while hosts go on using it
+    Backup(Backup),
+    /// Bring a backup back, without bringing revoked keys back to life
+    Restore(Restore),
+    /// Accept the store as it is, after it was replaced under running hosts
+    Adopt(Adopt),
+    /// Vouch for every key in the store with the current pepper
+    Seal(Seal),
+}
+
+/// `store backup FILE`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  inspire-auth store backup /var/backups/gateway-2026-07-01.db
+
+The copy holds hashes and the license key: guard it like the store. Never copy the store's file by other means while a
+host has it open.")]
+pub(crate) struct Backup {
+    /// A new file
+    file: PathBuf,
+}
+
+/// `store restore FILE`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  inspire-auth store restore /var/backups/gateway-2026-07-01.db
+  inspire-auth store restore gateway.db --accept-revived --yes
+
+The store is changed through its own locks, so that running hosts notice at once. Keys that were deleted since the
+backup stay deleted; keys that were changed since stay as they are; keys of which the store knows nothing come back
+disabled, since nothing shows that they were not revoked, unless --accept-revived says so; keys that the backup does not
+have are deleted.")]
+pub(crate) struct Restore {
+    /// A file that `store backup` wrote
+    file: PathBuf,
+    /// Let keys that the store knows nothing of come back as they were: for a new machine, when none was revoked since
+    #[arg(long)]
+    accept_revived: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+/// `store adopt`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  inspire-auth store adopt
+
+For when hosts answer STORE_HISTORY_CHANGED, and the change was meant. Keys revoked since the copy was made are valid
+again: `store restore` is the way that revives nothing.")]
+pub(crate) struct Adopt {
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+/// `store seal`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  inspire-auth store seal --pepper-file p1=/etc/gateway/pepper
+
+With a pepper configured, hosts refuse keys that nobody with the pepper has sealed. Do this after the first pepper is
+configured, or after a look at every key: whatever stands in the store is vouched for.")]
+pub(crate) struct Seal {
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+pub(crate) fn run(context: &Context, command: Command) -> Result<Report> {
+    match command {
+        Command::Backup(arguments) => backup(context, &arguments),
+        Command::Restore(arguments) => restore(context, &arguments),
+        Command::Adopt(arguments) => adopt(context, &arguments),
+        Command::Seal(arguments) => seal(context, &arguments),
+    }
+}
+
+fn open(context: &Context, opening: Opening) -> Result<SqliteStore> {
+    let path = context.store_path(opening)?;
+    SqliteStore::open(&path).map_err(|error| Failure::from(error).about(path.display().to_string()))
+}
+
+fn backup(context: &Context, arguments: &Backup) -> Result<Report> {
+    let path = arguments.file.display().to_string();
+    if arguments.file.symlink_metadata().is_ok() {
+        return Err(Failure::io(path, std::io::ErrorKind::AlreadyExists.into()));
+    }
+    open(context, Opening::Existing)?.backup(&arguments.file).map_err(|error| Failure::from(error).about(&path))?;
+    context.note(&format!("Wrote {path}. It holds hashes and the license key: guard it like the store."));
+    Ok(Report::new(json!({"backup": path}), ""))
+}
+
+fn restore(context: &Context, arguments: &Restore) -> Result<Report> {
+    let from = arguments.file.display().to_string();
+    if let Err(error) = std::fs::metadata(&arguments.file) {
+        return Err(Failure::io(from, error));
+    }
+    let path = context.store_path(Opening::MayCreate)?;
+    let question = format!("Restore {from} into {}? Keys that the backup does not have are deleted.", path.display());
+    context.confirm(&question, arguments.yes)?;
+    let report = open(context, Opening::MayCreate)?
+        .restore(&arguments.file, RestoreOptions { accept_revived: arguments.accept_revived })
+        .map_err(|error| Failure::from(error).about(&from))?;
+    Ok(restored(context, &report))
+}
+
+/// What a restore did, case by case.
+fn restored(context: &Context, report: &RestoreReport) -> Report {
+    let license = match report.license {
+        LicenseRestored::None => ("none", "there is none"),
+        LicenseRestored::Kept => ("kept", "the store's own stays"),
+        LicenseRestored::Restored => ("restored", "taken from the backup"),
+        LicenseRestored::LeftOut => ("left_out", "left out, since one was deactivated here: install its newest file"),
+    };
+    let keys = |number| count(number, "key", "keys");
+    let mut facts = Facts::new();
+    for (name, number, meaning) in [
+        ("Kept", report.kept, "at least as new in the store as in the backup"),
+        ("Updated", report.updated, "newer in the backup"),
+        ("Revived", report.revived, "unknown to the store; as they were, as --accept-revived says"),
+        ("Disabled", report.disabled, "came back disabled: look at each, then `keys enable NAME`"),
+        ("Stayed deleted", report.stayed_deleted, "deleted since the backup"),
+        ("Left out", report.name_taken, "another key has the name by now"),
+        ("Deleted", u64::try_from(report.deleted.len()).unwrap_or(u64::MAX), "not in the backup"),
+    ] {
+        if number > 0 {
+            facts.add(name, format!("{}: {meaning}", keys(number)));
+        }
+    }
+    if !report.deleted.is_empty() {
+        facts.add("", report.deleted.join(", "));
+    }
+    facts.add("License", license.1);
+    let document = json!({
+        "kept": report.kept,
+        "updated": report.updated,
+        "revived": report.revived,
+        "disabled": report.disabled,
+        "stayed_deleted": report.stayed_deleted,
+        "name_taken": report.name_taken,
+        "deleted": report.deleted,
+        "license": license.0,
+    });
+    Report::new(document, facts.render(context.page))
+}
+
+fn adopt(context: &Context, arguments: &Adopt) -> Result<Report> {
+    let store = open(context, Opening::Existing)?;
+    context
+        .confirm("Adopt the store as it is? Keys revoked since this copy was made are valid again.", arguments.yes)?;
+    store.adopt()?;
+    context.note("Adopted. Running hosts go on with the store as it is now.");
+    Ok(Report::new(json!({"adopted": true}), ""))
+}
+
+fn seal(context: &Context, arguments: &Seal) -> Result<Report> {
+    if context.globals.pepper_file.is_empty() {
+        return Err(Failure::usage("there is no pepper to seal with").advise("give --pepper-file ID=PATH"));
+    }
+    let auth = context.open(Opening::Existing)?;
+    context.confirm("Seal every key in the store? Whatever stands there now is vouched for.", arguments.yes)?;
+    let number = auth.keys().seal_all(&Caller::system())?;
+    context.note(&format!("Sealed {}.", count(number, "key", "keys")));
+    Ok(Report::new(json!({"sealed": number}), ""))
+}

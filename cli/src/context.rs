@@ -1,0 +1,190 @@
+//! What every command works with: the options, the store, and the person in front of it.
+
+use std::{
+    io::{self, BufRead as _, IsTerminal as _, Write as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use inspire_auth_core::{
+    HashParameters, InspireAuth, LevelMode, Options, Pepper, StoreLocation, license::keys::TrustedKey,
+    store::Scheme as Hashing,
+};
+
+use zeroize::Zeroizing;
+
+use crate::{
+    cli::{Globals, Mode, Scheme},
+    failure::{Failure, Result},
+    files,
+    table::Page,
+    text::printable,
+    time,
+};
+
+/// What every command works with.
+pub(crate) struct Context {
+    pub(crate) globals: Globals,
+    pub(crate) page: Page,
+}
+
+/// Whether a command may make the store it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Opening {
+    /// A misspelt path must not become an empty store.
+    Existing,
+    /// The command is one of those that begin a store.
+    MayCreate,
+}
+
+impl Context {
+    pub(crate) fn new(globals: Globals) -> Self {
+        let page = Page::of_stdout(!globals.no_color);
+        Self { globals, page }
+    }
+
+    /// Opens the store with what the command line says.
+    pub(crate) fn open(&self, opening: Opening) -> Result<InspireAuth> {
+        self.open_with(opening, |_| {})
+    }
+
+    /// As [`Context::open`], with options of the command's own.
+    pub(crate) fn open_with(&self, opening: Opening, adjust: impl FnOnce(&mut Options)) -> Result<InspireAuth> {
+        let path = self.store_path(opening)?;
+        let mut options = Options::new(StoreLocation::Path(path.clone()));
+        options.mode = match self.globals.level_mode {
+            Mode::Default => LevelMode::Default,
+            Mode::Ignition => LevelMode::Ignition,
+        };
+        options.scheme = match self.globals.scheme {
+            Scheme::Argon2 => Hashing::Argon2,
+            Scheme::HmacSha256 => Hashing::HmacSha256,
+        };
+        let hash = HashParameters::default();
+        options.hash = HashParameters {
+            memory_kib: self.globals.hash_m.unwrap_or(hash.memory_kib),
+            iterations: self.globals.hash_t.unwrap_or(hash.iterations),
+            parallelism: self.globals.hash_p.unwrap_or(hash.parallelism),
+        };
+        // One command hashes one thing at a time, and renews what is weaker; nobody else is crowded out.
+        options.max_hash_memory = options.max_hash_memory.max(u64::from(options.hash.memory_kib).saturating_mul(1024));
+        options.peppers = self.peppers()?;
+        options.trusted_keys = self.trusted_keys()?;
+        options.product.clone_from(&self.globals.product);
+        options.machine_id = self.machine_id()?;
+        if let Some(lease) = &self.globals.max_lease {
+            options.max_lease = max_lease(lease)?;
+        }
+        adjust(&mut options);
+        InspireAuth::open(options).map_err(|error| Failure::from(error).about(path.display().to_string()))
+    }
+
+    /// Where the store is.
+    pub(crate) fn store_path(&self, opening: Opening) -> Result<PathBuf> {
+        let path = self.globals.store.clone().ok_or_else(|| {
+            Failure::usage("no store is named").advise("give --store PATH, or set INSPIRE_AUTH_STORE")
+        })?;
+        if path.as_os_str().is_empty() || path == Path::new(":memory:") {
+            return Err(Failure::usage("the store must be a file: in memory it would end with this command"));
+        }
+        if opening == Opening::Existing
+            && let Err(error) = std::fs::metadata(&path)
+        {
+            let missing = error.kind() == io::ErrorKind::NotFound;
+            let failure = Failure::io(path.display().to_string(), error);
+            let advice = "check the path; `keys create` and `license activate` begin a new store";
+            return Err(if missing { failure.advise(advice) } else { failure });
+        }
+        Ok(path)
+    }
+
+    fn peppers(&self) -> Result<Vec<Pepper>> {
+        self.globals
+            .pepper_file
+            .iter()
+            .map(|argument| {
+                let (id, path) = pair(argument, "--pepper-file", "ID=PATH")?;
+                Ok(Pepper { id: id.to_owned(), secret: files::read(Path::new(path))? })
+            })
+            .collect()
+    }
+
+    /// The keys given one by one, then those of the files.
+    pub(crate) fn trusted_keys(&self) -> Result<Vec<TrustedKey>> {
+        let mut keys = Vec::new();
+        for argument in &self.globals.trusted_key {
+            let (id, key) = pair(argument, "--trusted-key", "ID=HEX")?;
+            keys.push(TrustedKey::parse(id, key).map_err(|error| Failure::from(error).about("--trusted-key"))?);
+        }
+        for path in &self.globals.trusted_keys_file {
+            let text = files::read_text(path)?;
+            for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+                keys.push(trusted_line(line).map_err(|failure| failure.about(files::name(path)))?);
+            }
+        }
+        Ok(keys)
+    }
+
+    /// The fingerprint that was given, if any.
+    pub(crate) fn machine_id(&self) -> Result<Option<String>> {
+        match &self.globals.machine_id_file {
+            Some(path) => Ok(Some(files::read_text(path)?.as_str().to_owned())),
+            None => Ok(self.globals.machine_id.clone()),
+        }
+    }
+
+    /// Says something that is not the answer.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.globals.quiet && !self.globals.json {
+            let _ = writeln!(io::stderr().lock(), "{}", printable(text));
+        }
+    }
+
+    /// Asks before something that can't be taken back. Where nobody can be asked, only `--yes` will do.
+    pub(crate) fn confirm(&self, question: &str, yes: bool) -> Result<()> {
+        if yes {
+            return Ok(());
+        }
+        if self.globals.no_input || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return Err(Failure::usage("this can't be taken back, and there is nobody to ask").advise("give --yes"));
+        }
+        match self.ask(&format!("{} [y/N] ", printable(question)))?.to_ascii_lowercase().as_str() {
+            "y" | "yes" => Ok(()),
+            _ => Err(Failure::declined()),
+        }
+    }
+
+    /// Asks the person at the terminal, and returns the line that they type, without white space around it.
+    #[allow(clippy::unused_self, reason = "asking is something that only a context may do")]
+    pub(crate) fn ask(&self, prompt: &str) -> Result<Zeroizing<String>> {
+        let mut answer = Zeroizing::new(String::new());
+        let asked = write!(io::stderr().lock(), "{prompt}")
+            .and_then(|()| io::stderr().flush())
+            .and_then(|()| io::stdin().lock().read_line(&mut answer));
+        asked.map_err(|error| Failure::io("the terminal", error))?;
+        Ok(Zeroizing::new(answer.trim().to_owned()))
+    }
+}
+
+/// `ID HEX [NOT_AFTER]`.
+fn trusted_line(line: &str) -> Result<TrustedKey> {
+    let mut words = line.split_ascii_whitespace();
+    let (Some(id), Some(key), end, None) = (words.next(), words.next(), words.next(), words.next()) else {
+        return Err(Failure::usage("a line is `ID HEX`, or `ID HEX END` with the time from which it is not trusted"));
+    };
+    let key = TrustedKey::parse(id, key)?;
+    Ok(match end {
+        Some(end) => key.until(time::moment(end)?),
+        None => key,
+    })
+}
+
+fn max_lease(text: &str) -> Result<Duration> {
+    let seconds = time::length(text).and_then(|seconds| u64::try_from(seconds).ok());
+    seconds.map(Duration::from_secs).ok_or_else(|| Failure::usage("--max-lease is a length of time such as 30d or 12h"))
+}
+
+fn pair<'a>(argument: &'a str, option: &str, form: &str) -> Result<(&'a str, &'a str)> {
+    // The argument itself is not repeated: a secret given by mistake would end up in a log.
+    argument.split_once('=').ok_or_else(|| Failure::usage(format!("{option} is {form}")))
+}
