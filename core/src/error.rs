@@ -383,6 +383,20 @@ mod tests {
     }
 
     #[test]
+    fn every_code_that_no_vector_reaches_names_a_test_that_does() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for (name, proof) in TABLE.iter().filter_map(|entry| Some((entry.name, entry.proof?))) {
+            let (file, test) = proof.split_once("::").map_or((proof, None), |(file, test)| (file, Some(test)));
+            let text =
+                std::fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{name}: {file}: {error}"));
+            match test {
+                Some(test) => assert!(text.contains(&format!("fn {test}()")), "{name}: {proof}"),
+                None => assert!(text.contains(name), "{name}: {file} does not mention it"),
+            }
+        }
+    }
+
+    #[test]
     fn an_error_is_small_enough_to_return_by_value() {
         assert!(size_of::<Error>() <= 56, "{}", size_of::<Error>());
     }

@@ -38,6 +38,7 @@ FIELDS = {
     "keys.delete": {},
     "keys.import": {"record": RECORD},
     "authenticate": {"http": None, "challenge": None, "principal": PRINCIPAL},
+    "channel": {"channel": None},
     "license.inspect": {
         "failures": None, "kind": None, "license": LICENSE, "issued_at": None, "file_expires_at": None,
         "machine_fingerprint": None,

@@ -25,9 +25,9 @@ static const inspire_header *headers_of(arguments *arguments, size_t *count)
     return headers;
 }
 
-static uint32_t channel_of(arguments *arguments)
+static uint32_t channel_of(arguments *arguments, const char *name)
 {
-    inspire_str channel = argument_bytes(arguments, "channel");
+    inspire_str channel = argument_bytes(arguments, name);
     if (is(channel, "secure"))
         return INSPIRE_CHANNEL_SECURE;
     if (is(channel, "local"))
@@ -54,7 +54,7 @@ inspire_result authenticate(handles *handles, arguments *arguments, FILE *out)
     inspire_auth *auth = open_handle(handles, arguments);
     inspire_request request = INSPIRE_REQUEST_INIT;
     request.headers = headers_of(arguments, &request.header_count);
-    request.channel = channel_of(arguments);
+    request.channel = channel_of(arguments, "channel");
     inspire_requirement_spec spec = argument_requirement(arguments, "require");
     if (spec.kind == INSPIRE_REQUIRE_NONE)
         spec = (inspire_requirement_spec){INSPIRE_REQUIRE_ANY, &any_key, 1};
@@ -95,4 +95,26 @@ inspire_result authenticate(handles *handles, arguments *arguments, FILE *out)
     else
         fprintf(out, ",\"handle\":%llu}", (unsigned long long)keep_principal(handles, &principal));
     return INSPIRE_RESULT_OK;
+}
+
+/* The channel of a request that may have come through a proxy. */
+inspire_result channel_of_request(handles *handles, arguments *arguments, FILE *out)
+{
+    static const char *const names[] = {"plain", "secure", "local"};
+    (void)handles;
+    inspire_str list = argument_bytes(arguments, "proxies"), peer = argument_bytes(arguments, "peer");
+    uint32_t channel = channel_of(arguments, "direct");
+    size_t count;
+    const inspire_header *headers = headers_of(arguments, &count);
+    if (!arguments_end(arguments))
+        return INSPIRE_RESULT_INVALID_ARGUMENT;
+
+    inspire_proxies *proxies = NULL;
+    inspire_result result = inspire_proxies_parse(list, &proxies, NULL);
+    if (result == INSPIRE_RESULT_OK)
+        result = inspire_proxies_channel(proxies, peer, channel, headers, count, &channel, NULL);
+    inspire_proxies_free(proxies);
+    if (result == INSPIRE_RESULT_OK)
+        fprintf(out, ",\"channel\":\"%s\"", names[channel]);
+    return result;
 }

@@ -100,6 +100,7 @@ static const struct {
     {"keys.delete", keys_delete, {NULL}},
     {"keys.import", keys_import, {"record"}},
     {"authenticate", authenticate, {"http", "challenge", "principal"}},
+    {"channel", channel_of_request, {"channel"}},
     {"license.inspect",
      license_inspect,
      {"failures", "kind", "license", "issued_at", "file_expires_at", "machine_fingerprint"}},

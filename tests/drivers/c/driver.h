@@ -39,7 +39,7 @@ void write_time(FILE *out, int64_t at);
 void write_list(FILE *out, const inspire_str_list *list);
 void write_limits(FILE *out, const inspire_limits *limits);
 
-operation authenticate, close_handle, open_store;
+operation authenticate, channel_of_request, close_handle, open_store;
 operation keys_create, keys_delete, keys_duplicate, keys_get, keys_import, keys_list, keys_rename, keys_rotate,
     keys_update;
 operation license_activate_offline, license_deactivate, license_has, license_inspect, license_limit,

@@ -100,8 +100,7 @@ answer close_handle(handles &open, arguments &from) {
     return {};
 }
 
-answer authenticate(handles &open, arguments &from) {
-    ia::handle &auth = open.get(from);
+std::vector<std::vector<std::string>> pairs_of(arguments &from) {
     json::value lines = from.required("headers");
     if (lines.type != json::type::array)
         throw unreadable();
@@ -111,12 +110,47 @@ answer authenticate(handles &open, arguments &from) {
         if (pairs.back().size() != 2)
             throw unreadable();
     }
+    return pairs;
+}
+
+std::vector<ia::header> views_of(const std::vector<std::vector<std::string>> &pairs) {
     std::vector<ia::header> headers;
     for (const auto &pair : pairs)
         headers.push_back(ia::make_header(pair[0], pair[1]));
-    std::string channel = from.text("channel");
-    if (channel != "plain" && channel != "secure" && channel != "local")
+    return headers;
+}
+
+ia::channel channel_of(const std::string &name) {
+    if (name == "secure")
+        return ia::channel::secure;
+    if (name == "local")
+        return ia::channel::local;
+    if (name != "plain")
         throw unreadable();
+    return ia::channel::plain;
+}
+
+answer channel_of_request(handles &, arguments &from) {
+    std::string list = from.text("proxies"), peer = from.text("peer");
+    ia::channel direct = channel_of(from.text("direct"));
+    std::vector<std::vector<std::string>> pairs = pairs_of(from);
+    std::vector<ia::header> headers = views_of(pairs);
+    from.end();
+    switch (ia::trusted_proxies::parse(list).channel(peer, direct, headers.data(), headers.size())) {
+    case ia::channel::secure:
+        return {ia::errc::ok, {{"channel", "secure"}}};
+    case ia::channel::local:
+        return {ia::errc::ok, {{"channel", "local"}}};
+    default:
+        return {ia::errc::ok, {{"channel", "plain"}}};
+    }
+}
+
+answer authenticate(handles &open, arguments &from) {
+    ia::handle &auth = open.get(from);
+    std::vector<std::vector<std::string>> pairs = pairs_of(from);
+    std::vector<ia::header> headers = views_of(pairs);
+    ia::channel channel = channel_of(from.text("channel"));
     auto require = from.requirement_or_none("require");
     auto entitlement = from.text_or_none("entitlement");
     std::int64_t now = from.now();
@@ -125,9 +159,7 @@ answer authenticate(handles &open, arguments &from) {
     ia::requirement required = auth.compile(require ? require->view() : ia::any_of({"Authenticated"}));
     ia::request request(required);
     request.headers(headers.data(), headers.size());
-    request.channel = channel == "secure" ? ia::channel::secure
-                      : channel == "local" ? ia::channel::local
-                                           : ia::channel::plain;
+    request.channel = channel;
     request.entitlement = entitlement;
     request.now = now;
     ia::result<ia::principal> decision = auth.try_authenticate(request);
@@ -168,6 +200,7 @@ const struct {
     {"keys.delete", keys_delete, {}},
     {"keys.import", keys_import, {"record"}},
     {"authenticate", authenticate, {"http", "challenge", "principal"}},
+    {"channel", channel_of_request, {"channel"}},
     {"license.inspect",
      license_inspect,
      {"failures", "kind", "license", "issued_at", "file_expires_at", "machine_fingerprint"}},

@@ -4,6 +4,7 @@
 //! comes from fixed seeds, so that a second run writes the same bytes.
 
 mod authenticate;
+mod channel;
 mod credentials;
 mod file;
 mod import;
@@ -25,6 +26,7 @@ pub(crate) fn all() -> Outcome<Vec<(String, String)>> {
     [
         credentials::file(),
         authenticate::file(),
+        channel::file(),
         levels::file(),
         manage::file(),
         import::file(),

@@ -2,7 +2,7 @@
 
 use inspire_auth_core::{
     Result,
-    keys::{Channel, Presented, Request, RequirementSpec},
+    keys::{Channel, Presented, Request, RequirementSpec, TrustedProxies},
 };
 use serde_json::{Value, json};
 
@@ -16,12 +16,7 @@ use crate::{
 pub(crate) fn authenticate(handles: &mut Handles, arguments: &mut Arguments) -> Answer {
     let auth = handles.get(arguments)?;
     let headers = headers(arguments)?;
-    let channel = match arguments.text("channel")?.as_str() {
-        "plain" => Channel::Plain,
-        "secure" => Channel::Secure,
-        "local" => Channel::Local,
-        _ => return Err(unreadable()),
-    };
+    let channel = named(&arguments.text("channel")?)?;
     let require = arguments.requirement_or_none("require")?;
     let entitlement = arguments.text_or_none("entitlement")?;
     let now = arguments.integer_or_none("now")?;
@@ -56,6 +51,31 @@ pub(crate) fn authenticate(handles: &mut Handles, arguments: &mut Arguments) -> 
         ("http", 200.into()),
         ("principal", json!({"name": principal.name(), "levels": levels, "handle": number})),
     ])
+}
+
+/// The channel of a request that may have come through a proxy.
+pub(crate) fn channel(_: &mut Handles, arguments: &mut Arguments) -> Answer {
+    let proxies: TrustedProxies = arguments.text("proxies")?.parse()?;
+    let peer = arguments.text("peer")?.parse().map_err(|_| unreadable())?;
+    let direct = named(&arguments.text("direct")?)?;
+    let headers = headers(arguments)?;
+    arguments.end()?;
+    let lines = headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
+    let channel = match proxies.channel(peer, direct, lines) {
+        Channel::Plain => "plain",
+        Channel::Secure => "secure",
+        Channel::Local => "local",
+    };
+    success([("channel", channel.into())])
+}
+
+fn named(channel: &str) -> Result<Channel> {
+    match channel {
+        "plain" => Ok(Channel::Plain),
+        "secure" => Ok(Channel::Secure),
+        "local" => Ok(Channel::Local),
+        _ => Err(unreadable()),
+    }
 }
 
 /// Pairs of bytes, as received.

@@ -43,6 +43,7 @@ const OPERATIONS: &[Operation] = &[
     ("keys.delete", &[], keys::delete),
     ("keys.import", &["record"], keys::import),
     ("authenticate", &["http", "challenge", "principal"], authenticate::authenticate),
+    ("channel", &["channel"], authenticate::channel),
     (
         "license.inspect",
         &["failures", "kind", "license", "issued_at", "file_expires_at", "machine_fingerprint"],
