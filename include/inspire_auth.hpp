@@ -537,6 +537,35 @@ private:
     std::uint32_t presented_ = INSPIRE_PRESENTED_HEADERS;
 };
 
+/** Proxies whose `X-Forwarded-Proto` is believed, shared by all threads. */
+class proxies {
+public:
+    explicit proxies(inspire_proxies *raw) noexcept : raw_(raw) {}
+    /** From addresses and CIDR blocks, separated by commas: `10.0.0.0/8, ::1`. */
+    static result<proxies> try_parse(std::string_view text) noexcept {
+        return detail::make<proxies, inspire_proxies>(
+            [&](auto out, auto err) { return inspire_proxies_parse(detail::str(text), out, err); });
+    }
+    static proxies parse(std::string_view text) { return try_parse(text).value(); }
+    /** The channel of a request from `peer` (the address of the connection itself), which the host saw as `direct`. */
+    result<auth::channel> try_channel(std::string_view peer, auth::channel direct, const header *headers,
+                                      std::size_t count) const noexcept {
+        std::uint32_t found = INSPIRE_CHANNEL_PLAIN;
+        inspire_error *err = nullptr;
+        inspire_result code = inspire_proxies_channel(raw_.get(), detail::str(peer), static_cast<std::uint32_t>(direct),
+                                                      headers, count, &found, &err);
+        if (code != INSPIRE_RESULT_OK)
+            return failure(code, err);
+        return static_cast<auth::channel>(found);
+    }
+    auth::channel channel(std::string_view peer, auth::channel direct, const header *headers, std::size_t count) const {
+        return try_channel(peer, direct, headers, count).value();
+    }
+
+private:
+    detail::owned<inspire_proxies, inspire_proxies_free> raw_;
+};
+
 /** Who a granted request comes from: a value, copied freely. No lasting authority. */
 class principal {
 public:
@@ -1191,6 +1220,15 @@ public:
     /** The value of `Retry-After` in seconds; 0 for none. */
     std::uint32_t retry_after(errc code) const noexcept {
         return inspire_auth_retry_after(raw_.get(), static_cast<std::uint32_t>(code));
+    }
+
+    /** The names of the headers that may carry a credential: a host that forwards requests must strip all of them. They
+     *  live as long as the handle. */
+    std::vector<std::string_view> credential_headers() const {
+        std::vector<std::string_view> names;
+        while (auto name = detail::optional_view(inspire_auth_credential_header(raw_.get(), names.size())))
+            names.push_back(*name);
+        return names;
     }
 
     /** What the principal's key holds now. */

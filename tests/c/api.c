@@ -216,6 +216,27 @@ static void a_request_is_decided(const inspire_auth *auth)
     inspire_created_key_free(created);
 }
 
+static void a_proxy_is_believed_when_trusted(const inspire_auth *auth)
+{
+    inspire_proxies *proxies = NULL;
+    inspire_header header;
+    uint32_t channel = 9;
+    header.name = INSPIRE_STR("x-forwarded-proto");
+    header.value = INSPIRE_STR("https");
+    GIVES(INVALID_ARGUMENT, inspire_proxies_parse(INSPIRE_STR("10.0.0.0/99"), &proxies, NULL));
+    GIVES(OK, inspire_proxies_parse(INSPIRE_STR("10.0.0.0/8, ::1"), &proxies, NULL));
+    GIVES(OK, inspire_proxies_channel(proxies, INSPIRE_STR("10.1.2.3"), INSPIRE_CHANNEL_PLAIN, &header, 1, &channel,
+                                      NULL));
+    CHECK(channel == INSPIRE_CHANNEL_SECURE);
+    GIVES(OK, inspire_proxies_channel(proxies, INSPIRE_STR("11.1.2.3"), INSPIRE_CHANNEL_PLAIN, &header, 1, &channel,
+                                      NULL));
+    CHECK(channel == INSPIRE_CHANNEL_PLAIN);
+    inspire_proxies_free(proxies);
+    IS(inspire_auth_credential_header(auth, 0), "Authorization");
+    IS(inspire_auth_credential_header(auth, 1), "X-Ignition-API-Token");
+    CHECK(inspire_auth_credential_header(auth, 2).data == NULL);
+}
+
 static void a_host_does_not_block(const inspire_auth *auth)
 {
     inspire_created_key *created = create_key(auth, "cold", NULL);
@@ -554,6 +575,7 @@ int main(void)
     GIVES(OK, inspire_auth_open(&options, &auth, NULL));
     a_key_begins_and_ends(auth);
     a_request_is_decided(auth);
+    a_proxy_is_believed_when_trusted(auth);
     a_host_does_not_block(auth);
     a_license_is_installed(auth, file);
     machines_are_known(auth);

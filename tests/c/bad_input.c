@@ -38,7 +38,7 @@ static void *block(size_t size)
     return memory;
 }
 
-static const char *words[40];
+static const char *words[64];
 static size_t word_count;
 
 /* A string of any kind: not there, too long to be there, random, or a word that means something, perhaps damaged. */
@@ -208,18 +208,23 @@ static inspire_auth *auth;
 static inspire_requirement *any_key;
 static inspire_signing_key *signing;
 
-static inspire_request *any_request(void)
+static const inspire_header *any_headers(size_t *count)
 {
-    inspire_request request = INSPIRE_REQUEST_INIT;
     inspire_header *headers;
     size_t at;
-    request.header_count = below(4);
-    headers = block(request.header_count * sizeof *headers);
-    for (at = 0; at < request.header_count; at++) {
+    *count = below(4);
+    headers = block(*count * sizeof *headers);
+    for (at = 0; at < *count; at++) {
         headers[at].name = below(2) == 0 ? INSPIRE_STR("Authorization") : any_str();
         headers[at].value = any_str();
     }
-    request.headers = below(9) == 0 ? NULL : headers;
+    return below(9) == 0 ? NULL : headers;
+}
+
+static inspire_request *any_request(void)
+{
+    inspire_request request = INSPIRE_REQUEST_INIT;
+    request.headers = any_headers(&request.header_count);
     request.value = any_str();
     request.presented = any_small();
     request.channel = any_small();
@@ -312,8 +317,28 @@ static void decide(void)
     (void)inspire_auth_http_status(auth, any_small());
     (void)inspire_auth_challenge(auth, any_small());
     (void)inspire_auth_retry_after(auth, (uint32_t)draw());
+    (void)inspire_auth_credential_header(auth, (size_t)draw());
     (void)inspire_result_name((uint32_t)draw());
+    (void)inspire_result_message((uint32_t)draw());
+    (void)inspire_result_admin_advice((uint32_t)draw());
+    (void)inspire_result_developer_advice((uint32_t)draw());
+    (void)inspire_result_http_status((uint32_t)draw());
+    (void)inspire_result_is_retryable((uint32_t)draw());
+    (void)inspire_result_has_vector((uint32_t)draw());
     (void)inspire_result_at((size_t)draw());
+}
+
+static void trust(void)
+{
+    inspire_proxies *proxies = NULL;
+    inspire_error *err = NULL;
+    uint32_t channel = INSPIRE_CHANNEL_PLAIN;
+    size_t count;
+    const inspire_header *headers = any_headers(&count);
+    judge(inspire_proxies_parse(any_str(), &proxies, &err), &err);
+    judge(inspire_proxies_channel(proxies, any_str(), any_small(), headers, count, &channel, &err), &err);
+    CHECK(channel <= INSPIRE_CHANNEL_LOCAL);
+    inspire_proxies_free(proxies);
 }
 
 static void recheck(void)
@@ -508,6 +533,7 @@ int main(int argc, char **argv)
         "{\"id\":\"l\",\"key\":\"ABCD-EFGH\",\"limits\":{\"MAX_DISPLAYS\":4},\"entitlements\":[\"OFFLINE_LICENSING\"],"
         "\"fingerprint\":\"machine-7\",\"expiry\":\"2030-01-01T00:00:00Z\"}",
         "-----BEGIN LICENSE FILE-----\ne30=\n-----END LICENSE FILE-----\n",
+        "10.0.0.0/8, ::1", "10.1.2.3", "X-Forwarded-Proto", "https",
         "-----BEGIN PRIVATE KEY-----", "a description, with \xc3\xa9",
     };
     inspire_auth_options options = cheap_options(":memory:");
@@ -547,6 +573,7 @@ int main(int argc, char **argv)
 
     for (at = 0; at < rounds; at++) {
         decide();
+        trust();
         recheck();
         manage();
         license();

@@ -25,6 +25,7 @@ static void null_is_ignored_by_free(void)
     inspire_signing_key_free(NULL);
     inspire_text_free(NULL);
     inspire_restore_report_free(NULL);
+    inspire_proxies_free(NULL);
 }
 
 static void null_is_nothing_to_accessors(void)
@@ -75,6 +76,7 @@ static void null_is_nothing_to_accessors(void)
     CHECK(inspire_signing_key_public(NULL).data == NULL && inspire_signing_key_pem(NULL).data == NULL);
     CHECK(inspire_text_str(NULL).data == NULL);
     CHECK(inspire_restore_report_counts(NULL).kept == 0 && inspire_restore_report_deleted(NULL) == NULL);
+    CHECK(inspire_auth_credential_header(NULL, 0).data == NULL);
     CHECK(inspire_restore_report_license(NULL) == INSPIRE_RESTORED_LICENSE_NONE);
 }
 
@@ -145,6 +147,19 @@ static void null_is_a_code(const inspire_auth *auth)
     NULLS(inspire_signing_key, inspire_signing_key_free, inspire_signing_key_read(null_with_length, out, NULL));
     NULLS(inspire_restore_report, inspire_restore_report_free,
           inspire_store_restore(name, null_with_length, 0, out, NULL));
+    NULLS(inspire_proxies, inspire_proxies_free, inspire_proxies_parse(null_with_length, out, NULL));
+    {
+        inspire_proxies *proxies = NULL;
+        uint32_t channel = 7;
+        GIVES(NULL_PARAMETER, inspire_proxies_channel(NULL, name, 0, NULL, 0, &channel, NULL));
+        GIVES(OK, inspire_proxies_parse(INSPIRE_STR("::1"), &proxies, NULL));
+        GIVES(NULL_PARAMETER, inspire_proxies_channel(proxies, INSPIRE_STR("::1"), 0, NULL, 0, NULL, NULL));
+        GIVES(NULL_PARAMETER, inspire_proxies_channel(proxies, INSPIRE_STR("::1"), 0, NULL, 1, &channel, NULL));
+        GIVES(INVALID_ARGUMENT, inspire_proxies_channel(proxies, name, 0, NULL, 0, &channel, NULL));
+        GIVES(INVALID_ARGUMENT, inspire_proxies_channel(proxies, INSPIRE_STR("10.0.0.1"), 3, NULL, 0, &channel, NULL));
+        CHECK(channel == 7);
+        inspire_proxies_free(proxies);
+    }
     GIVES(NULL_PARAMETER, inspire_signing_key_generate(NULL, NULL));
     GIVES(NULL_PARAMETER, inspire_inspection_run(name, &inspect, NULL, NULL));
     GIVES(NULL_PARAMETER, inspire_auth_flush(NULL, NULL));

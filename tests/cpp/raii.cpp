@@ -112,6 +112,14 @@ void requests_are_decided() {
     CHECK(!auth.challenge(ia::errc::ok) && auth.retry_after(ia::errc::busy) == 1);
     CHECK(auth.try_authenticate(request.legacy(key.credential())).ok());
 
+    CHECK((auth.credential_headers() == std::vector<std::string_view>{"Authorization", "X-Ignition-API-Token"}));
+    ia::proxies proxies = ia::proxies::parse("10.0.0.0/8");
+    ia::header forwarded = ia::make_header("X-Forwarded-Proto", "https");
+    CHECK(proxies.channel("10.1.2.3", ia::channel::plain, &forwarded, 1) == ia::channel::secure);
+    CHECK(proxies.channel("11.1.2.3", ia::channel::plain, &forwarded, 1) == ia::channel::plain);
+    CHECK(proxies.try_channel("x", ia::channel::plain, nullptr, 0).code() == ia::errc::invalid_argument);
+    CHECK(ia::proxies::try_parse("x").code() == ia::errc::invalid_argument);
+
     // A principal acts by what it is.
     ia::key_spec spec;
     spec.name = "other";
