@@ -457,37 +457,6 @@ private:
     detail::owned<inspire_requirement, inspire_requirement_free> raw_;
 };
 
-/** Proxies whose `X-Forwarded-Proto` is believed: addresses and CIDR blocks. */
-class trusted_proxies {
-public:
-    explicit trusted_proxies(inspire_proxies *raw) noexcept : raw_(raw) {}
-
-    /** Reads `10.0.0.0/8, ::1`. */
-    static result<trusted_proxies> try_parse(std::string_view text) noexcept {
-        return detail::make<trusted_proxies, inspire_proxies>(
-            [&](auto out, auto err) { return inspire_proxies_parse(detail::str(text), out, err); });
-    }
-    static trusted_proxies parse(std::string_view text) { return try_parse(text).value(); }
-
-    /** The channel of a request that `peer`, an address without a port, sent; `direct` is what the host saw. */
-    result<auth::channel> try_channel(std::string_view peer, auth::channel direct, const header *first,
-                                      std::size_t count) const noexcept {
-        std::uint32_t found = 0;
-        inspire_error *err = nullptr;
-        inspire_result code = inspire_proxies_channel(raw_.get(), detail::str(peer), static_cast<std::uint32_t>(direct),
-                                                      first, count, &found, &err);
-        if (code != INSPIRE_RESULT_OK)
-            return failure(code, err);
-        return static_cast<auth::channel>(found);
-    }
-    auth::channel channel(std::string_view peer, auth::channel direct, const header *first, std::size_t count) const {
-        return try_channel(peer, direct, first, count).value();
-    }
-
-private:
-    detail::owned<inspire_proxies, inspire_proxies_free> raw_;
-};
-
 /** One request. What it points to is read during the call only. */
 class request {
 public:
@@ -1157,14 +1126,6 @@ public:
 
     auth::keys keys() const noexcept { return auth::keys(raw_.get()); }
     auth::license license() const noexcept { return auth::license(raw_.get()); }
-
-    /** The headers that may carry a credential: what a host that forwards requests strips from every one of them. */
-    std::vector<std::string_view> credential_headers() const {
-        std::vector<std::string_view> names;
-        for (inspire_str name; (name = inspire_auth_credential_header(raw_.get(), names.size())).data != nullptr;)
-            names.push_back(detail::view(name));
-        return names;
-    }
 
     /** Compiles `any(A/B, C)`, `all(A, B)`, or one level. */
     result<requirement> try_parse_requirement(std::string_view text) const noexcept {

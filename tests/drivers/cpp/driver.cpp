@@ -136,7 +136,7 @@ answer channel_of_request(handles &, arguments &from) {
     std::vector<std::vector<std::string>> pairs = pairs_of(from);
     std::vector<ia::header> headers = views_of(pairs);
     from.end();
-    switch (ia::trusted_proxies::parse(list).channel(peer, direct, headers.data(), headers.size())) {
+    switch (ia::proxies::parse(list).channel(peer, direct, headers.data(), headers.size())) {
     case ia::channel::secure:
         return {ia::errc::ok, {{"channel", "secure"}}};
     case ia::channel::local:
