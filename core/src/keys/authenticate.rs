@@ -99,8 +99,8 @@ impl TermsRef<'_> {
 
 /// What memory knows of a presented secret.
 enum Known<'e> {
-    /// It is this credential's.
-    Right(&'e Credential),
+    /// It is this credential's, of this key.
+    Right(&'e Entry, &'e Credential),
     /// It is none's.
     Wrong(&'static str),
     /// It may be this one's; only the stored hash can tell.
@@ -235,10 +235,7 @@ impl Inner {
         let held = self.index.hold(presented.name);
         let entry = held.as_ref().and_then(|shard| shard.get(presented.name));
         match self.recall(entry, &presented, digest, wrong, now) {
-            Known::Right(credential) => match entry {
-                Some(entry) => Progress::Decided(self.judge(entry, credential, terms, now)),
-                None => self.refused(&presented, "its key is gone", now),
-            },
+            Known::Right(entry, credential) => Progress::Decided(self.judge(entry, credential, terms, now)),
             Known::Wrong(reason) => self.refused(&presented, reason, now),
             Known::Cold(credential) => {
                 let pending = Pending {
@@ -265,25 +262,25 @@ impl Inner {
         wrong: &[Id],
         now: i64,
     ) -> Known<'e> {
-        let credentials = entry.map_or(&[][..], |entry| &entry.credentials);
-        let alive = || credentials.iter().filter(|credential| now < credential.not_after);
-        if let Some(right) = alive().find(|credential| credential.memo.get().is_some_and(|memo| memo.ct_eq(digest))) {
-            return Known::Right(right);
+        let alive = |entry: &'e Entry| entry.credentials.iter().filter(move |credential| now < credential.not_after);
+        if let Some(entry) = entry {
+            let known = |credential: &&Credential| credential.memo.get().is_some_and(|memo| memo.ct_eq(digest));
+            if let Some(right) = alive(entry).find(known) {
+                return Known::Right(entry, right);
+            }
         }
         // From here on a refusal costs the same whatever is known of the name: checksum and tag are always computed.
         let plausible = std::hint::black_box(generate::is_plausible(presented.key));
         let tag = std::hint::black_box(self.tagger.tag(presented.key));
-        if entry.is_none() {
-            return Known::Wrong("there is no key of this name");
-        }
+        let Some(entry) = entry else { return Known::Wrong("there is no key of this name") };
         if !plausible {
             return Known::Wrong("the key's checksum is wrong");
         }
-        for credential in alive() {
+        for credential in alive(entry) {
             match credential.memo.get() {
                 // Another thread's first success fills a memo at any moment, so also since the look above. A right
                 // secret is right whichever thread proved it: to call it wrong here would refuse a good key.
-                Some(memo) if memo.ct_eq(digest) => return Known::Right(credential),
+                Some(memo) if memo.ct_eq(digest) => return Known::Right(entry, credential),
                 Some(_) => {}
                 // An unknown tag key means no tag, not a refusal.
                 None if !wrong.contains(&credential.id)

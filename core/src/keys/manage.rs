@@ -116,10 +116,12 @@ impl Keys<'_> {
         self.inner.store.read(&mut |reader| {
             let mut after = filter.after.clone();
             while rows.len() < wanted {
-                let page = reader.keys_after(after.as_deref(), PAGE)?;
+                let room = wanted.saturating_sub(rows.len());
+                // A filter may pass over most of a page; without one, no row is read that is not shown.
+                let most = if filter.level.is_some() { PAGE } else { room.min(PAGE) };
+                let page = reader.keys_after(after.as_deref(), most)?;
                 let Some(last) = page.last() else { break };
                 after = Some(last.key.name.clone());
-                let room = wanted.saturating_sub(rows.len());
                 rows.extend(page.into_iter().filter(|row| self.matches(row, filter)).take(room));
             }
             Ok(())
@@ -219,6 +221,10 @@ impl Keys<'_> {
             actor = authority.label();
             let original = find(tx, name, revision)?;
             authority.require_all(&original.key.levels)?;
+            // A copy would be sealed, and with it what somebody without the pepper wrote into the original.
+            if !self.inner.compiler.sealer.is_sealed(&original.key, &original.credentials) {
+                return Err(Error::with(Code::PermissionDenied, "the original is not sealed by a configured pepper"));
+            }
             let settings = NewKey {
                 name: new_name.to_owned(),
                 description: original.key.description,

@@ -63,6 +63,8 @@ fn a_change_does_not_launder_a_broken_seal() {
     let mut planted = stored(&auth, "k");
     planted.key.levels.push("Admin".to_owned());
     store.write(&mut |tx| tx.update_key(&planted.key)).unwrap();
+    let copied = auth.keys().duplicate("k", "copy", None, &Caller::system());
+    assert_eq!(copied.unwrap_err().code(), Code::PermissionDenied, "a copy would have been sealed");
     auth.keys().rename("k", "k2", None, &Caller::system()).unwrap();
     assert_eq!(code(ask(&auth, &format!("k2:{}", *created.key))), Code::InvalidCredential);
     // Only the host, on purpose, can vouch for what is there.
