@@ -271,6 +271,11 @@ impl Inner {
         Ok(())
     }
 
+    /// Whether what is in memory shows every commit, by any process, that returned before.
+    pub(crate) fn is_fresh(&self) -> Result<bool> {
+        Ok(self.index.generation() >= self.store.generation()?)
+    }
+
     /// The freshness step: afterwards, what is in memory shows every commit, by any process, that returned before.
     pub(crate) fn refresh(&self) -> Result<()> {
         let current = self.store.generation()?;

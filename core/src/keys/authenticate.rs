@@ -86,7 +86,16 @@ impl Terms {
     }
 }
 
-impl TermsRef<'_> {
+impl<'a> TermsRef<'a> {
+    const fn of(request: &Request<'a>) -> Self {
+        Self {
+            channel: request.channel,
+            requirement: request.requirement,
+            entitlement: request.entitlement,
+            now: request.now,
+        }
+    }
+
     fn to_owned(self) -> Terms {
         Terms {
             channel: self.channel,
@@ -127,6 +136,16 @@ impl InspireAuth {
         }
     }
 
+    /// Decides one request from memory alone: at once, or not at all.
+    ///
+    /// `None` when something slow comes first: the store has changed and is to be read, or the secret has not been seen
+    /// before. Then [`InspireAuth::authenticate`] decides, where waiting is allowed. This is for hosts that hold a lock
+    /// which a slow call must let go, such as an interpreter's.
+    #[must_use]
+    pub fn authenticate_warm(&self, request: &Request<'_>) -> Option<Result<Principal>> {
+        self.inner.decide_from_memory(request)
+    }
+
     /// Decides one request without ever blocking on a hash: a warm or refused one is answered at once, a cold one
     /// gives a ticket.
     #[must_use]
@@ -141,14 +160,37 @@ impl InspireAuth {
 }
 
 impl Inner {
+    fn decide_from_memory(&self, request: &Request<'_>) -> Option<Result<Principal>> {
+        let terms = TermsRef::of(request);
+        let presented = credential::read(&request.presented, &self.config.extra_headers);
+        if let Err(error) = &presented
+            && error.code() != Code::NoCredential
+        {
+            return Some(Err(error.clone()));
+        }
+        match self.is_fresh() {
+            Ok(true) => {}
+            Ok(false) => return None,
+            Err(error) => return Some(Err(error)),
+        }
+        let presented = match presented {
+            Ok(presented) => presented,
+            Err(refusal) => return Some(self.anonymous(terms, refusal)),
+        };
+        let digest = self.compiler.mac.digest(presented.key);
+        let now = clock::resolve(terms.now);
+        let held = self.index.hold(presented.name);
+        let entry = held.as_ref().and_then(|shard| shard.get(presented.name));
+        match self.recall(entry, &presented, digest, &[], now) {
+            Known::Right(entry, credential) => Some(self.judge(entry, credential, terms, now)),
+            Known::Wrong(reason) => Some(Err(self.refusal(&presented, reason, now))),
+            Known::Cold(_) => None,
+        }
+    }
+
     /// Decides as far as memory goes.
     fn begin(&self, request: &Request<'_>) -> Progress {
-        let terms = TermsRef {
-            channel: request.channel,
-            requirement: request.requirement,
-            entitlement: request.entitlement,
-            now: request.now,
-        };
+        let terms = TermsRef::of(request);
         let presented = match credential::read(&request.presented, &self.config.extra_headers) {
             Ok(presented) => presented,
             Err(error) if error.code() == Code::NoCredential => return Progress::Decided(self.anonymous(terms, error)),
@@ -397,10 +439,14 @@ impl Inner {
         Ok(Principal::anonymous(terms.channel).with_warning(warning))
     }
 
-    /// One public answer for every reason; the reason is the audit's.
     fn refused(&self, presented: &Presented<'_>, reason: &'static str, now: i64) -> Progress {
+        Progress::Decided(Err(self.refusal(presented, reason, now)))
+    }
+
+    /// One public answer for every reason; the reason is the audit's.
+    fn refusal(&self, presented: &Presented<'_>, reason: &'static str, now: i64) -> Error {
         self.audit_of("key.refused", "", presented.name, reason, Some(now));
-        Progress::Decided(Err(Error::new(Code::InvalidCredential)))
+        Error::new(Code::InvalidCredential)
     }
 
     /// Replaces a hash that is weaker than new ones, on the pool. Best effort: next time is soon enough.

@@ -60,6 +60,31 @@ fn no_wait_answers_pending_and_then_the_decision() {
     assert!(matches!(begin(&auth, "nobody:x"), Attempt::Done(Err(_))), "unknown");
 }
 
+/// From memory alone: never a hash, never a read of the store, and the very decisions that the slow path takes.
+#[test]
+fn what_memory_does_not_know_it_does_not_decide() {
+    let auth = open();
+    let created = create(&auth, "k", &[]);
+    let requirement = requirement("Authenticated");
+    let from_memory = |credential: &str| {
+        let header = format!("Bearer {credential}");
+        let mut request = Request::new(Presented::Authorization(header.as_bytes()), &requirement);
+        request.channel = Channel::Secure;
+        auth.authenticate_warm(&request).map(code)
+    };
+    let right = created.credential();
+    assert_eq!(from_memory(&right), None, "not seen before, and changed since the last check");
+    assert_eq!(code(ask(&auth, &right)), Code::Ok);
+    assert_eq!(from_memory(&right), Some(Code::Ok));
+    assert_eq!(from_memory(&wrong(&created)), Some(Code::InvalidCredential));
+    assert_eq!(from_memory("nobody:x"), Some(Code::InvalidCredential));
+    assert_eq!(from_memory("k"), Some(Code::MalformedCredential));
+    auth.keys().delete("k", None, &Caller::system()).unwrap();
+    assert_eq!(from_memory(&right), None, "the store changed, so that memory is not to be believed");
+    assert_eq!(code(ask(&auth, &right)), Code::InvalidCredential);
+    assert_eq!(from_memory(&right), Some(Code::InvalidCredential));
+}
+
 #[test]
 fn a_callback_comes_when_the_decision_can_be_fetched() {
     let auth = open();
