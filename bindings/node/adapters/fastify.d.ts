@@ -26,6 +26,8 @@ declare module 'fastify' {
   }
 }
 
+type Plugin = FastifyPluginAsync<inspireAuth.InspireAuthOptions>;
+
 declare namespace inspireAuth {
   /** The options of the plugin. */
   interface InspireAuthOptions {
@@ -38,6 +40,7 @@ declare namespace inspireAuth {
   /** What `requireKey` gives: for `onRequest`, or any later hook in front of the handler. */
   type RequireKeyHook = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 
+  const inspireAuth: Plugin;
   export type { ChannelOption, InspireAuthOptions, KeyOptions, RequireKeyHook };
   export { inspireAuth, inspireAuth as default };
 }
@@ -53,6 +56,6 @@ declare namespace inspireAuth {
  * await app.register(inspireAuth, { auth, channel: 'secure' });
  * app.addHook('onRequest', app.requireKey({ require: 'Authenticated/Gateway/Read' }));
  */
-declare const inspireAuth: FastifyPluginAsync<inspireAuth.InspireAuthOptions>;
+declare function inspireAuth(...parameters: Parameters<Plugin>): ReturnType<Plugin>;
 
 export = inspireAuth;

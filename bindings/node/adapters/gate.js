@@ -70,11 +70,19 @@ function channelReader(channel) {
  */
 function refusal(auth, error) {
   if (!(error instanceof InspireAuthError)) throw error;
-  const { status, challenge, retryAfter } = auth.http(error);
+  const { status, challenge, retryAfter } = answerTo(auth, error);
   const headers = { 'content-type': 'application/json' };
   if (challenge !== null) headers['www-authenticate'] = challenge;
   if (retryAfter !== null) headers['retry-after'] = String(retryAfter);
   return { status, headers, body: JSON.stringify({ error: error.code, message: MESSAGES.get(error.code) }) };
+}
+
+function answerTo(auth, error) {
+  try {
+    return auth.http(error);
+  } catch {
+    return { status: 500, challenge: null, retryAfter: null }; // the handle is closed
+  }
 }
 
 module.exports = { checkHandle, checkNames, gate, refusal };

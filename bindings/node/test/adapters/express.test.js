@@ -46,11 +46,11 @@ manners('connect', async (t, auth, routes, { channel }) => {
       res.writeHead(status, { 'Content-Type': 'application/json' });
       res.end(JSON.stringify(value));
     };
-    handlers.get(req.url)(req, res, async (error) => {
+    handlers.get(req.url)(req, res, (error) => {
       if (error || req.url === '/boom') return json(500, { host: error?.message ?? 'the handler errs' });
       let length = 0;
-      for await (const piece of req) length += piece.length;
-      json(200, answer(req, length));
+      req.on('data', (piece) => (length += piece.length));
+      req.on('end', () => json(200, answer(req, length)));
     });
   });
 });

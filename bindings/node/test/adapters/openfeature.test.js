@@ -1,7 +1,7 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const { after, beforeEach, describe, test } = require('node:test');
+const { after, describe, test } = require('node:test');
 
 const { ErrorCode, OpenFeature, ProviderEvents, ProviderStatus, createEvaluationEvent } = require('@openfeature/server-sdk');
 const { open } = require('inspire-auth');
@@ -13,13 +13,16 @@ const { MACHINE, license, site, vendor } = require('./support/site.js');
 const DAY = 86_400;
 const now = Math.floor(Date.now() / 1000);
 
+let domains = 0;
+
 /** A client of the real SDK on the license of `auth`, and the events that it has told of. */
 async function connect(auth) {
   const provider = new LicenseProvider(auth);
-  const client = OpenFeature.getClient();
+  const domain = `test ${++domains}`;
+  const client = OpenFeature.getClient(domain);
   const events = [];
   for (const event of Object.values(ProviderEvents)) client.addHandler(event, (details) => events.push({ event, ...details }));
-  await OpenFeature.setProviderAndWait(provider).catch(() => {});
+  await OpenFeature.setProviderAndWait(domain, provider).catch(() => {});
   const settled = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
   await settled();
   return { provider, client, events, settled };
@@ -42,7 +45,6 @@ function pretend(status) {
 }
 
 describe('openfeature', () => {
-  beforeEach(() => OpenFeature.clearProviders());
   after(() => OpenFeature.close());
 
   test('before it is there, nothing is known', async (t) => {
@@ -157,7 +159,9 @@ describe('openfeature', () => {
     const { client } = await connect(auth);
     const told = new Promise((resolve) => client.addHandler(ProviderEvents.ConfigurationChanged, resolve));
     license(auth, ['MFA']);
+    const alive = setInterval(() => {}, 1000); // the provider's own timer keeps no process alive
     assert.ok((await told).flagsChanged.includes('MFA'));
+    clearInterval(alive);
   });
 
   test('an online license whose lease is not renewed is stale, until it is', async () => {

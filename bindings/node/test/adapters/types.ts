@@ -36,19 +36,21 @@ entitled(auth);
 
 // Fastify
 const service = Fastify();
-const options: InspireAuthOptions = { auth, channel: (request) => (request.protocol === 'https' ? 'secure' : 'plain') };
-await service.register(inspireAuth, options);
-await service.register(named, { auth, channel: new TrustedProxies('::1') });
-service.addHook('onRequest', service.requireKey());
-service.get('/', { onRequest: service.requireKey({ require: 'A', entitlement: 'MFA' }) }, async (request) => {
-  const caller: Principal | null = request.principal;
-  return { caller: caller?.name };
-});
-service.post('/', { preHandler: [service.requireKey({ require: requirement })] }, async () => ({}));
-// @ts-expect-error no handle
-await service.register(inspireAuth, { channel: 'secure' });
-// @ts-expect-error the channel is the plugin's
-service.requireKey({ channel: 'secure' });
+export async function start() {
+  const options: InspireAuthOptions = { auth, channel: (request) => (request.protocol === 'https' ? 'secure' : 'plain') };
+  await service.register(inspireAuth, options);
+  await service.register(named, { auth, channel: new TrustedProxies('::1') });
+  service.addHook('onRequest', service.requireKey());
+  service.get('/', { onRequest: service.requireKey({ require: 'A', entitlement: 'MFA' }) }, async (request) => {
+    const caller: Principal | null = request.principal;
+    return { caller: caller?.name };
+  });
+  service.post('/', { preHandler: [service.requireKey({ require: requirement })] }, async () => ({}));
+  // @ts-expect-error no handle
+  await service.register(inspireAuth, { channel: 'secure' });
+  // @ts-expect-error the channel is the plugin's
+  service.requireKey({ channel: 'secure' });
+}
 
 // Hono
 const hono = new Hono<{ Variables: PrincipalVariables }>();
@@ -62,9 +64,9 @@ new Hono().get('/', honoKey(auth), (c) => c.json({ caller: c.get('principal').na
 honoKey(auth, { level: 'A' });
 
 // OpenFeature
-await OpenFeature.setProviderAndWait(new LicenseProvider(auth));
-const displays: number = await OpenFeature.getClient().getNumberValue('limits.max_displays', 0);
-// @ts-expect-error no handle
-new LicenseProvider();
-
-export { displays };
+export async function displays(): Promise<number> {
+  await OpenFeature.setProviderAndWait(new LicenseProvider(auth));
+  // @ts-expect-error no handle
+  new LicenseProvider();
+  return OpenFeature.getClient().getNumberValue('limits.max_displays', 0);
+}

@@ -22,15 +22,18 @@ async function ask(port, request, lines = [], body = '') {
   return parse(await exchange(port, head.join('\r\n') + body));
 }
 
-/** Sends bytes and returns what comes until the server closes the connection. */
-function exchange(port, bytes) {
+/** Sends bytes and returns what comes until the server closes the connection, or all of `until` has come. */
+function exchange(port, bytes, until) {
   return new Promise((resolve, reject) => {
-    const pieces = [];
+    let text = '';
     const socket = net.connect(port, '127.0.0.1', () => socket.write(bytes, 'latin1'));
-    socket.on('data', (piece) => pieces.push(piece));
+    socket.setEncoding('latin1');
+    socket.on('data', (piece) => {
+      text += piece;
+      if (until?.test(text)) socket.destroy();
+    });
     socket.on('error', reject);
     socket.on('close', () => {
-      const text = Buffer.concat(pieces).toString('latin1');
       transcript.push(text);
       resolve(text);
     });
