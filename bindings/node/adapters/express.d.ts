@@ -37,7 +37,10 @@ export type Middleware = (
  * app.use('/data', apiKey(auth, { require: 'Authenticated/Gateway/Read', channel: 'secure' }));
  * app.get('/data/resources', (req, res) => res.json({ caller: req.principal.name }));
  */
-export function apiKey(auth: InspireAuth, options?: GuardOptions): Middleware;
+export function apiKey<Request extends IncomingMessage = IncomingMessage>(
+  auth: InspireAuth,
+  options?: GuardOptions<Request>,
+): Middleware;
 
 /**
  * Lets requests pass while the license holds an entitlement; the handle's `enforcement` applies. It asks for no key:

@@ -5,6 +5,10 @@
 const { ERRORS, InspireAuth, InspireAuthError } = require('../index.js');
 
 const CHANNELS = ['plain', 'secure', 'local'];
+/** So many header lines of a request does Node keep, unless `server.maxHeadersCount` is set; further ones it drops. */
+const MAX_LINES = 1000;
+/** What is asked about a request of which lines were dropped, since a second credential may be among them. */
+const REPEATED = ['Authorization', '', 'Authorization', ''];
 const MESSAGES = new Map(ERRORS.map((entry) => [entry.code, entry.message]));
 
 /**
@@ -44,7 +48,17 @@ function gate(auth, options = {}) {
   const require = auth.requirement(options.require ?? 'Authenticated');
   const channelOf = channelReader(options.channel ?? 'plain');
   return async (headers, subject, incoming) =>
-    auth.authenticate(headers, { channel: channelOf(subject, incoming), require, entitlement });
+    auth.authenticate(isWhole(incoming) ? headers : REPEATED, {
+      channel: channelOf(subject, incoming),
+      require,
+      entitlement,
+    });
+}
+
+function isWhole(incoming) {
+  if (incoming === undefined) return true;
+  const limit = incoming.socket?.server?.maxHeadersCount ?? MAX_LINES;
+  return limit <= 0 || incoming.rawHeaders.length < 2 * limit;
 }
 
 function channelReader(channel) {

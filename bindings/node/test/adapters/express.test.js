@@ -6,7 +6,7 @@ const { once } = require('node:events');
 const { describe, test } = require('node:test');
 
 const express = require('express');
-
+const { TrustedProxies } = require('inspire-auth');
 const { apiKey, entitled } = require('inspire-auth/express');
 
 const { ask, bearer, exchange, token } = require('./support/http.js');
@@ -133,6 +133,25 @@ describe('express alone', () => {
     });
     const port = await listen(t, app.use(apiKey(auth), (req, res) => res.json('in')));
     for (let count = 0; count < 2; count++) assert.equal((await ask(port, 'GET /')).status, 504);
+  });
+
+  test('a list of proxies takes the channel of a connection that is nobody\'s as it is', async (t) => {
+    const { auth, secure } = site(t);
+    const guard = apiKey(auth, { channel: new TrustedProxies('10.0.0.0/8') });
+    const through = async (socket, ...more) => {
+      const res = { setHeader() {}, end() {} };
+      const req = { rawHeaders: ['Authorization', `Bearer ${secure}`, ...more], socket };
+      await guard(req, res, () => (res.statusCode = 200));
+      return res.statusCode;
+    };
+    const https = ['X-Forwarded-Proto', 'https'];
+    assert.equal(await through({ remoteAddress: '192.0.2.1', encrypted: true }), 200);
+    assert.equal(await through({ remoteAddress: '192.0.2.1' }, ...https), 403);
+    assert.equal(await through({ remoteAddress: '10.1.2.3' }, ...https), 200);
+    assert.equal(await through({ remoteAddress: '::ffff:10.1.2.3' }, ...https), 200);
+    assert.equal(await through({ remoteAddress: '10.1.2.3', encrypted: true }), 403, 'the proxy knows better');
+    assert.equal(await through({}, ...https), 403, 'a Unix socket, or a connection that is gone');
+    assert.equal(await through({ remoteAddress: 'fe80::1%eth0' }, ...https), 403);
   });
 
   test('entitled asks the license alone, by the enforcement of the handle', async (t) => {

@@ -1,9 +1,12 @@
 'use strict';
 
 const assert = require('node:assert/strict');
+const { once } = require('node:events');
+const http2 = require('node:http2');
 const { describe, test } = require('node:test');
 
 const Fastify = require('fastify');
+const { TrustedProxies } = require('inspire-auth');
 
 const inspireAuth = require('inspire-auth/fastify');
 
@@ -131,6 +134,20 @@ describe('fastify alone', () => {
     const port = await listen(app);
     assert.equal((await ask(port, 'POST /', ['Content-Type: text/plain'], 'text')).status, 401);
     assert.equal((await ask(port, 'POST /', ['Content-Type: text/plain', bearer(reader)], 'text')).json.length, 4);
+  });
+
+  test('over HTTP/2', async (t) => {
+    const { auth, reader } = site(t);
+    const { app } = application(t, { http2: true });
+    await app.register(inspireAuth, { auth, channel: new TrustedProxies('10.0.0.0/8') });
+    app.get('/', { onRequest: app.requireKey() }, async (request) => answer(request));
+    const client = http2.connect(`http://127.0.0.1:${await listen(app)}`);
+    t.after(() => client.close());
+    const status = async (headers) => (await once(client.request({ ':path': '/', ...headers }), 'response'))[0][':status'];
+    assert.equal(await status({ authorization: `Bearer ${reader}` }), 200);
+    assert.equal(await status({}), 401);
+    assert.equal(await status({ authorization: `Bearer ${reader}`, 'x-ignition-api-token': reader }), 400);
+    assert.equal(await status({ 'x-ignition-api-token': [reader, reader] }), 400);
   });
 
   test('a response schema can not change a refusal', async (t) => {

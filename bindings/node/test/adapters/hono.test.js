@@ -50,6 +50,15 @@ describe('hono alone', () => {
     assert.equal(await status(['Authorization', `Bearer ${secure}`]), 403);
   });
 
+  test('what another runtime has in its environment is not taken for a request of Node', async (t) => {
+    const { auth, reader } = site(t);
+    const app = new Hono().use(apiKey(auth, { require: READ })).get('/', (c) => answer(c));
+    for (const incoming of [{}, { rawHeaders: 7 }, 'text', null]) {
+      assert.equal((await app.request('/', {}, { incoming })).status, 401);
+      assert.equal((await app.request('/', { headers: { Authorization: `Bearer ${reader}` } }, { incoming })).status, 200);
+    }
+  });
+
   test('without a peer, a list of proxies believes nobody', async (t) => {
     const { TrustedProxies } = require('inspire-auth');
     const { auth, secure } = site(t);

@@ -51,7 +51,7 @@ test('a server in a thread has a handle of its own, and ends in the middle of it
     const [{ port }] = await once(worker, 'message');
     const answers = await Promise.all([0, 1, 2, 3].map(() => ask(port, 'GET /', [bearer(reader)])));
     for (const { status, json } of answers) assert.deepEqual([status, json.caller], [200, 'reader']);
-    const { key } = auth.keys.rotateSync('reader', { overlapSeconds: 3600 }, { actor: SYSTEM });
+    const { key } = auth.keys.rotateSync('reader', { overlapSeconds: 3600, actor: SYSTEM });
     const cold = [0, 1, 2, 3].map(() => ask(port, 'GET /', [bearer(`reader:${key}`)]).catch(() => 'gone'));
     await worker.terminate();
     await Promise.all(cold);

@@ -23,6 +23,7 @@ app.get('/', apiKey(auth, { require: { all: ['A', 'B'] }, channel: new TrustedPr
   res.json({ caller: caller?.name ?? 'anonymous' });
 });
 apiKey(auth, { require: 'any(A, B)', channel: (req) => (req.socket.localPort === 443 ? 'secure' : 'plain') });
+apiKey(auth, { channel: (req: express.Request) => (req.secure ? 'secure' : 'plain') });
 // @ts-expect-error an unknown option
 apiKey(auth, { requires: 'A' });
 // @ts-expect-error an unknown channel

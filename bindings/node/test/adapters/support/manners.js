@@ -99,6 +99,16 @@ function manners(framework, serve) {
       }
     });
 
+    test('a credential behind more lines than Node keeps is not overlooked', async (t) => {
+      const { port, reader, writer } = await start(t);
+      const lines = (count) => Array.from({ length: count }, (_, index) => `h${index}:`);
+      await granted(port, 'reader', 'GET /read', [bearer(reader), ...lines(900)]);
+      for (const request of ['GET /read', 'GET /public']) {
+        const challenge = `${PLAIN}, error="invalid_request"`;
+        await refused(port, 400, 'MALFORMED_CREDENTIAL', challenge, request, [bearer(reader), ...lines(1100), bearer(writer)]);
+      }
+    });
+
     test('an alias of a header is no credential', async (t) => {
       const { port, reader, writer } = await start(t);
       // A proxy that strips the header lets its underscore spelling by.
