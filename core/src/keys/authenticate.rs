@@ -17,7 +17,7 @@ use super::{
     credential::{self, Credential as Presented},
     generate,
     hash::Verdict,
-    index::{Credential, Entry},
+    index::{Credential, Entry, Held},
     levels::{LevelSet, Requirement},
     mac::Digest,
     pool::{Cost, Flight},
@@ -46,7 +46,7 @@ pub(crate) enum Progress {
 
 /// A request whose secret is being hashed: everything that the rest of the decision needs.
 pub(crate) struct Pending {
-    name: String,
+    name: Vec<u8>,
     key: Zeroizing<Vec<u8>>,
     digest: Digest,
     terms: Terms,
@@ -124,6 +124,14 @@ impl InspireAuth {
     /// Every refusal is an error, with the code of the table in the manual: `NO_CREDENTIAL`, `MALFORMED_CREDENTIAL`,
     /// `INVALID_CREDENTIAL`, `SECURE_CHANNEL_REQUIRED`, `INSUFFICIENT_LEVEL`, a license reason, `BUSY`, `STORE_*`.
     pub fn authenticate(&self, request: &Request<'_>) -> Result<Principal> {
+        match self.inner.decide_from_memory(request) {
+            Some(decided) => decided,
+            None => self.authenticate_cold(request),
+        }
+    }
+
+    #[cold]
+    fn authenticate_cold(&self, request: &Request<'_>) -> Result<Principal> {
         let mut progress = self.inner.begin(request);
         loop {
             match progress {
@@ -150,6 +158,14 @@ impl InspireAuth {
     /// gives a ticket.
     #[must_use]
     pub fn authenticate_no_wait(&self, request: &Request<'_>) -> Attempt {
+        match self.inner.decide_from_memory(request) {
+            Some(decided) => Attempt::Done(decided),
+            None => self.begin_cold(request),
+        }
+    }
+
+    #[cold]
+    fn begin_cold(&self, request: &Request<'_>) -> Attempt {
         match self.inner.begin(request) {
             Progress::Decided(result) => Attempt::Done(result),
             Progress::Hashing(pending, flight) => {
@@ -162,25 +178,20 @@ impl InspireAuth {
 impl Inner {
     fn decide_from_memory(&self, request: &Request<'_>) -> Option<Result<Principal>> {
         let terms = TermsRef::of(request);
-        let presented = credential::read(&request.presented, &self.config.extra_headers);
-        if let Err(error) = &presented
-            && error.code() != Code::NoCredential
-        {
-            return Some(Err(error.clone()));
-        }
+        let presented = match credential::read(&request.presented, &self.config.extra_headers) {
+            Ok(presented) => presented,
+            Err(refusal) => return self.decide_without_credential(terms, refusal),
+        };
         match self.is_fresh() {
             Ok(true) => {}
             Ok(false) => return None,
             Err(error) => return Some(Err(error)),
         }
-        let presented = match presented {
-            Ok(presented) => presented,
-            Err(refusal) => return Some(self.anonymous(terms, refusal)),
-        };
+        // Digested before the look-up, so that an unknown name costs what a known one does.
         let digest = self.compiler.mac.digest(presented.key);
         let now = clock::resolve(terms.now);
         let held = self.index.hold(presented.name);
-        let entry = held.as_ref().and_then(|shard| shard.get(presented.name));
+        let entry = held.as_ref().and_then(Held::get);
         match self.recall(entry, &presented, digest, &[], now) {
             Known::Right(entry, credential) => Some(self.judge(entry, credential, terms, now)),
             Known::Wrong(reason) => Some(Err(self.refusal(&presented, reason, now))),
@@ -188,18 +199,30 @@ impl Inner {
         }
     }
 
-    /// Decides as far as memory goes.
+    fn decide_without_credential(&self, terms: TermsRef<'_>, refusal: Code) -> Option<Result<Principal>> {
+        if let Err(error) = may_be_anonymous(terms, refusal) {
+            return Some(Err(error));
+        }
+        match self.is_fresh() {
+            Ok(true) => Some(self.anonymous(terms)),
+            Ok(false) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// Decides as far as memory goes, after reading what has changed.
     fn begin(&self, request: &Request<'_>) -> Progress {
         let terms = TermsRef::of(request);
         let presented = match credential::read(&request.presented, &self.config.extra_headers) {
             Ok(presented) => presented,
-            Err(error) if error.code() == Code::NoCredential => return Progress::Decided(self.anonymous(terms, error)),
-            Err(error) => return Progress::Decided(Err(error)),
+            Err(refusal) => {
+                let allowed = may_be_anonymous(terms, refusal).and_then(|()| self.refresh());
+                return Progress::Decided(allowed.and_then(|()| self.anonymous(terms)));
+            }
         };
         if let Err(error) = self.refresh() {
             return Progress::Decided(Err(error));
         }
-        // Digested before the look-up, so that an unknown name costs what a known one does.
         let digest = self.compiler.mac.digest(presented.key);
         self.look_up(presented, digest, terms, &[], 0)
     }
@@ -212,7 +235,7 @@ impl Inner {
         }
         let presented = Presented { name: &pending.name, key: &pending.key };
         let held = self.index.hold(&pending.name);
-        let entry = held.as_ref().and_then(|shard| shard.get(&pending.name));
+        let entry = held.as_ref().and_then(Held::get);
         let found = entry.and_then(|entry| {
             let credential = entry.credentials.iter().find(|credential| credential.id == pending.credential)?;
             Some((entry, credential))
@@ -275,13 +298,13 @@ impl Inner {
     ) -> Progress {
         let now = clock::resolve(terms.now);
         let held = self.index.hold(presented.name);
-        let entry = held.as_ref().and_then(|shard| shard.get(presented.name));
+        let entry = held.as_ref().and_then(Held::get);
         match self.recall(entry, &presented, digest, wrong, now) {
             Known::Right(entry, credential) => Progress::Decided(self.judge(entry, credential, terms, now)),
             Known::Wrong(reason) => self.refused(&presented, reason, now),
             Known::Cold(credential) => {
                 let pending = Pending {
-                    name: presented.name.to_owned(),
+                    name: presented.name.to_vec(),
                     key: Zeroizing::new(presented.key.to_vec()),
                     digest,
                     terms: terms.to_owned(),
@@ -429,12 +452,8 @@ impl Inner {
         }
     }
 
-    /// A request without a credential: refused, unless everyone may.
-    fn anonymous(&self, terms: TermsRef<'_>, refusal: Error) -> Result<Principal> {
-        if !terms.requirement.is_satisfied_by(&LevelSet::anonymous()) {
-            return Err(refusal);
-        }
-        self.refresh()?;
+    /// A request without a credential, where everyone may.
+    fn anonymous(&self, terms: TermsRef<'_>) -> Result<Principal> {
         let warning = self.entitlement(terms.entitlement, "", clock::resolve(terms.now))?;
         Ok(Principal::anonymous(terms.channel).with_warning(warning))
     }
@@ -445,7 +464,7 @@ impl Inner {
 
     /// One public answer for every reason; the reason is the audit's.
     fn refusal(&self, presented: &Presented<'_>, reason: &'static str, now: i64) -> Error {
-        self.audit_of("key.refused", "", presented.name, reason, Some(now));
+        self.audit_of("key.refused", "", presented.name(), reason, Some(now));
         Error::new(Code::InvalidCredential)
     }
 
@@ -506,6 +525,15 @@ impl Inner {
         self.refresh()?;
         let entry = self.index.by_id(principal.id()).ok_or(Error::new(Code::InvalidCredential))?;
         Ok(requirement.missing_from(&entry.levels))
+    }
+}
+
+/// Whether a request without exactly one credential may go on: only without any, where the requirement is `Public`.
+fn may_be_anonymous(terms: TermsRef<'_>, refusal: Code) -> Result<()> {
+    if refusal == Code::NoCredential && terms.requirement.is_satisfied_by(&LevelSet::anonymous()) {
+        Ok(())
+    } else {
+        Err(Error::new(refusal))
     }
 }
 

@@ -3,10 +3,7 @@
 //! Everything that is not exactly one well-formed credential is refused here, before any look-up: repeated headers, two
 //! kinds of header, joined values, other alphabets. Nothing past this door sees raw header bytes.
 
-use crate::{
-    error::{Code, Error, Result},
-    keys::request::Presented,
-};
+use crate::{error::Code, keys::request::Presented};
 
 /// The older header, which carries `<name>:<key>` without a scheme.
 pub const LEGACY_HEADER: &str = "X-Ignition-API-Token";
@@ -21,20 +18,63 @@ const MAX_KEY: usize = 200;
 /// A credential as it was presented: both halves are in their alphabets and within their lengths.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Credential<'a> {
-    pub(crate) name: &'a str,
+    pub(crate) name: &'a [u8],
     pub(crate) key: &'a [u8],
+}
+
+impl Credential<'_> {
+    /// The name as text, for people.
+    pub(crate) fn name(&self) -> &str {
+        // Names are ASCII: see [`is_name`].
+        std::str::from_utf8(self.name).unwrap_or_default()
+    }
 }
 
 /// Whether `name` can be a key's name: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`.
 pub(crate) fn is_name(name: &[u8]) -> bool {
     name.len() <= MAX_NAME
         && name.first().is_some_and(u8::is_ascii_alphanumeric)
-        && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+        && all(name, |b| b.is_ascii_alphanumeric() | (b == b'.') | (b == b'_') | (b == b'-'))
 }
 
 /// Whether `key` is in the alphabet and length of keys: `[A-Za-z0-9_-]{1,200}`.
 pub(crate) fn is_key(key: &[u8]) -> bool {
-    (1..=MAX_KEY).contains(&key.len()) && key.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+    (1..=MAX_KEY).contains(&key.len()) && all(key, |b| b.is_ascii_alphanumeric() | (b == b'_') | (b == b'-'))
+}
+
+/// Whether all bytes are `fine`, which should decide without branches: then many are looked at at once.
+#[inline]
+fn all(bytes: &[u8], fine: impl Fn(u8) -> bool) -> bool {
+    #[inline]
+    fn in_chunks<const N: usize>(bytes: &[u8], fine: impl Fn(u8) -> bool) -> Option<bool> {
+        let each = |chunk: &[u8; N]| chunk.iter().fold(true, |good, byte| good & fine(*byte));
+        // The last bytes make a chunk of their own, which may overlap with the one before.
+        let last = each(bytes.last_chunk()?);
+        let (_, before) = bytes.split_last()?;
+        Some(before.as_chunks().0.iter().fold(last, |good, chunk| good & each(chunk)))
+    }
+    in_chunks::<16>(bytes, &fine)
+        .or_else(|| in_chunks::<8>(bytes, &fine))
+        .unwrap_or_else(|| bytes.iter().all(|byte| fine(*byte)))
+}
+
+/// Where the first of these two bytes is.
+#[inline]
+fn find(bytes: &[u8], either: u8, or: u8) -> Option<usize> {
+    let is_one = |byte: &u8| *byte == either || *byte == or;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        const LOW: u64 = u64::from_le_bytes([0x01; 8]);
+        const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+        // The lowest set bit stands in the first byte that is zero (Mycroft's test); above it there may be others.
+        let zeros = |word: u64| word.wrapping_sub(LOW) & !word & HIGH;
+        let word = u64::from_le_bytes(*word);
+        let found = zeros(word ^ u64::from_le_bytes([either; 8])) | zeros(word ^ u64::from_le_bytes([or; 8]));
+        if found != 0 {
+            return Some(at.wrapping_mul(8).wrapping_add((found.trailing_zeros() / 8) as usize));
+        }
+    }
+    Some(bytes.len().wrapping_sub(rest.len()).wrapping_add(rest.iter().position(is_one)?))
 }
 
 /// Finds the one credential of a request.
@@ -43,7 +83,7 @@ pub(crate) fn is_key(key: &[u8]) -> bool {
 ///
 /// # Errors
 /// `NO_CREDENTIAL`, or `MALFORMED_CREDENTIAL` for anything but exactly one well-formed credential.
-pub(crate) fn read<'a>(presented: &Presented<'a>, extra: &[String]) -> Result<Credential<'a>> {
+pub(crate) fn read<'a>(presented: &Presented<'a>, extra: &[String]) -> Result<Credential<'a>, Code> {
     match *presented {
         Presented::Headers(headers) => from_lines(headers.iter().copied(), extra),
         Presented::Lines(lines) => from_lines((0_usize..).map_while(|at| lines.line(at)), extra),
@@ -52,7 +92,7 @@ pub(crate) fn read<'a>(presented: &Presented<'a>, extra: &[String]) -> Result<Cr
     }
 }
 
-fn from_lines<'a>(lines: impl Iterator<Item = (&'a [u8], &'a [u8])>, extra: &[String]) -> Result<Credential<'a>> {
+fn from_lines<'a>(lines: impl Iterator<Item = (&'a [u8], &'a [u8])>, extra: &[String]) -> Result<Credential<'a>, Code> {
     let mut authorization = None;
     let mut bare = None;
     for (name, value) in lines {
@@ -67,59 +107,59 @@ fn from_lines<'a>(lines: impl Iterator<Item = (&'a [u8], &'a [u8])>, extra: &[St
         };
         // A second line of either kind: a proxy and a host may read different ones.
         if slot.replace(value).is_some() {
-            return Err(malformed());
+            return Err(Code::MalformedCredential);
         }
     }
     choose(authorization, bare)
 }
 
-fn choose<'a>(authorization: Option<&'a [u8]>, bare: Option<&'a [u8]>) -> Result<Credential<'a>> {
+fn choose<'a>(authorization: Option<&'a [u8]>, bare: Option<&'a [u8]>) -> Result<Credential<'a>, Code> {
     let bearer = match authorization {
         Some(value) => bearer(trim(value))?,
         None => None,
     };
     match (bearer, bare) {
-        (Some(_), Some(_)) => Err(malformed()),
-        (Some(rest), None) => split(rest, b":~"),
+        (Some(_), Some(_)) => Err(Code::MalformedCredential),
+        (Some(rest), None) => split(rest, b':', b'~'),
         (None, Some(value)) => {
             let value = trim(value);
-            if value.len() > MAX_VALUE { Err(malformed()) } else { split(value, b":") }
+            if value.len() > MAX_VALUE { Err(Code::MalformedCredential) } else { split(value, b':', b':') }
         }
-        (None, None) => Err(Error::new(Code::NoCredential)),
+        (None, None) => Err(Code::NoCredential),
     }
 }
 
 /// What follows `Bearer` and its spaces, or `None` when the scheme is another one.
-fn bearer(value: &[u8]) -> Result<Option<&[u8]>> {
-    let (scheme, rest) = token(value);
-    if scheme.is_empty() {
-        return Err(malformed());
-    }
-    if !scheme.eq_ignore_ascii_case(b"bearer") {
-        // Another layer's credential, unless somebody joined ours to it.
-        let joined = rest.split(|b| *b == b',').skip(1).any(|part| token(trim(part)).0.eq_ignore_ascii_case(b"bearer"));
-        return if joined { Err(malformed()) } else { Ok(None) };
-    }
+fn bearer(value: &[u8]) -> Result<Option<&[u8]>, Code> {
+    let [b'B' | b'b', b'E' | b'e', b'A' | b'a', b'R' | b'r', b'E' | b'e', b'R' | b'r', b' ', rest @ ..] = value else {
+        return another_scheme(value);
+    };
     if value.len() > MAX_VALUE {
-        return Err(malformed());
+        return Err(Code::MalformedCredential);
     }
-    let spaces = rest.iter().take_while(|b| **b == b' ').count();
-    match rest.split_at_checked(spaces) {
-        Some((spaces, rest)) if !spaces.is_empty() => Ok(Some(rest)),
-        _ => Err(malformed()),
+    let mut rest = rest;
+    while let [b' ', more @ ..] = rest {
+        rest = more;
     }
+    Ok(Some(rest))
+}
+
+/// What to make of a value that does not begin with `Bearer` and a space: `None` if it is another layer's credential.
+#[cold]
+fn another_scheme(value: &[u8]) -> Result<Option<&[u8]>, Code> {
+    let (scheme, rest) = token(value);
+    let is_bearer = |scheme: &[u8]| scheme.eq_ignore_ascii_case(b"bearer");
+    // Somebody may have joined ours to it.
+    let joined = rest.split(|b| *b == b',').skip(1).any(|part| is_bearer(token(trim(part)).0));
+    if scheme.is_empty() || is_bearer(scheme) || joined { Err(Code::MalformedCredential) } else { Ok(None) }
 }
 
 /// One name, one separator, one key, and nothing else.
-fn split<'a>(value: &'a [u8], separators: &[u8]) -> Result<Credential<'a>> {
-    let at = value.iter().position(|b| separators.contains(b)).ok_or_else(malformed)?;
-    let (name, rest) = value.split_at_checked(at).ok_or_else(malformed)?;
-    let (_, key) = rest.split_first().ok_or_else(malformed)?;
-    if !is_name(name) || !is_key(key) {
-        return Err(malformed());
+fn split(value: &[u8], either: u8, or: u8) -> Result<Credential<'_>, Code> {
+    match find(value, either, or).and_then(|at| value.split_at_checked(at)) {
+        Some((name, [_, key @ ..])) if is_name(name) && is_key(key) => Ok(Credential { name, key }),
+        _ => Err(Code::MalformedCredential),
     }
-    let name = std::str::from_utf8(name).map_err(|_| malformed())?;
-    Ok(Credential { name, key })
 }
 
 /// Splits off the leading token (RFC 9110, section 5.6.2).
@@ -139,10 +179,6 @@ fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-const fn malformed() -> Error {
-    Error::new(Code::MalformedCredential)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -158,8 +194,8 @@ mod tests {
         outcome(read(&Presented::Headers(&raw), &["X-Api-Key".to_owned()]))
     }
 
-    fn outcome(result: Result<Credential<'_>>) -> Result<(String, String), Code> {
-        result.map(|c| (c.name.to_owned(), String::from_utf8(c.key.to_vec()).unwrap())).map_err(|e| e.code())
+    fn outcome(result: Result<Credential<'_>, Code>) -> Result<(String, String), Code> {
+        result.map(|c| (c.name().to_owned(), String::from_utf8(c.key.to_vec()).unwrap()))
     }
 
     fn granted() -> Result<(String, String), Code> {
