@@ -293,7 +293,7 @@ fn a_generation_that_was_seen_can_be_read(store: Arc<dyn Store>) {
     let writer = {
         let store = Arc::clone(&store);
         std::thread::spawn(move || {
-            for revision in 0..1000 {
+            for revision in 0..500 {
                 let row = KeyRow { revision, ..row.clone() };
                 let generation = write(&*store, |tx| tx.update_key(&row).unwrap());
                 assert!(store.generation().unwrap() >= generation);

@@ -176,6 +176,7 @@ impl InspireAuth {
 }
 
 impl Inner {
+    #[inline]
     fn decide_from_memory(&self, request: &Request<'_>) -> Option<Result<Principal>> {
         let terms = TermsRef::of(request);
         let presented = match credential::read(&request.presented, &self.config.extra_headers) {
@@ -199,6 +200,7 @@ impl Inner {
         }
     }
 
+    #[inline(never)]
     fn decide_without_credential(&self, terms: TermsRef<'_>, refusal: Code) -> Option<Result<Principal>> {
         if let Err(error) = may_be_anonymous(terms, refusal) {
             return Some(Err(error));
@@ -319,6 +321,7 @@ impl Inner {
     }
 
     /// What memory knows of a presented secret.
+    #[inline]
     fn recall<'e>(
         &self,
         entry: Option<&'e Arc<Entry>>,
@@ -327,21 +330,33 @@ impl Inner {
         wrong: &[Id],
         now: i64,
     ) -> Known<'e> {
-        let alive = |entry: &'e Entry| entry.credentials.iter().filter(move |credential| now < credential.not_after);
         if let Some(entry) = entry {
             let known = |credential: &&Credential| credential.memo.get().is_some_and(|memo| memo.ct_eq(digest));
-            if let Some(right) = alive(entry).find(known) {
+            if let Some(right) = entry.alive(now).find(known) {
                 return Known::Right(entry, right);
             }
         }
-        // From here on a refusal costs the same whatever is known of the name: checksum and tag are always computed.
+        self.recall_other(entry, presented, digest, wrong, now)
+    }
+
+    /// What memory knows of a secret that is not known to be right. A refusal costs the same whatever is known of the
+    /// name: checksum and tag are always computed.
+    #[inline(never)]
+    fn recall_other<'e>(
+        &self,
+        entry: Option<&'e Arc<Entry>>,
+        presented: &Presented<'_>,
+        digest: Digest,
+        wrong: &[Id],
+        now: i64,
+    ) -> Known<'e> {
         let plausible = std::hint::black_box(generate::is_plausible(presented.key));
         let tag = std::hint::black_box(self.tagger.tag(presented.key));
         let Some(entry) = entry else { return Known::Wrong("there is no key of this name") };
         if !plausible {
             return Known::Wrong("the key's checksum is wrong");
         }
-        for credential in alive(entry) {
+        for credential in entry.alive(now) {
             match credential.memo.get() {
                 // Another thread's first success fills a memo at any moment, so also since the look above. A right
                 // secret is right whichever thread proved it: to call it wrong here would refuse a good key.
@@ -399,23 +414,38 @@ impl Inner {
     }
 
     /// Everything behind the right secret. Its last line is the only one that grants a key anything.
+    #[inline]
     fn judge(&self, entry: &Entry, credential: &Credential, terms: TermsRef<'_>, now: i64) -> Result<Principal> {
-        self.stands(entry, credential.not_after, terms.channel, now).map_err(|(code, reason)| {
-            let event = if code == Code::SecureChannelRequired { "key.exposed" } else { "key.refused" };
-            self.audit_of(event, "", &entry.name, reason, Some(now));
-            Error::new(code)
-        })?;
-        if !terms.requirement.is_satisfied_by(&entry.levels) {
-            let missing = terms.requirement.missing_from(&entry.levels).join(", ");
-            self.audit_of("key.refused", &actor(&entry.name), &entry.name, &format!("it lacks {missing}"), Some(now));
-            return Err(Error::with(Code::InsufficientLevel, format!("it lacks {missing}")));
+        if let Err((code, reason)) = self.stands(entry, credential.not_after, terms.channel, now) {
+            return Err(self.refuse_key(entry, code, reason, now));
         }
-        let warning = self.entitlement(terms.entitlement, &entry.name, now)?;
+        if !terms.requirement.is_satisfied_by(&entry.levels) {
+            return Err(self.refuse_levels(entry, terms.requirement, now));
+        }
+        let warning = match terms.entitlement {
+            Some(entitlement) => self.entitlement(entitlement, &entry.name, now)?,
+            None => None,
+        };
         self.activity.note_used(entry, now, || self.pool.get());
-        Ok(Principal::of(entry, credential.id, terms.channel).with_warning(warning))
+        Ok(Principal::of(entry, credential.id, terms.channel, warning))
+    }
+
+    #[cold]
+    fn refuse_key(&self, entry: &Entry, code: Code, reason: &str, now: i64) -> Error {
+        let event = if code == Code::SecureChannelRequired { "key.exposed" } else { "key.refused" };
+        self.audit_of(event, "", &entry.name, reason, Some(now));
+        Error::new(code)
+    }
+
+    #[cold]
+    fn refuse_levels(&self, entry: &Entry, requirement: &Requirement, now: i64) -> Error {
+        let missing = requirement.missing_from(&entry.levels).join(", ");
+        self.audit_of("key.refused", &actor(&entry.name), &entry.name, &format!("it lacks {missing}"), Some(now));
+        Error::with(Code::InsufficientLevel, format!("it lacks {missing}"))
     }
 
     /// Whether a key as such may be used at this time over this channel.
+    #[inline]
     fn stands(&self, entry: &Entry, not_after: i64, channel: Channel, now: i64) -> Result<(), (Code, &'static str)> {
         let invalid = |reason| Err((Code::InvalidCredential, reason));
         if entry.unsealed {
@@ -439,8 +469,7 @@ impl Inner {
     }
 
     /// The license's word on an entitlement, by the configured enforcement.
-    fn entitlement(&self, entitlement: Option<&str>, subject: &str, now: i64) -> Result<Option<Code>> {
-        let Some(entitlement) = entitlement else { return Ok(None) };
+    fn entitlement(&self, entitlement: &str, subject: &str, now: i64) -> Result<Option<Code>> {
         let Err(code) = self.license.gate(entitlement, now) else { return Ok(None) };
         match self.config.enforcement {
             Enforcement::Strict => Err(Error::new(code)),
@@ -454,8 +483,11 @@ impl Inner {
 
     /// A request without a credential, where everyone may.
     fn anonymous(&self, terms: TermsRef<'_>) -> Result<Principal> {
-        let warning = self.entitlement(terms.entitlement, "", clock::resolve(terms.now))?;
-        Ok(Principal::anonymous(terms.channel).with_warning(warning))
+        let warning = match terms.entitlement {
+            Some(entitlement) => self.entitlement(entitlement, "", clock::resolve(terms.now))?,
+            None => None,
+        };
+        Ok(Principal::anonymous(terms.channel, warning))
     }
 
     fn refused(&self, presented: &Presented<'_>, reason: &'static str, now: i64) -> Progress {
@@ -463,6 +495,7 @@ impl Inner {
     }
 
     /// One public answer for every reason; the reason is the audit's.
+    #[inline(never)]
     fn refusal(&self, presented: &Presented<'_>, reason: &'static str, now: i64) -> Error {
         self.audit_of("key.refused", "", presented.name(), reason, Some(now));
         Error::new(Code::InvalidCredential)

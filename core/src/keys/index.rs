@@ -51,6 +51,13 @@ pub(crate) struct Entry {
     pub(crate) last_used: AtomicI64,
 }
 
+impl Entry {
+    /// The credentials that have not ended at `now`.
+    pub(crate) fn alive(&self, now: i64) -> impl Iterator<Item = &Credential> {
+        self.credentials.iter().filter(move |credential| now < credential.not_after)
+    }
+}
+
 /// One of a key's secrets, as a check sees it.
 #[derive(Debug)]
 pub(crate) struct Credential {

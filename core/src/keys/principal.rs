@@ -20,11 +20,12 @@ pub struct Principal {
 
 impl Principal {
     /// Nobody in particular, where the requirement was `Public`.
-    pub(crate) const fn anonymous(channel: Channel) -> Self {
-        Self { id: Id::NIL, credential: Id::NIL, revision: 0, name: [0; MAX_NAME], length: 0, channel, warning: None }
+    pub(crate) const fn anonymous(channel: Channel, warning: Option<Code>) -> Self {
+        Self { id: Id::NIL, credential: Id::NIL, revision: 0, name: [0; MAX_NAME], length: 0, channel, warning }
     }
 
-    pub(crate) fn of(entry: &Entry, credential: Id, channel: Channel) -> Self {
+    #[inline]
+    pub(crate) fn of(entry: &Entry, credential: Id, channel: Channel, warning: Option<Code>) -> Self {
         let mut name = [0; MAX_NAME];
         let bytes = entry.name.as_bytes();
         // A name that a foreign writer made longer is in no look-up's reach.
@@ -33,15 +34,16 @@ impl Principal {
             to.copy_from_slice(from);
         }
         let length = u8::try_from(length).unwrap_or(0);
-        Self { id: entry.id, credential, revision: entry.revision, name, length, channel, warning: None }
+        Self { id: entry.id, credential, revision: entry.revision, name, length, channel, warning }
     }
 
     /// Puts a principal together again from its parts, as a language binding keeps them.
     ///
     /// This gives nothing away: a principal is judged again, against the store, wherever it acts.
+    #[inline]
     #[must_use]
     pub fn from_parts(id: Id, credential: Id, name: &str, revision: u64, channel: Channel) -> Self {
-        let mut parts = Self::anonymous(channel);
+        let mut parts = Self::anonymous(channel, None);
         let bytes = name.as_bytes();
         if let (Some(to), Ok(length)) = (parts.name.get_mut(..bytes.len()), u8::try_from(bytes.len())) {
             to.copy_from_slice(bytes);
@@ -50,24 +52,22 @@ impl Principal {
         Self { id, credential, revision, ..parts }
     }
 
-    pub(crate) const fn with_warning(mut self, warning: Option<Code>) -> Self {
-        self.warning = warning;
-        self
-    }
-
     /// The key's identity; [`Id::NIL`] when anonymous.
+    #[inline]
     #[must_use]
     pub const fn id(&self) -> Id {
         self.id
     }
 
     /// The identity of the credential that was presented; [`Id::NIL`] when anonymous.
+    #[inline]
     #[must_use]
     pub const fn credential(&self) -> Id {
         self.credential
     }
 
     /// The key's name; `None` when anonymous.
+    #[inline]
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         if self.is_anonymous() {
@@ -77,24 +77,28 @@ impl Principal {
     }
 
     /// The key's revision when the request was decided.
+    #[inline]
     #[must_use]
     pub const fn revision(&self) -> u64 {
         self.revision
     }
 
     /// The channel that the request came through.
+    #[inline]
     #[must_use]
     pub const fn channel(&self) -> Channel {
         self.channel
     }
 
     /// Whether nobody in particular was granted.
+    #[inline]
     #[must_use]
     pub fn is_anonymous(&self) -> bool {
         self.id == Id::NIL
     }
 
     /// The license reason for which a stricter enforcement would have refused this request.
+    #[inline]
     #[must_use]
     pub const fn warning(&self) -> Option<Code> {
         self.warning
