@@ -179,21 +179,32 @@ impl Inner {
     #[inline]
     fn decide_from_memory(&self, request: &Request<'_>) -> Option<Result<Principal>> {
         let terms = TermsRef::of(request);
-        let presented = match credential::read(&request.presented, &self.config.extra_headers) {
-            Ok(presented) => presented,
+        let located = match credential::locate(&request.presented, &self.config.extra_headers) {
+            Ok(located) => located,
             Err(refusal) => return self.decide_without_credential(terms, refusal),
         };
-        match self.is_fresh() {
-            Ok(true) => {}
-            Ok(false) => return None,
-            Err(error) => return Some(Err(error)),
+        let fresh = self.is_fresh();
+        if !matches!(fresh, Ok(true)) {
+            return match located.checked() {
+                Ok(_) => fresh.err().map(Err),
+                Err(malformed) => Some(Err(Error::new(malformed))),
+            };
         }
-        // Digested before the look-up, so that an unknown name costs what a known one does.
-        let digest = self.compiler.mac.digest(presented.key);
-        let now = clock::resolve(terms.now);
-        let held = self.index.hold(presented.name);
+        let held = self.index.hold(located.name());
         let entry = held.as_ref().and_then(Held::get);
-        match self.recall(entry, &presented, digest, &[], now) {
+        // Digested whether or not there is an entry, so that an unknown name costs what a known one does.
+        let digest = self.compiler.mac.digest(located.key());
+        let now = clock::resolve(terms.now);
+        if let Some(entry) = entry
+            && let Some(credential) = entry.credential_of(digest, now)
+        {
+            return Some(self.judge(entry, credential, terms, now));
+        }
+        let presented = match located.checked() {
+            Ok(presented) => presented,
+            Err(malformed) => return Some(Err(Error::new(malformed))),
+        };
+        match self.recall_other(entry, &presented, digest, &[], now) {
             Known::Right(entry, credential) => Some(self.judge(entry, credential, terms, now)),
             Known::Wrong(reason) => Some(Err(self.refusal(&presented, reason, now))),
             Known::Cold(_) => None,
@@ -330,11 +341,10 @@ impl Inner {
         wrong: &[Id],
         now: i64,
     ) -> Known<'e> {
-        if let Some(entry) = entry {
-            let known = |credential: &&Credential| credential.memo.get().is_some_and(|memo| memo.ct_eq(digest));
-            if let Some(right) = entry.alive(now).find(known) {
-                return Known::Right(entry, right);
-            }
+        if let Some(entry) = entry
+            && let Some(right) = entry.credential_of(digest, now)
+        {
+            return Known::Right(entry, right);
         }
         self.recall_other(entry, presented, digest, wrong, now)
     }
@@ -423,7 +433,7 @@ impl Inner {
             return Err(self.refuse_levels(entry, terms.requirement, now));
         }
         let warning = match terms.entitlement {
-            Some(entitlement) => self.entitlement(entitlement, &entry.name, now)?,
+            Some(entitlement) => self.entitlement(entitlement, entry.name.as_str(), now)?,
             None => None,
         };
         self.activity.note_used(entry, now, || self.pool.get());
@@ -433,14 +443,20 @@ impl Inner {
     #[cold]
     fn refuse_key(&self, entry: &Entry, code: Code, reason: &str, now: i64) -> Error {
         let event = if code == Code::SecureChannelRequired { "key.exposed" } else { "key.refused" };
-        self.audit_of(event, "", &entry.name, reason, Some(now));
+        self.audit_of(event, "", entry.name.as_str(), reason, Some(now));
         Error::new(code)
     }
 
     #[cold]
     fn refuse_levels(&self, entry: &Entry, requirement: &Requirement, now: i64) -> Error {
         let missing = requirement.missing_from(&entry.levels).join(", ");
-        self.audit_of("key.refused", &actor(&entry.name), &entry.name, &format!("it lacks {missing}"), Some(now));
+        self.audit_of(
+            "key.refused",
+            &actor(entry.name.as_str()),
+            entry.name.as_str(),
+            &format!("it lacks {missing}"),
+            Some(now),
+        );
         Error::with(Code::InsufficientLevel, format!("it lacks {missing}"))
     }
 

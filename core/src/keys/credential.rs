@@ -1,7 +1,8 @@
 //! Reading exactly one credential out of a request's raw headers (RFC 9110 section 11.4, RFC 6750 section 2.1).
 //!
 //! Everything that is not exactly one well-formed credential is refused here, before any look-up: repeated headers, two
-//! kinds of header, joined values, other alphabets. Nothing past this door sees raw header bytes.
+//! kinds of header, joined values, other alphabets. Nothing past this door sees raw header bytes, but for one comparison:
+//! a key that is known to be right was checked when it became known (see [`Located`]).
 
 use crate::{error::Code, keys::request::Presented};
 
@@ -49,8 +50,8 @@ fn all(bytes: &[u8], fine: impl Fn(u8) -> bool) -> bool {
     fn in_chunks<const N: usize>(bytes: &[u8], fine: impl Fn(u8) -> bool) -> Option<bool> {
         let each = |chunk: &[u8; N]| chunk.iter().fold(true, |good, byte| good & fine(*byte));
         // The last bytes make a chunk of their own, which may overlap with the one before.
-        let last = each(bytes.last_chunk()?);
         let (_, before) = bytes.split_last()?;
+        let last = each(bytes.last_chunk()?);
         Some(before.as_chunks().0.iter().fold(last, |good, chunk| good & each(chunk)))
     }
     in_chunks::<16>(bytes, &fine)
@@ -77,13 +78,44 @@ fn find(bytes: &[u8], either: u8, or: u8) -> Option<usize> {
     Some(bytes.len().wrapping_sub(rest.len()).wrapping_add(rest.iter().position(is_one)?))
 }
 
-/// Finds the one credential of a request.
+/// A credential whose key may yet hold bytes that no key has.
+#[derive(Clone, Copy)]
+pub(crate) struct Located<'a>(Credential<'a>);
+
+impl<'a> Located<'a> {
+    pub(crate) const fn name(self) -> &'a [u8] {
+        self.0.name
+    }
+
+    /// To be compared with keys that are known, and for nothing else.
+    pub(crate) const fn key(self) -> &'a [u8] {
+        self.0.key
+    }
+
+    /// The credential.
+    ///
+    /// # Errors
+    /// `MALFORMED_CREDENTIAL`.
+    pub(crate) fn checked(self) -> Result<Credential<'a>, Code> {
+        if is_key(self.0.key) { Ok(self.0) } else { Err(Code::MalformedCredential) }
+    }
+}
+
+/// Finds the one credential of a request, and checks all of it.
+///
+/// # Errors
+/// As [`locate`].
+pub(crate) fn read<'a>(presented: &Presented<'a>, extra: &[String]) -> Result<Credential<'a>, Code> {
+    locate(presented, extra)?.checked()
+}
+
+/// Finds the one credential of a request. Its key is left to be checked.
 ///
 /// `extra` are further header names that are read like the legacy one.
 ///
 /// # Errors
 /// `NO_CREDENTIAL`, or `MALFORMED_CREDENTIAL` for anything but exactly one well-formed credential.
-pub(crate) fn read<'a>(presented: &Presented<'a>, extra: &[String]) -> Result<Credential<'a>, Code> {
+pub(crate) fn locate<'a>(presented: &Presented<'a>, extra: &[String]) -> Result<Located<'a>, Code> {
     match *presented {
         Presented::Headers(headers) => from_lines(headers.iter().copied(), extra),
         Presented::Lines(lines) => from_lines((0_usize..).map_while(|at| lines.line(at)), extra),
@@ -92,7 +124,7 @@ pub(crate) fn read<'a>(presented: &Presented<'a>, extra: &[String]) -> Result<Cr
     }
 }
 
-fn from_lines<'a>(lines: impl Iterator<Item = (&'a [u8], &'a [u8])>, extra: &[String]) -> Result<Credential<'a>, Code> {
+fn from_lines<'a>(lines: impl Iterator<Item = (&'a [u8], &'a [u8])>, extra: &[String]) -> Result<Located<'a>, Code> {
     let mut authorization = None;
     let mut bare = None;
     for (name, value) in lines {
@@ -113,7 +145,8 @@ fn from_lines<'a>(lines: impl Iterator<Item = (&'a [u8], &'a [u8])>, extra: &[St
     choose(authorization, bare)
 }
 
-fn choose<'a>(authorization: Option<&'a [u8]>, bare: Option<&'a [u8]>) -> Result<Credential<'a>, Code> {
+#[inline]
+fn choose<'a>(authorization: Option<&'a [u8]>, bare: Option<&'a [u8]>) -> Result<Located<'a>, Code> {
     let bearer = match authorization {
         Some(value) => bearer(trim(value))?,
         None => None,
@@ -131,17 +164,25 @@ fn choose<'a>(authorization: Option<&'a [u8]>, bare: Option<&'a [u8]>) -> Result
 
 /// What follows `Bearer` and its spaces, or `None` when the scheme is another one.
 fn bearer(value: &[u8]) -> Result<Option<&[u8]>, Code> {
-    let [b'B' | b'b', b'E' | b'e', b'A' | b'a', b'R' | b'r', b'E' | b'e', b'R' | b'r', b' ', rest @ ..] = value else {
-        return another_scheme(value);
-    };
+    let Some(mut rest) = after_bearer(value) else { return another_scheme(value) };
     if value.len() > MAX_VALUE {
         return Err(Code::MalformedCredential);
     }
-    let mut rest = rest;
     while let [b' ', more @ ..] = rest {
         rest = more;
     }
     Ok(Some(rest))
+}
+
+/// What follows `Bearer`, in any case, and one space. Compared as one word.
+#[inline]
+fn after_bearer(value: &[u8]) -> Option<&[u8]> {
+    const LETTERS_AND_SPACE: u64 = u64::from_le_bytes([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0]);
+    /// The bit in which the two cases of a letter differ, and no other two bytes of which one is a letter.
+    const CASE: u64 = u64::from_le_bytes([0x20, 0x20, 0x20, 0x20, 0x20, 0x20, 0, 0]);
+    // A value that is too short for a word has no room for a credential either.
+    let word = u64::from_le_bytes(*value.first_chunk()?) & LETTERS_AND_SPACE;
+    if word | CASE == u64::from_le_bytes(*b"bearer \0") { value.get(7..) } else { None }
 }
 
 /// What to make of a value that does not begin with `Bearer` and a space: `None` if it is another layer's credential.
@@ -154,10 +195,11 @@ fn another_scheme(value: &[u8]) -> Result<Option<&[u8]>, Code> {
     if scheme.is_empty() || is_bearer(scheme) || joined { Err(Code::MalformedCredential) } else { Ok(None) }
 }
 
-/// One name, one separator, one key, and nothing else.
-fn split(value: &[u8], either: u8, or: u8) -> Result<Credential<'_>, Code> {
+/// One name, one separator, and what should be one key.
+#[inline]
+fn split(value: &[u8], either: u8, or: u8) -> Result<Located<'_>, Code> {
     match find(value, either, or).and_then(|at| value.split_at_checked(at)) {
-        Some((name, [_, key @ ..])) if is_name(name) && is_key(key) => Ok(Credential { name, key }),
+        Some((name, [_, key @ ..])) if is_name(name) => Ok(Located(Credential { name, key })),
         _ => Err(Code::MalformedCredential),
     }
 }

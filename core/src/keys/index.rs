@@ -20,6 +20,7 @@ use super::{
     hash::Hasher,
     levels::LevelSet,
     mac::{Digest, ProcessMac},
+    name::Name,
     seal::Sealer,
 };
 use crate::{
@@ -37,7 +38,7 @@ const SHARDS: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) id: Id,
-    pub(crate) name: Arc<str>,
+    pub(crate) name: Name,
     pub(crate) revision: u64,
     pub(crate) enabled: bool,
     pub(crate) require_secure: bool,
@@ -55,6 +56,12 @@ impl Entry {
     /// The credentials that have not ended at `now`.
     pub(crate) fn alive(&self, now: i64) -> impl Iterator<Item = &Credential> {
         self.credentials.iter().filter(move |credential| now < credential.not_after)
+    }
+
+    /// The credential whose secret is known to be the one of this digest.
+    #[inline]
+    pub(crate) fn credential_of(&self, digest: Digest, now: i64) -> Option<&Credential> {
+        self.alive(now).find(|credential| credential.memo.get().is_some_and(|memo| memo.ct_eq(digest)))
     }
 }
 
@@ -132,7 +139,7 @@ impl Compiler {
         let KeyWithCredentials { key, credentials } = row;
         Entry {
             id: key.id,
-            name: key.name.as_str().into(),
+            name: Name::new(&key.name),
             revision: key.revision,
             enabled: key.enabled,
             require_secure: key.require_secure,
@@ -325,7 +332,7 @@ impl Index {
     /// Checks go on meanwhile, so each name changes in one step: a key that is good before and after is never missing in
     /// between, also when two keys swap their names.
     pub(crate) fn apply(&self, changes: &[(Id, Option<KeyWithCredentials>)], compiler: &Compiler) {
-        let mut names: HashMap<Arc<str>, NameChange> = HashMap::new();
+        let mut names: HashMap<Name, NameChange> = HashMap::new();
         let mut entries = Vec::with_capacity(changes.len());
         for (id, row) in changes {
             let before = self.by_id(*id);
@@ -334,13 +341,13 @@ impl Index {
                 Arc::new(compiler.entry(row, before.as_deref(), levels))
             });
             if let Some(old) = before {
-                names.insert(Arc::clone(&old.name), NameChange::GivenUpBy(*id));
+                names.insert(old.name, NameChange::GivenUpBy(*id));
             }
             entries.push((*id, entry));
         }
         // Whoever takes a name has it, even if it was just given up.
         for entry in entries.iter().filter_map(|(_, entry)| entry.as_ref()) {
-            names.insert(Arc::clone(&entry.name), NameChange::TakenBy(Arc::clone(entry)));
+            names.insert(entry.name, NameChange::TakenBy(Arc::clone(entry)));
         }
         for (name, change) in &names {
             match change {

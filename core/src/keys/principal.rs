@@ -1,6 +1,6 @@
 //! Who a granted request comes from.
 
-use super::{credential::MAX_NAME, index::Entry, request::Channel};
+use super::{index::Entry, name::Name, request::Channel};
 use crate::{error::Code, id::Id};
 
 /// Who a granted request comes from: a small value without references, copied freely.
@@ -12,8 +12,7 @@ pub struct Principal {
     id: Id,
     credential: Id,
     revision: u64,
-    name: [u8; MAX_NAME],
-    length: u8,
+    name: Name,
     channel: Channel,
     warning: Option<Code>,
 }
@@ -21,20 +20,12 @@ pub struct Principal {
 impl Principal {
     /// Nobody in particular, where the requirement was `Public`.
     pub(crate) const fn anonymous(channel: Channel, warning: Option<Code>) -> Self {
-        Self { id: Id::NIL, credential: Id::NIL, revision: 0, name: [0; MAX_NAME], length: 0, channel, warning }
+        Self { id: Id::NIL, credential: Id::NIL, revision: 0, name: Name::NONE, channel, warning }
     }
 
     #[inline]
     pub(crate) fn of(entry: &Entry, credential: Id, channel: Channel, warning: Option<Code>) -> Self {
-        let mut name = [0; MAX_NAME];
-        let bytes = entry.name.as_bytes();
-        // A name that a foreign writer made longer is in no look-up's reach.
-        let length = bytes.len().min(MAX_NAME);
-        if let (Some(to), Some(from)) = (name.get_mut(..length), bytes.get(..length)) {
-            to.copy_from_slice(from);
-        }
-        let length = u8::try_from(length).unwrap_or(0);
-        Self { id: entry.id, credential, revision: entry.revision, name, length, channel, warning }
+        Self { id: entry.id, credential, revision: entry.revision, name: entry.name, channel, warning }
     }
 
     /// Puts a principal together again from its parts, as a language binding keeps them.
@@ -43,13 +34,7 @@ impl Principal {
     #[inline]
     #[must_use]
     pub fn from_parts(id: Id, credential: Id, name: &str, revision: u64, channel: Channel) -> Self {
-        let mut parts = Self::anonymous(channel, None);
-        let bytes = name.as_bytes();
-        if let (Some(to), Ok(length)) = (parts.name.get_mut(..bytes.len()), u8::try_from(bytes.len())) {
-            to.copy_from_slice(bytes);
-            parts.length = length;
-        }
-        Self { id, credential, revision, ..parts }
+        Self { id, credential, revision, name: Name::new(name), channel, warning: None }
     }
 
     /// The key's identity; [`Id::NIL`] when anonymous.
@@ -70,10 +55,7 @@ impl Principal {
     #[inline]
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        if self.is_anonymous() {
-            return None;
-        }
-        self.name.get(..usize::from(self.length)).and_then(|bytes| std::str::from_utf8(bytes).ok())
+        if self.is_anonymous() { None } else { Some(self.name.as_str()) }
     }
 
     /// The key's revision when the request was decided.
