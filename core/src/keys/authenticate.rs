@@ -190,6 +190,7 @@ impl Inner {
                 Err(malformed) => Some(Err(Error::new(malformed))),
             };
         }
+        // The look-up first: its loads then run beside the digest, which is all arithmetic.
         let held = self.index.hold(located.name());
         let entry = held.as_ref().and_then(Held::get);
         // Digested whether or not there is an entry, so that an unknown name costs what a known one does.

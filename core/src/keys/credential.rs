@@ -163,6 +163,7 @@ fn choose<'a>(authorization: Option<&'a [u8]>, bare: Option<&'a [u8]>) -> Result
 }
 
 /// What follows `Bearer` and its spaces, or `None` when the scheme is another one.
+#[inline]
 fn bearer(value: &[u8]) -> Result<Option<&[u8]>, Code> {
     let Some(mut rest) = after_bearer(value) else { return another_scheme(value) };
     if value.len() > MAX_VALUE {
@@ -211,6 +212,7 @@ fn token(value: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Optional white space around a field value: space and tab, nothing else.
+#[inline]
 fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = value {
         value = rest;
