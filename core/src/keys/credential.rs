@@ -346,7 +346,45 @@ mod tests {
         }
     }
 
+    /// As above, wherever the byte stands among those that are looked at together.
+    #[test]
+    fn no_place_hides_a_byte() {
+        for length in 1..=MAX_KEY {
+            let mut bytes = vec![b'n'; length];
+            assert_eq!((is_key(&bytes), is_name(&bytes)), (true, length <= MAX_NAME));
+            for at in 0..length {
+                for byte in [0, b',', b'.', b'/', b':', b'@', b'[', b'^', b'`', b'{', b'~', 0x7f, 0x80, 0xee, 0xff] {
+                    bytes[at] = byte;
+                    assert!(!is_key(&bytes), "{byte} at {at} of {length}");
+                    let dotted = byte == b'.' && at > 0 && length <= MAX_NAME;
+                    assert_eq!(is_name(&bytes), dotted, "{byte} at {at} of {length}");
+                }
+                bytes[at] = b'n';
+            }
+        }
+    }
+
     proptest! {
+        #[test]
+        fn the_first_separator_is_found(value in "[:;9~}\\x7f]{0,3}[a-z]{0,20}[:;~]{0,3}[a-z:]{0,20}") {
+            let bytes = value.as_bytes();
+            prop_assert_eq!(find(bytes, b':', b'~'), bytes.iter().position(|b| matches!(b, b':' | b'~')));
+            prop_assert_eq!(find(bytes, b':', b':'), bytes.iter().position(|b| *b == b':'));
+        }
+
+        #[test]
+        fn the_separator_is_found_among_any_bytes(value in proptest::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert_eq!(find(&value, b':', b'~'), value.iter().position(|b| matches!(b, b':' | b'~')));
+        }
+
+        #[test]
+        fn the_scheme_is_one_word(value in "[Bb ][Ee ][Aa][Rr][Ee][Rr][ \t,x]{1,3}n:k") {
+            let rest = after_bearer(value.as_bytes());
+            let scheme = value.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer"));
+            let expected = value.as_bytes().get(7..).filter(|_| scheme && value.as_bytes()[6] == b' ');
+            prop_assert_eq!(rest, expected);
+        }
+
         #[test]
         fn any_bytes_give_an_answer(value in proptest::collection::vec(any::<u8>(), 0..400)) {
             let _ = read(&Presented::Authorization(&value), &[]);
