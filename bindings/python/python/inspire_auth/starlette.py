@@ -5,14 +5,18 @@ Example:
     >>> from starlette.authentication import requires
     >>> from starlette.middleware import Middleware
     >>> from starlette.middleware.authentication import AuthenticationMiddleware
+    >>> from starlette.responses import PlainTextResponse
+    >>> from starlette.routing import Route
     >>> from inspire_auth import InspireAuth
     >>> from inspire_auth.starlette import ApiKeyBackend, on_error
-    >>> auth = InspireAuth.open("service.db")
-    >>> backend = ApiKeyBackend(auth, channel="secure")
-    >>> app = Starlette(middleware=[Middleware(AuthenticationMiddleware, backend=backend, on_error=on_error)])
-    >>> @app.route("/resources")
-    ... @requires("Authenticated/Ops/Read")
-    ... async def resources(request): ...
+    >>> @requires("Authenticated/Ops/Read")
+    ... async def who(request):
+    ...     return PlainTextResponse(request.user.display_name)
+    >>> backend = ApiKeyBackend(InspireAuth.open("service.db"), channel="secure")
+    >>> app = Starlette(
+    ...     routes=[Route("/who", who)],
+    ...     middleware=[Middleware(AuthenticationMiddleware, backend=backend, on_error=on_error)],
+    ... )
 
 As Starlette has it, a request without a credential goes on as nobody, and each route says with ``@requires`` what it
 needs: a route without it is open to everyone. What is sent and wrong is refused. ``@requires`` answers 403, also to
@@ -24,7 +28,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import InspireAuthError, Principal, Requirement
-
 from ._extras import needs
 from ._http import ChannelSource, Refusal, channel_reader, refuse
 
@@ -75,8 +78,8 @@ class Refused(AuthenticationError):
 class ApiKeyBackend(AuthenticationBackend):
     """Finds out who is calling.
 
-    ``request.auth.scopes`` are all the levels that the key satisfies: those that it was granted, and their ancestors up to
-    ``Authenticated``.
+    ``request.auth.scopes`` are all the levels that the key satisfies: those that it was granted, and their ancestors up
+    to ``Authenticated``.
 
     Args:
         auth: the handle.
@@ -111,8 +114,8 @@ class ApiKeyBackend(AuthenticationBackend):
 
 
 def on_error(conn: HTTPConnection, exc: AuthenticationError) -> Response:
-    """What `AuthenticationMiddleware` answers to a refused credential: the status, the challenge and the body that every
-    adapter of this package answers. Its own default is 400 for everything.
+    """What `AuthenticationMiddleware` answers to a refused credential: the status, the challenge and the body that
+    every adapter of this package answers. Its own default is 400 for everything.
     """
     if not isinstance(exc, Refused):
         raise exc
