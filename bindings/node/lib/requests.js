@@ -29,15 +29,18 @@ function channelBits(channel) {
   }
 }
 
-function checkNames(options) {
+function checkOptions(options, withSignal) {
+  if (typeof options !== 'object') throw invalid('options is not an object');
   for (const name in options) {
     switch (name) {
       case 'channel':
       case 'require':
       case 'entitlement':
       case 'now':
-      case 'signal':
         break;
+      case 'signal':
+        if (withSignal) break;
+      // falls through
       default:
         throw invalid(`options has an unknown member ${name}`);
     }
@@ -141,7 +144,7 @@ class CredentialHeaders {
 
 /** Puts `authenticate` and `authenticateSync` on the native class; returns what makes an instance ready for them. */
 function requests(native) {
-  const { InspireAuth, Requirement } = native;
+  const { InspireAuth } = native;
   const compiled = (requirement) => {
     Object.defineProperty(requirement, SLOT, { value: requirement.slot() });
     return requirement;
@@ -163,7 +166,7 @@ function requests(native) {
     return require[SLOT];
   }
 
-  /** Terms of a requirement that nobody holds on to: compiled for one request. */
+  /** Decides with the terms that the options ask for. A requirement that nobody holds on to is compiled for this once. */
   function termsOf(options, use) {
     const require = options?.require;
     const channel = channelBits(options?.channel);
@@ -207,7 +210,7 @@ function requests(native) {
       let entitlement;
       let now;
       if (options !== undefined && options !== null) {
-        checkNames(options);
+        checkOptions(options, false);
         ({ entitlement, now } = options);
         const slot = slotOf(options.require);
         if (slot === undefined) {
@@ -226,8 +229,8 @@ function requests(native) {
     async authenticate(headers, options) {
       const warm = warmOf(this);
       const found = warm.headers.read(headers);
+      if (options !== undefined && options !== null) checkOptions(options, true);
       const { entitlement, now, signal } = options ?? {};
-      if (options !== undefined && options !== null) checkNames(options);
       const answer = termsOf(options, (terms) => {
         if (typeof found === 'string' && entitlement === undefined && now === undefined && !signal?.aborted) {
           const slot = warm.decide(found, terms);
