@@ -1,6 +1,6 @@
 //! What a host decides once, when it opens a handle.
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, thread, time::Duration};
 
 use inspire_auth_core::{
     Enforcement, LevelMode, Options, Pepper as CorePepper, Result, StoreLocation,
@@ -85,9 +85,11 @@ pub struct OpenOptions {
     pub peppers: Option<Vec<Pepper>>,
     /// What an actor needs to change keys. Not given: no principal may, only `SYSTEM`.
     #[napi(ts_type = "RequirementLike")]
+    #[allow(dead_code)] // read one by one, below
     pub write_requirement: Option<IgnoredAny>,
     /// What an actor needs to change the license. Not given: no principal may, only `SYSTEM`.
     #[napi(ts_type = "RequirementLike")]
+    #[allow(dead_code)] // read one by one, below
     pub admin_requirement: Option<IgnoredAny>,
     /// Whether imported secrets that people chose are remembered in memory after their first success. Default false.
     pub memo_chosen: Option<bool>,
@@ -114,6 +116,7 @@ pub struct OpenOptions {
     /// Receives audit events, besides the store: on the event loop, soon after they happened. It does not keep the
     /// process alive, and when thousands of events wait for a busy event loop, further ones go to the store only.
     #[napi(ts_type = "(event: AuditEvent) => void")]
+    #[allow(dead_code)] // read one by one, below
     pub audit: Option<IgnoredAny>,
 }
 
@@ -124,11 +127,20 @@ pub struct OpenOptions {
 pub(crate) fn read(env: &Env, store: &str, value: Unknown<'_>) -> Result<(Options, Option<u32>)> {
     let given: OpenOptions = read_or_default(env, value, "options")?;
     let mut options = Options::new(StoreLocation::parse(store));
+    // The event loop keeps a core, so that its timers are not late while keys are seen for the first time.
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    options.hash_threads = NonZeroUsize::new(cores.saturating_sub(1).max(1));
     macro_rules! take {
         ($($name:ident),*) => { $(if let Some(value) = given.$name { options.$name = value; })* };
     }
     take!(
-        realm, extra_headers, local_is_secure, max_hash_memory, memo_chosen, chosen_failures_per_minute, allow_unbound,
+        realm,
+        extra_headers,
+        local_is_secure,
+        max_hash_memory,
+        memo_chosen,
+        chosen_failures_per_minute,
+        allow_unbound,
         payment_required
     );
     options.product = given.product;
