@@ -408,6 +408,26 @@ mod tests {
     }
 
     #[test]
+    fn no_more_threads_hash_than_were_allowed() {
+        let pool = Pool::new(1000, NonZeroUsize::new(1));
+        let (running, peak) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let fly = |n| {
+            let (running, peak) = (Arc::clone(&running), Arc::clone(&peak));
+            let run = Box::new(move || {
+                peak.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                thread::sleep(Duration::from_millis(1));
+                running.fetch_sub(1, Ordering::SeqCst);
+                Verdict::Wrong
+            });
+            pool.fly(key(n), TAGGED, run).unwrap()
+        };
+        for flight in (0..20).map(fly).collect::<Vec<_>>() {
+            assert_eq!(flight.wait(None), Some(Verdict::Wrong));
+        }
+        assert_eq!(peak.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
     fn one_job_at_a_time_per_credential() {
         let pool = Pool::new(1000, None);
         let together = Arc::new(AtomicUsize::new(0));
