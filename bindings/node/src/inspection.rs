@@ -1,6 +1,6 @@
 //! Reading a license file without installing it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use inspire_auth_core::{
     Code,
@@ -9,6 +9,7 @@ use inspire_auth_core::{
 use napi::{Env, bindgen_prelude::Unknown};
 use napi_derive::napi;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{
     arguments::{bytes, read_or_default},
@@ -70,12 +71,12 @@ pub struct LicenseView {
     pub expires_at: Option<i64>,
     /// Each limit, the three known names always among them; -1 is unlimited.
     #[napi(ts_type = "Record<string, number>")]
-    pub limits: HashMap<String, i64>,
+    pub limits: BTreeMap<String, i64>,
     /// Codes in byte order; empty also when they were not included.
     pub entitlements: Vec<String>,
     /// The metadata as it stands in the file.
     #[napi(ts_type = "Record<string, unknown>")]
-    pub metadata: serde_json::Value,
+    pub metadata: Value,
 }
 
 impl From<CoreView> for LicenseView {
@@ -86,9 +87,9 @@ impl From<CoreView> for LicenseView {
             name: license.name,
             status: license.status,
             expires_at: license.expires_at,
-            limits: license.limits.into_iter().collect(),
+            limits: license.limits,
             entitlements: license.entitlements,
-            metadata: license.metadata,
+            metadata: as_numbers(license.metadata),
         }
     }
 }
@@ -132,4 +133,18 @@ pub fn inspect(env: &Env, file: Unknown<'_>, options: Unknown<'_>) -> napi::Resu
         )
         .into())
     })
+}
+
+/// The same, as JavaScript reads JSON: an integer that no number holds exactly becomes the nearest one, not a BigInt,
+/// which nobody expects and JSON can't be made of.
+fn as_numbers(value: Value) -> Value {
+    const EXACT: u64 = (1 << 53) - 1;
+    match value {
+        Value::Number(number) if number.as_i64().map_or(number.is_u64(), |integer| integer.unsigned_abs() > EXACT) => {
+            number.as_f64().map_or(Value::Null, Value::from)
+        }
+        Value::Array(items) => items.into_iter().map(as_numbers).collect(),
+        Value::Object(members) => members.into_iter().map(|(name, value)| (name, as_numbers(value))).collect(),
+        other => other,
+    }
 }

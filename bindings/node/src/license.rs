@@ -1,6 +1,6 @@
 //! What this installation is licensed for.
 
-use std::{collections::HashMap, rc::Rc};
+use std::{collections::BTreeMap, rc::Rc};
 
 use inspire_auth_core::{
     Code, Result,
@@ -42,7 +42,7 @@ pub struct LicenseStatus {
     /// Limits by name, `MAX_DISPLAYS`, `MAX_AGILES` and `AI_CREDITS_MONTHLY` always among them: all 0 unless the license
     /// is active; -1 is unlimited.
     #[napi(ts_type = "Record<string, number>")]
-    pub limits: HashMap<String, i64>,
+    pub limits: BTreeMap<String, i64>,
     /// Granted codes in byte order; empty unless the license is active.
     pub entitlements: Vec<String>,
     /// What will need attention.
@@ -81,7 +81,7 @@ impl From<Status> for LicenseStatus {
             expires_at: status.expires_at,
             lease_expires_at: status.lease_expires_at,
             last_validated_at: status.last_validated_at,
-            limits: status.limits.into_iter().collect(),
+            limits: status.limits,
             entitlements: status.entitlements,
             warnings: status.warnings.into_iter().map(LicenseWarning::from).collect(),
         }

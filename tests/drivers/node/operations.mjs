@@ -350,7 +350,7 @@ const status = (found) => ({
     last_validated_at: found.lastValidatedAt,
     limits: found.limits,
     entitlements: found.entitlements,
-    warnings: found.warnings,
+    warnings: found.warnings.map(({ code }) => code),
   },
 })
 

@@ -312,7 +312,7 @@ def deactivate(state, arguments):
 def status_of(found):
     fields = dataclasses.asdict(found)
     del fields["reason"]
-    return {"status": fields}
+    return {"status": {**fields, "warnings": [warning.code for warning in found.warnings]}}
 
 
 # Name: the fields of its answer, and what it does.
