@@ -5,7 +5,7 @@ use std::time::Duration;
 use inspire_auth_core::{self as core, Enforcement, LevelMode, Options, StoreLocation, license::keys, store::Scheme};
 use pyo3::{
     prelude::*,
-    types::{PyBytes, PyString},
+    types::PyBytes,
 };
 use zeroize::Zeroizing;
 
@@ -76,11 +76,9 @@ impl TrustedKey {
 
 /// The options that say where the store is.
 pub(crate) fn store(given: &Bound<'_, PyAny>) -> PyResult<Options> {
-    let location = match given.cast::<PyString>() {
-        Ok(text) if text.to_str()? == ":memory:" => StoreLocation::Memory,
-        _ => StoreLocation::Path(path(given)?),
-    };
-    Ok(Options::new(location))
+    let path = path(given)?;
+    // As sqlite3 has it: the word is the store in memory, in whatever type it comes.
+    Ok(Options::new(if path.as_os_str() == ":memory:" { StoreLocation::Memory } else { StoreLocation::Path(path) }))
 }
 
 /// What remains: the words.

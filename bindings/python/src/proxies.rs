@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use crate::{
     arguments::{channel, channel_word},
     boundary::kept,
+    errors::invalid,
     headers::Lines,
 };
 
@@ -38,8 +39,7 @@ impl TrustedProxies {
     /// The channel of a request.
     ///
     /// Args:
-    ///     peer: the address of the connection itself, such as `10.1.2.3`. One that can't be read (a Unix socket has
-    ///         none) is not trusted.
+    ///     peer: the address of the connection itself, such as `10.1.2.3`; None, as of a Unix socket, is not trusted.
     ///     direct: the channel that the host saw: what a peer that is not trusted has.
     ///     headers: as for `InspireAuth.authenticate`, but never one value alone.
     ///
@@ -48,7 +48,7 @@ impl TrustedProxies {
     ///     `"plain"` for anything else; from any other peer `direct`.
     ///
     /// Raises:
-    ///     ArgumentError: `direct` is no channel.
+    ///     ArgumentError: `peer` is no IP address, or `direct` no channel.
     fn channel(
         &self,
         py: Python<'_>,
@@ -57,7 +57,8 @@ impl TrustedProxies {
         headers: &Bound<'_, PyAny>,
     ) -> PyResult<&'static str> {
         let direct = channel(py, direct)?;
-        let Some(peer) = peer.and_then(|peer| peer.parse().ok()) else { return Ok(channel_word(direct)) };
+        let Some(peer) = peer else { return Ok(channel_word(direct)) };
+        let peer = peer.parse().map_err(|_| invalid(py, "peer is no IP address"))?;
         let said = Lines::forwarded(headers)?;
         said.lend(|lines| channel_word(self.core.channel(peer, direct, lines.iter().copied())))
     }

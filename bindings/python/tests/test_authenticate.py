@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections import ChainMap
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -245,6 +246,13 @@ def test_no_text_shows_a_secret(auth: InspireAuth, key: CreatedKey) -> None:
         assert key.key not in text and wrong not in text
 
 
+def test_the_word_for_the_store_in_memory_may_be_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for word in (":memory:", b":memory:", Path(":memory:")):
+        InspireAuth.open(word).close()
+    assert not list(tmp_path.iterdir())
+
+
 def test_proxies_say_how_a_request_came() -> None:
     proxies = TrustedProxies("10.0.0.0/8, ::1")
     claim = [("X-Forwarded-Proto", "https")]
@@ -252,8 +260,11 @@ def test_proxies_say_how_a_request_came() -> None:
     assert proxies.channel("10.1.2.3", "local", {}) == "plain"
     assert proxies.channel("10.1.2.3", "plain", [(b"x-forwarded-proto", b"https")] * 2) == "plain"
     assert proxies.channel("10.1.2.3", "plain", [(b"x-forwarded-proto", b"https")] * 9) == "plain"
-    for stranger in ("11.1.2.3", "not an address", "", None):
+    for stranger in ("11.1.2.3", None):
         assert proxies.channel(stranger, "local", claim) == "local"
+    for unreadable in ("not an address", "", "10.1.2.3:443"):
+        with pytest.raises(ArgumentError):
+            proxies.channel(unreadable, "local", claim)
     with pytest.raises(ArgumentError):
         proxies.channel("10.1.2.3", "https", claim)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError):

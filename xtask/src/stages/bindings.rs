@@ -11,7 +11,10 @@ pub(super) fn python() -> Outcome<Report> {
     let mut pytest = python::program("pytest")?;
     pytest.args(["tests", "-q", "-rs", "-p", "no:cacheprovider"]).env("PYTHONDONTWRITEBYTECODE", "1");
     add(&mut report, &mut pytest, pytest_counts)?;
-    report.count("stubtest", run::output(python::program("stubtest")?.args(["inspire_auth", "--allowlist", "tests/stubtest-allowlist.txt"])));
+    report.count(
+        "stubtest",
+        run::output(python::program("stubtest")?.args(["inspire_auth", "--allowlist", "tests/stubtest-allowlist.txt"])),
+    );
     report.count("pyright", run::output(python::program("pyright")?.arg("--pythonpath").arg(python::installed()?)));
     Ok(report)
 }

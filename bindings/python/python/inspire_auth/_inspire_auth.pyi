@@ -881,8 +881,7 @@ class TrustedProxies:
         """The channel of a request.
 
         Args:
-            peer: the address of the connection itself, such as `10.1.2.3`. One that can't be read (a Unix socket has
-                none) is not trusted.
+            peer: the address of the connection itself, such as `10.1.2.3`; None, as of a Unix socket, is not trusted.
             direct: the channel that the host saw: what a peer that is not trusted has.
             headers: as for `InspireAuth.authenticate`, but never one value alone.
 
@@ -891,7 +890,7 @@ class TrustedProxies:
             `"plain"` for anything else; from any other peer `direct`.
 
         Raises:
-            ArgumentError: `direct` is no channel.
+            ArgumentError: `peer` is no IP address, or `direct` no channel.
         """
 
 @final
