@@ -4,7 +4,7 @@ mod c;
 mod conformance;
 mod generated;
 mod native;
-mod package;
+pub(crate) mod package;
 mod rust;
 mod sanitize;
 
@@ -25,7 +25,8 @@ pub(crate) struct Stage {
     pub about: &'static str,
     /// Whether `cargo xtask lint` runs it.
     pub lint: bool,
-    run: fn() -> Outcome<Report>,
+    /// Does it.
+    pub run: fn() -> Outcome<Report>,
 }
 
 /// What a stage comes to.

@@ -7,6 +7,7 @@ pub(crate) mod errors;
 pub(crate) mod header;
 pub(crate) mod install;
 mod lint;
+mod package;
 pub(crate) mod size;
 mod soak;
 mod test;
@@ -31,4 +32,5 @@ pub(crate) const ALL: &[Verb] = &[
     tools::VERB,
     size::VERB,
     soak::VERB,
+    package::VERB,
 ];
