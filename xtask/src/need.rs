@@ -25,6 +25,7 @@ pub(crate) enum Tool {
     Microhttpd,
     CppHttplib,
     Sanitizers,
+    Debian,
 }
 
 impl Tool {
@@ -41,6 +42,7 @@ impl Tool {
             Self::Microhttpd => ("libmicrohttpd", "libmicrohttpd-dev"),
             Self::CppHttplib => ("cpp-httplib", "libcpp-httplib-dev"),
             Self::Sanitizers => ("gcc's AddressSanitizer", "gcc libc6-dev"),
+            Self::Debian => ("dpkg-dev, fakeroot", "dpkg-dev fakeroot"),
         }
     }
 
@@ -55,6 +57,9 @@ impl Tool {
             }
             Self::Valgrind => answers("valgrind", &["--version"]),
             Self::Python => answers("python3", &["--version"]),
+            Self::Debian => {
+                ["dpkg-shlibdeps", "dpkg-deb", "fakeroot"].iter().all(|program| answers(program, &["--version"]))
+            }
             Self::Microhttpd => answers("pkg-config", &["--exists", "libmicrohttpd"]),
             Self::CppHttplib => Path::new("/usr/include/httplib.h").exists(),
             Self::Sanitizers => {

@@ -32,7 +32,7 @@ pub(crate) struct Installation {
     /// The prefix, as it is found here.
     pub prefix: PathBuf,
     /// Where the libraries are, from the prefix.
-    pub libdir: &'static str,
+    pub libdir: String,
     /// The folder that stands for `/`, when what was unpacked there is meant for `/`.
     pub sysroot: Option<PathBuf>,
 }
@@ -40,11 +40,11 @@ pub(crate) struct Installation {
 impl Installation {
     /// One that lies where it says that it is.
     pub(crate) fn at(who: &'static str, prefix: &Path) -> Self {
-        Self { who, prefix: prefix.to_path_buf(), libdir: "lib", sysroot: None }
+        Self { who, prefix: prefix.to_path_buf(), libdir: "lib".to_owned(), sysroot: None }
     }
 
     pub(crate) fn lib(&self) -> PathBuf {
-        self.prefix.join(self.libdir)
+        self.prefix.join(&self.libdir)
     }
 
     /// Builds and runs `tests/package` in every way that the documentation names.
@@ -52,8 +52,7 @@ impl Installation {
         let mut report = Report::default();
         report.count(&format!("{}: pkg-config, shared", self.who), self.shared());
         report.count(&format!("{}: pkg-config --static", self.who), self.archive("hello.c"));
-        report
-            .count(&format!("{}: static, beside a host's own SQLite", self.who), self.archive("own_sqlite.c"));
+        report.count(&format!("{}: static, beside a host's own SQLite", self.who), self.archive("own_sqlite.c"));
         report.count(&format!("{}: CMake find_package", self.who), self.cmake());
         report
     }

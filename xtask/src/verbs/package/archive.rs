@@ -14,7 +14,8 @@ pub(super) fn pack(parent: &Path, name: &str, tarball: &Path) -> Outcome {
 
 /// Unpacks a tarball into an existing folder.
 pub(super) fn unpack(tarball: &Path, folder: &Path) -> Outcome {
-    run::output(run::command("tar").arg("--extract").arg("--file").arg(tarball).arg("--directory").arg(folder)).map(drop)
+    run::output(run::command("tar").arg("--extract").arg("--file").arg(tarball).arg("--directory").arg(folder))
+        .map(drop)
 }
 
 /// Writes a file, and the folders that it needs.
