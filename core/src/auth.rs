@@ -145,6 +145,15 @@ impl InspireAuth {
         Requirement::compile(spec)
     }
 
+    /// Whether what is in memory shows every commit, by any process, that returned before: whether a query that reads
+    /// memory alone answers without reading the store.
+    ///
+    /// # Errors
+    /// A `STORE_*` code.
+    pub fn is_fresh(&self) -> Result<bool> {
+        self.inner.is_fresh()
+    }
+
     /// How a host answers a request that got this code.
     #[must_use]
     pub fn http(&self, code: Code) -> HttpAnswer<'_> {

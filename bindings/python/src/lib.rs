@@ -1,5 +1,32 @@
 //! The native half of the Python package `inspire_auth`.
+//!
+//! ```text
+//! arguments -> core's types -> core (the interpreter's lock kept or let go: `boundary`) -> records, or an exception
+//! ```
+//!
+//! No Python code ever runs while the core is at work: what the core has to tell the host meanwhile (audit events,
+//! tickets that are ready) is queued, and handed over afterwards. So no lock of the core can wait for the interpreter's.
 #![forbid(unsafe_code)]
+
+mod arguments;
+mod audit;
+mod auth;
+mod boundary;
+mod errors;
+mod gate;
+mod headers;
+mod inspect;
+mod issue;
+mod keys;
+mod license;
+mod machine;
+mod options;
+mod principal;
+mod proxies;
+mod records;
+mod requirement;
+mod store;
+mod ticket;
 
 use pyo3::prelude::*;
 
@@ -7,8 +34,29 @@ use pyo3::prelude::*;
 mod _inspire_auth {
     use super::*;
 
+    #[pymodule_export]
+    use super::{
+        auth::InspireAuth,
+        errors::error_table,
+        gate::close_gate,
+        inspect::inspect,
+        issue::{SigningKey, sign},
+        keys::Keys,
+        license::{Entitlements, License},
+        machine::{explain_machine, machine_identity},
+        principal::{Principal, System},
+        proxies::TrustedProxies,
+        requirement::Requirement,
+        store::{backup_store, restore_store},
+        ticket::Ticket,
+    };
+
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        module.add("__version__", inspire_auth_core::VERSION)
+        module.add("__version__", inspire_auth_core::VERSION)?;
+        module.add("ABI_VERSION", inspire_auth_core::ABI_VERSION)?;
+        module.add("CATALOGUE", license::catalogue(module.py())?)?;
+        module.add("SYSTEM", System)?;
+        gate::install(module)
     }
 }

@@ -1,0 +1,136 @@
+"""API keys and licensing, decided in-process.
+
+One handle answers two questions: who is calling, and may they (`InspireAuth.authenticate`, `InspireAuth.keys`), and what
+is this installation licensed for (`InspireAuth.license`).
+
+    >>> from inspire_auth import SYSTEM, InspireAuth
+    >>> auth = InspireAuth.open("service.db")
+    >>> created = auth.keys.create("reporting", levels=["Authenticated/Ops/Write"], actor=SYSTEM)
+    >>> headers = [("Authorization", f"Bearer {created.credential}")]
+    >>> auth.authenticate(headers, channel="secure", require="Authenticated/Ops").name
+    'reporting'
+    >>> "VIDEO_WALL_SYNC" in auth.license.entitlements
+    False
+
+A refusal is always an exception (`InspireAuthError`), never a falsy answer. Times are Unix seconds. Vendors sign license
+files with `inspire_auth.issue`; frameworks have their own modules: `inspire_auth.fastapi`, `.starlette`, `.django`,
+`.flask`, `.asgi`, `.wsgi`, `.openfeature`.
+"""
+
+from ._asyncio import authenticate_async
+from ._errors import (
+    ERRORS,
+    ArgumentError,
+    AuthenticationError,
+    BusyError,
+    ConflictError,
+    InspireAuthError,
+    InternalError,
+    LicenseError,
+    LicenseExpiredError,
+    LicenseSuspendedError,
+    LimitExceededError,
+    NameTakenError,
+    NotEntitledError,
+    NotFoundError,
+    OperationCancelledError,
+    PermissionDeniedError,
+    StoreError,
+    UnlicensedError,
+)
+from ._inspire_auth import (
+    ABI_VERSION,
+    CATALOGUE,
+    SYSTEM,
+    Entitlements,
+    InspireAuth,
+    Keys,
+    License,
+    Principal,
+    Requirement,
+    System,
+    TrustedProxies,
+    __version__,
+    backup_store,
+    explain_machine,
+    inspect,
+    machine_identity,
+    restore_store,
+)
+from ._records import (
+    AuditEvent,
+    CreatedKey,
+    Entitlement,
+    ErrorEntry,
+    HashParameters,
+    HttpAnswer,
+    Inspection,
+    KeyRecord,
+    LicenseStatus,
+    LicenseView,
+    LicenseWarning,
+    MachineIdentity,
+    MachinePart,
+    Pepper,
+    RestoreReport,
+    TrustedKey,
+)
+
+__all__ = [
+    "ABI_VERSION",
+    "CATALOGUE",
+    "ERRORS",
+    "SYSTEM",
+    "ArgumentError",
+    "AuditEvent",
+    "AuthenticationError",
+    "BusyError",
+    "ConflictError",
+    "CreatedKey",
+    "Entitlement",
+    "Entitlements",
+    "ErrorEntry",
+    "HashParameters",
+    "HttpAnswer",
+    "Inspection",
+    "InspireAuth",
+    "InspireAuthError",
+    "InternalError",
+    "KeyRecord",
+    "Keys",
+    "License",
+    "LicenseError",
+    "LicenseExpiredError",
+    "LicenseStatus",
+    "LicenseSuspendedError",
+    "LicenseView",
+    "LicenseWarning",
+    "LimitExceededError",
+    "MachineIdentity",
+    "MachinePart",
+    "NameTakenError",
+    "NotEntitledError",
+    "NotFoundError",
+    "OperationCancelledError",
+    "Pepper",
+    "PermissionDeniedError",
+    "Principal",
+    "Requirement",
+    "RestoreReport",
+    "StoreError",
+    "System",
+    "TrustedKey",
+    "TrustedProxies",
+    "UnlicensedError",
+    "__version__",
+    "backup_store",
+    "explain_machine",
+    "inspect",
+    "machine_identity",
+    "restore_store",
+]
+
+# A coroutine function of Python's own: tracebacks, `inspect` and "was never awaited" work as for any other.
+authenticate_async.__qualname__ = "InspireAuth.authenticate_async"
+setattr(InspireAuth, "authenticate_async", authenticate_async)  # noqa: B010
+del authenticate_async

@@ -1,0 +1,117 @@
+"""What the adapters share: which channel a request came through, and what the refused are told."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, Union
+
+from inspire_auth import ArgumentError, Requirement, TrustedProxies
+
+if TYPE_CHECKING:
+    from inspire_auth import InspireAuth, InspireAuthError
+
+Connection = TypeVar("Connection")
+
+Channel = Literal["plain", "secure", "local"]
+"""How a request came, as the host says: over TLS, over an open network, or from this machine."""
+
+ChannelSource = Union[Channel, TrustedProxies, Callable[[Connection], Channel]]
+"""What an adapter's ``channel`` may be.
+
+* ``"plain"``, the default: a key that requires a secure connection is refused.
+* ``"secure"``: TLS ends in front of this service, and nothing else reaches its port.
+* ``"local"``: loopback or a Unix socket; secure only with ``InspireAuth.open(..., local_is_secure=True)``.
+* `TrustedProxies`: a proxy of these addresses is believed what it says in ``X-Forwarded-Proto``; everyone else is plain.
+  The address must be that of the connection itself, so a server must not have replaced it (uvicorn:
+  ``--no-proxy-headers``); where it did, requests count as plain.
+* a function of the framework's request, for everything else.
+"""
+
+Headers = Iterable[tuple[Any, Any]]
+
+_log = logging.getLogger("inspire_auth")
+
+
+def channel_reader(
+    channel: ChannelSource[Any],
+) -> Callable[[Any, str | None, Headers], Channel]:
+    """How the channel of one request is found, from (the framework's request, the peer's address, its headers).
+
+    Raises:
+        ArgumentError: `channel` is none of what it may be. Now, not at the first request.
+    """
+    if isinstance(channel, TrustedProxies):
+        # No address: a Unix socket, or a test client.
+        return lambda connection, peer, headers: channel.channel(peer, "plain", headers) if peer else "plain"
+    if callable(channel):
+        return lambda connection, peer, headers: channel(connection)
+    if channel not in ("plain", "secure", "local"):
+        raise ArgumentError(
+            "INVALID_ARGUMENT", "channel is 'plain', 'secure', 'local', a TrustedProxies or a function"
+        )
+    return lambda connection, peer, headers: channel
+
+
+def compiled(require: Requirement | str | None) -> Requirement | None:
+    """A requirement, read once.
+
+    Raises:
+        ArgumentError: it can't be read. Now, not at the first request.
+    """
+    return Requirement(require) if isinstance(require, str) else require
+
+
+class Refusal(NamedTuple):
+    """What a refused request is answered."""
+
+    status: int
+    headers: dict[str, str]
+    """``WWW-Authenticate`` and ``Retry-After``, where they belong."""
+    document: dict[str, str]
+    """The body: the code and its general message. Why exactly is in the log only."""
+
+    @property
+    def body(self) -> bytes:
+        """The document as JSON."""
+        return json.dumps(self.document, separators=(",", ":")).encode()
+
+    @property
+    def all_headers(self) -> dict[str, str]:
+        """The headers, with those of the body."""
+        return {"Content-Type": "application/json", "Content-Length": str(len(self.body)), **self.headers}
+
+
+def refuse(auth: InspireAuth, error: InspireAuthError, method: str, path: str) -> Refusal:
+    """The answer to a refused request. Logs the reason, without the credential.
+
+    Raises:
+        InspireAuthError: `error` itself, when it is no answer to a request but a mistake of the host.
+    """
+    if error.http_status is None:
+        raise error
+    reason = error.code if error.detail is None else f"{error.code}: {error.detail}"
+    _log.info("refused %s %r: %s", method, path, reason)
+    answer = auth.http(error)
+    headers: dict[str, str] = {}
+    if answer.challenge is not None:
+        headers["WWW-Authenticate"] = answer.challenge
+    if answer.retry_after is not None:
+        headers["Retry-After"] = str(answer.retry_after)
+    return Refusal(answer.status, headers, {"error": error.code, "message": error.message})
+
+
+class EnvironReader:
+    """The header lines that matter, out of a WSGI environ or Django's ``META``.
+
+    Only those: an environ has no list of lines. A repeated header stands there as one value, joined with a comma (PEP
+    3333 servers do that), which is in no credential's alphabet, so the library refuses it.
+    """
+
+    def __init__(self, auth: InspireAuth) -> None:
+        names = [*auth.credential_headers(), "X-Forwarded-Proto"]
+        self._variables = [("HTTP_" + name.upper().replace("-", "_"), name) for name in names]
+
+    def __call__(self, environ: Mapping[str, Any]) -> list[tuple[str, str]]:
+        return [(name, environ[variable]) for variable, name in self._variables if variable in environ]

@@ -1,0 +1,355 @@
+"""What the library tells: immutable records. Times are Unix seconds, or None."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class _Secret:
+    """A record that holds a secret: it does not go into a pickle, a cache or another process by accident."""
+
+    __slots__ = ()
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError(f"a {type(self).__name__} holds a secret, and can't be pickled or copied")
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorEntry:
+    """One row of the table of errors.
+
+    Attributes:
+        number: stable number, the same as in C; grouped (1xx arguments, 2xx keys, 3xx licensing, 4xx the store, 9xx
+            internal).
+        code: stable identifier, such as ``LICENSE_EXPIRED``.
+        message: what happened, in lower case and without a full stop. Never holds the caller's data.
+        admin: what an administrator should do.
+        developer: what a developer should do.
+        retry: whether the same call may succeed later without anything being changed.
+        http_status: the HTTP status of a request refused by this code; None where no request is.
+    """
+
+    number: int
+    code: str
+    message: str
+    admin: str
+    developer: str
+    retry: bool
+    http_status: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """How a host answers a request that got a code.
+
+    Attributes:
+        status: the HTTP status; 500 for a code that answers no request.
+        challenge: the value of ``WWW-Authenticate``, if the answer has one.
+        retry_after: the value of ``Retry-After`` in seconds, if the answer has one.
+    """
+
+    status: int
+    challenge: str | None
+    retry_after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class HashParameters:
+    """Argon2id parameters for new hashes. The defaults are OWASP's.
+
+    Attributes:
+        memory_kib: memory in KiB: at least ``8 * parallelism``, at most 1 GiB.
+        iterations: passes: 1 to 64.
+        parallelism: lanes: 1 to 16.
+    """
+
+    memory_kib: int = 19_456
+    iterations: int = 2
+    parallelism: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Pepper(_Secret):
+    """A secret of the host's that is mixed into hashes and seals, and kept outside the store.
+
+    Attributes:
+        id: its name, kept with each hash: 1 to 32 characters of ``[A-Za-z0-9._-]``.
+        secret: at least 16 bytes. Not shown by ``repr``.
+    """
+
+    id: str
+    secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedKey:
+    """A public key whose signatures on license files are believed.
+
+    Attributes:
+        id: its name: 1 to 64 characters, unique among the configured keys.
+        public_key: 64 hexadecimal digits, or the base64 of an Ed25519 SubjectPublicKeyInfo.
+        not_after: Unix seconds from which it is no longer believed, whatever it signed; None is never.
+    """
+
+    id: str
+    public_key: str
+    not_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """A key, as it is shown: no secret, no hash.
+
+    Attributes:
+        id: random identity (a UUID); a rename keeps it.
+        type: ``basic-token``.
+        name: unique name.
+        description: free text.
+        levels: granted security levels, byte-sorted, without repeats.
+        require_secure: whether the key may only be used over a secure channel.
+        enabled: whether the key may be used at all.
+        created_at: Unix seconds.
+        updated_at: Unix seconds.
+        expires_at: Unix seconds from which the key is expired; None is never.
+        last_used_at: Unix seconds of the last use that was noted (at most once a minute); None is never.
+        revision: begins at 1; each change adds one.
+        origin: who made the newest secret.
+    """
+
+    id: str
+    type: str
+    name: str
+    description: str
+    levels: tuple[str, ...]
+    require_secure: bool
+    enabled: bool
+    created_at: int
+    updated_at: int
+    expires_at: int | None
+    last_used_at: int | None
+    revision: int
+    origin: Literal["generated", "imported"]
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedKey(_Secret):
+    """A new key with its secret: the only time it is seen. ``repr`` does not show it.
+
+    Attributes:
+        record: the record.
+        key: the key, ``isk_...``.
+        ignored_levels: levels that were granted but are ignored in this mode (see ``mode`` of `InspireAuth.open`).
+    """
+
+    record: KeyRecord
+    key: str = field(repr=False)
+    ignored_levels: tuple[str, ...]
+
+    @property
+    def credential(self) -> str:
+        """``<name>:<key>``, as it stands after ``Authorization: Bearer`` or in ``X-Ignition-API-Token``."""
+        return f"{self.record.name}:{self.key}"
+
+    @property
+    def rfc6750_credential(self) -> str:
+        """``<name>~<key>``, for middleboxes that allow only RFC 6750's alphabet after ``Bearer``."""
+        return f"{self.record.name}~{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One line of the audit log. Holds no secret.
+
+    Attributes:
+        at: Unix seconds.
+        event: what happened, such as ``key.created`` or ``key.refused``.
+        actor: who did it: ``system``, ``key:<name>``, or empty where nobody is known.
+        subject: the name of the key, or the id of the license, that it happened to.
+        detail: the exact reason, or what was changed.
+    """
+
+    at: int
+    event: str
+    actor: str
+    subject: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entitlement:
+    """An entitlement, and whether it is granted now.
+
+    Attributes:
+        code: its code, such as ``VIDEO_WALL_SYNC``.
+        feature: what it gives, for those of `CATALOGUE`; None for others.
+        granted: whether the license grants it, and is active.
+    """
+
+    code: str
+    feature: str | None
+    granted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LicenseWarning:
+    """Something about the license that will need attention.
+
+    Attributes:
+        code: ``EXPIRES_SOON``, ``LEASE_ENDS_SOON``, ``CLOCK_SUSPECT`` or ``NOT_MACHINE_BOUND``.
+        days: with ``EXPIRES_SOON``, the license ends within so many days: 30, 14, 7 or 1; else None.
+    """
+
+    code: str
+    days: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LicenseStatus:
+    """The license as it is at one moment.
+
+    Attributes:
+        state: whether it may be used.
+        reason: why not: the code of the first check that fails, or ``UNLICENSED``; None when it is active.
+        name: the license's name.
+        key: the license key, masked: ``********`` and its last 4 characters.
+        mode: how it was activated; None when there is none.
+        expires_at: Unix seconds at which the license ends; None is never.
+        lease_expires_at: Unix seconds at which the installed file ends, for whatever reason; None is never.
+        last_validated_at: Unix seconds of the last installation or successful validation.
+        limits: effective limits by name, the three known ones always among them: all 0 unless active; -1 is unlimited.
+        entitlements: granted codes in byte order; empty unless active.
+        warnings: what will need attention.
+    """
+
+    state: Literal["unlicensed", "active", "expired", "suspended", "invalid"]
+    reason: str | None
+    name: str | None
+    key: str | None
+    mode: Literal["online", "offline"] | None
+    expires_at: int | None
+    lease_expires_at: int | None
+    last_validated_at: int | None
+    limits: Mapping[str, int]
+    entitlements: tuple[str, ...]
+    warnings: tuple[LicenseWarning, ...]
+
+    @property
+    def active(self) -> bool:
+        """Whether the license is good now."""
+        return self.state == "active"
+
+
+@dataclass(frozen=True, slots=True)
+class LicenseView(_Secret):
+    """The license in a file that was inspected.
+
+    Attributes:
+        id: the license's id at its issuer.
+        key: the license key, not masked. Not shown by ``repr``.
+        name: the license's name.
+        status: the status that the issuer wrote, such as ``ACTIVE``.
+        expires_at: Unix seconds; None is never.
+        limits: each limit, the three known names always among them; -1 is unlimited.
+        entitlements: codes in byte order; empty also when they were not included.
+        metadata: the metadata as it stands in the file.
+    """
+
+    id: str
+    key: str | None = field(repr=False)
+    name: str | None
+    status: str | None
+    expires_at: int | None
+    limits: Mapping[str, int]
+    entitlements: tuple[str, ...]
+    metadata: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a license file says, and what is wrong with it.
+
+    Attributes:
+        failures: the code of every check that failed, in the order of checking, each once.
+        kind: known once header and footer are read; else None.
+        license: known once the payload is read, if the file includes its license; else None.
+        issued_at: Unix seconds at which the file was issued; None when the payload was not read.
+        file_expires_at: Unix seconds at which the file ends; None is never, or when the payload was not read.
+        machine_fingerprint: the fingerprint of the machine that a machine file was made for.
+    """
+
+    failures: tuple[str, ...]
+    kind: Literal["license", "machine"] | None
+    license: LicenseView | None
+    issued_at: int | None
+    file_expires_at: int | None
+    machine_fingerprint: str | None = field(repr=False)
+
+    @property
+    def result(self) -> str:
+        """The code of the first failure, or ``OK``."""
+        return self.failures[0] if self.failures else "OK"
+
+    @property
+    def ok(self) -> bool:
+        """Whether every check passed."""
+        return not self.failures
+
+
+@dataclass(frozen=True, slots=True)
+class MachineIdentity:
+    """This machine, as a machine file names it.
+
+    Attributes:
+        fingerprint: what a machine file for this machine must hold. Not shown by ``repr``.
+        source: ``machine_id option`` or ``operating system's machine id``.
+        container: the kind of container that this process seems to run in, or None. In one, the operating system's
+            machine id may be gone with the next start: give ``machine_id``, from a file in a volume.
+    """
+
+    fingerprint: str = field(repr=False)
+    source: str
+    container: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MachinePart:
+    """One thing that goes into a fingerprint, or says something about it.
+
+    Attributes:
+        name: what it is.
+        found: what was found; never the machine id itself.
+    """
+
+    name: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreReport:
+    """What a restore did, in numbers of keys.
+
+    Attributes:
+        kept: in both stores, and the live one at least as new: untouched.
+        updated: older in the live store: taken from the backup.
+        revived: unknown to the live store: inserted as they were (``accept_revived``).
+        disabled: those that the restore disabled, to be enabled by an operator.
+        stayed_deleted: deleted in the live store since the backup: stay deleted.
+        name_taken: left out, since another live key has the name.
+        deleted: names of those in the live store only: deleted.
+        license: what became of the license.
+        generation: the store's generation after it.
+    """
+
+    kept: int
+    updated: int
+    revived: int
+    disabled: int
+    stayed_deleted: int
+    name_taken: int
+    deleted: tuple[str, ...]
+    license: Literal["none", "kept", "restored", "left_out"]
+    generation: int
