@@ -13,7 +13,9 @@
 
 mod args;
 mod need;
+mod node;
 mod project;
+mod python;
 mod run;
 mod stages;
 mod symbols;

@@ -22,6 +22,8 @@ pub(crate) enum Tool {
     Binutils,
     Valgrind,
     Python,
+    PythonVenv,
+    Node,
     Microhttpd,
     CppHttplib,
     Sanitizers,
@@ -39,6 +41,8 @@ impl Tool {
             Self::Binutils => ("binutils (nm, strip, objcopy)", "binutils"),
             Self::Valgrind => ("valgrind", "valgrind"),
             Self::Python => ("python3", "python3"),
+            Self::PythonVenv => ("Python 3.10 or newer with venv", "python3 python3-venv"),
+            Self::Node => ("Node.js 20 or newer with npm", "nodejs npm"),
             Self::Microhttpd => ("libmicrohttpd", "libmicrohttpd-dev"),
             Self::CppHttplib => ("cpp-httplib", "libcpp-httplib-dev"),
             Self::Sanitizers => ("gcc's AddressSanitizer", "gcc libc6-dev"),
@@ -59,6 +63,13 @@ impl Tool {
             Self::Python => answers("python3", &["--version"]),
             Self::Debian => {
                 ["dpkg-shlibdeps", "dpkg-deb", "fakeroot"].iter().all(|program| answers(program, &["--version"]))
+            }
+            Self::PythonVenv => {
+                answers("python3", &["-c", "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))"])
+            }
+            Self::Node => {
+                answers("node", &["-e", "process.exit(parseInt(process.versions.node) < 20)"])
+                    && answers("npm", &["--version"])
             }
             Self::Microhttpd => answers("pkg-config", &["--exists", "libmicrohttpd"]),
             Self::CppHttplib => Path::new("/usr/include/httplib.h").exists(),

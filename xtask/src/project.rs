@@ -1,9 +1,10 @@
 //! Where things are.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     sync::OnceLock,
+    time::SystemTime,
 };
 
 /// The version of the workspace, such as `0.1.0`: xtask carries the same one as every other member.
@@ -64,4 +65,25 @@ pub(crate) fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
         .collect();
     found.sort();
     found
+}
+
+/// Whether `made` is newer than each of these files, and than each file below those that are folders. What tools leave
+/// behind there does not count.
+pub(crate) fn is_newer(made: &Path, sources: &[PathBuf]) -> bool {
+    let changed = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    changed(made).is_some_and(|made| sources.iter().all(|source| newest(source).is_some_and(|time| time < made)))
+}
+
+fn newest(path: &Path) -> Option<SystemTime> {
+    const LEFT_BEHIND: [&str; 6] = ["node_modules", "__pycache__", ".pytest_cache", ".mypy_cache", "dist", "target"];
+    if !path.is_dir() {
+        return fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    }
+    let inside = fs::read_dir(path).ok()?.flatten().map(|entry| entry.path());
+    let ours = inside.filter(|path| {
+        let built = path.extension().is_some_and(|extension| extension == "node" || extension == "so");
+        !built && !path.file_name().is_some_and(|name| LEFT_BEHIND.iter().any(|left| name == *left))
+    });
+    // An empty folder is older than anything.
+    ours.map(|path| newest(&path)).max().unwrap_or(Some(SystemTime::UNIX_EPOCH))
 }

@@ -35,6 +35,18 @@ pub(crate) fn shown(command: &Command) -> String {
     text
 }
 
+/// The words of a command in one line that a shell, or a program that reads like one, splits again.
+pub(crate) fn words(parts: &[String]) -> String {
+    let quoted = parts.iter().map(|part| {
+        if part.contains(|c: char| !c.is_ascii_alphanumeric() && !"/._-=+:,@".contains(c)) {
+            format!("'{}'", part.replace('\'', r"'\''"))
+        } else {
+            part.clone()
+        }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
 /// Runs with the terminal's output; a bad exit is a failure.
 pub(crate) fn visibly(command: &mut Command) -> Outcome {
     let status = command.status().map_err(|error| unstartable(command, &error))?;

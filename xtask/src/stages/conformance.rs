@@ -24,7 +24,7 @@ pub(super) fn two_processes() -> Outcome<Report> {
 /// Builds drivers and returns each as the runner's `NAME=COMMAND`.
 pub(super) fn built(languages: &[Language], checks: Checks) -> Outcome<Vec<String>> {
     let build = |language: &Language| {
-        driver::build(*language, checks).map(|program| format!("{}={}", language.name(), program.display()))
+        driver::build(*language, checks).map(|command| format!("{}={}", language.name(), run::words(&command)))
     };
     languages.iter().map(build).collect()
 }

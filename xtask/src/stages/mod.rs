@@ -1,5 +1,6 @@
 //! The stages of `cargo xtask test`: each runs one kind of check and counts what passed.
 
+mod bindings;
 mod c;
 mod conformance;
 mod generated;
@@ -72,6 +73,12 @@ impl Report {
     }
 }
 
+/// The number directly before a word, 0 when there is none.
+fn number_before(line: &str, word: &str) -> usize {
+    let before = line.split(word).next().filter(|before| before.len() < line.len()).unwrap_or_default();
+    before.trim_end().rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
 /// In the order in which they run: the quickest to fail first.
 pub(crate) const ALL: &[Stage] = &[
     Stage { name: "fmt", about: "the source is formatted", lint: true, run: rust::fmt },
@@ -95,6 +102,13 @@ pub(crate) const ALL: &[Stage] = &[
         run: native::exports,
     },
     Stage { name: "size", about: "the stripped library is small enough", lint: false, run: native::size },
+    Stage {
+        name: "python",
+        about: "the wheel's own tests, its stubs, and the types of programs that use it",
+        lint: false,
+        run: bindings::python,
+    },
+    Stage { name: "node", about: "the npm package's own tests and types", lint: false, run: bindings::node },
     Stage {
         name: "conformance",
         about: "every vector through every driver; the answers agree",

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::Report;
+use super::{Report, number_before};
 use crate::{Failure, Outcome, need, run};
 
 pub(super) fn fmt() -> Outcome<Report> {
@@ -73,12 +73,6 @@ fn libtest_counts(wrote: &str) -> Option<Counts> {
     let results: Vec<&str> = wrote.lines().filter(|line| line.starts_with("test result: ")).collect();
     let count = |word| results.iter().map(|line| number_before(line, word)).sum();
     (!results.is_empty()).then(|| (count("passed"), count("failed"), count("ignored")))
-}
-
-/// The number directly before a word, 0 when there is none.
-fn number_before(line: &str, word: &str) -> usize {
-    let before = line.split(word).next().filter(|before| before.len() < line.len()).unwrap_or_default();
-    before.trim_end().rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 #[cfg(test)]

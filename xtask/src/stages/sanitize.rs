@@ -24,7 +24,7 @@ pub(super) fn sanitizers() -> Outcome<Report> {
     }
     let languages = [Language::C, Language::Cpp];
     for language in languages {
-        is_sanitized(&driver::build(language, Checks::Sanitizers)?)?;
+        is_sanitized(&driver::native(language, Checks::Sanitizers)?)?;
     }
     let drivers = conformance::built(&languages, Checks::Sanitizers)?;
     report.add(conformance::runner("run.py", &drivers, &["--stores", "memory,sqlite"])?);
@@ -67,7 +67,7 @@ pub(super) fn valgrind() -> Outcome<Report> {
         let built = c::build(Language::C, program, "c11", Checks::None, &name);
         report.count(&format!("valgrind {name}"), built.and_then(|built| c::execute(&built, &memcheck, &name)));
     }
-    let driver = driver::build(Language::C, Checks::None)?;
+    let driver = driver::native(Language::C, Checks::None)?;
     // The runner reads a driver's exit code, so an error that memcheck saw fails the run.
     let command = format!("c={} {}", memcheck.join(" "), driver.display());
     let _ = project::fresh("scratch/valgrind")?;

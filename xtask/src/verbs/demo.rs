@@ -10,7 +10,7 @@ mod site;
 mod timings;
 
 use crate::{
-    Outcome, Verb,
+    Failure, Outcome, Verb,
     args::Args,
     need::{self, Tool},
     run,
@@ -22,27 +22,35 @@ use site::Site;
 
 pub(crate) const VERB: Verb = Verb {
     name: "demo",
-    summary: "run the main job end to end: keys, a license, a C gateway and real requests",
-    help: "cargo xtask demo [--cpp] [--serve]\n\n  --cpp     the C++ gateway instead of the C one\n  --serve   afterwards keep the gateway running, and print the curl lines to try\n\nBuilds in release (some minutes the first time), works in a temporary folder, listens on loopback only, and leaves\nnothing behind. Exits with 1 when an answer was not the expected one.",
+    summary: "run the main job end to end: keys, a license, a gateway and real requests",
+    help: "cargo xtask demo [--cpp | --python | --node] [--serve]\n\n  --cpp     the C++ gateway instead of the C one\n  --python  the FastAPI service in its place\n  --node    the Fastify service in its place\n  --serve   afterwards keep the gateway running, and print the curl lines to try\n\nBuilds in release (some minutes the first time), works in a temporary folder, listens on loopback only, and leaves\nnothing behind. Exits with 1 when an answer was not the expected one.",
     run,
 };
 
 fn run(arguments: Vec<String>) -> Outcome {
     let mut args = Args::new(arguments);
     let serve = args.flag("--serve");
-    let language = if args.flag("--cpp") { Language::Cpp } else { Language::C };
+    let others = [("--cpp", Language::Cpp), ("--python", Language::Python), ("--node", Language::Node)];
+    let chosen: Vec<Language> = others.iter().filter(|(flag, _)| args.flag(flag)).map(|(_, other)| *other).collect();
     args.end()?;
-    need::all(&[Tool::C, Tool::PkgConfig, Tool::Binutils, Tool::Microhttpd])?;
-    if language == Language::Cpp {
-        need::all(&[Tool::Cpp, Tool::CppHttplib])?;
-    }
+    let language = match chosen.as_slice() {
+        [] => Language::C,
+        [one] => *one,
+        _ => return Err(Failure::Usage("One gateway at a time.".to_owned())),
+    };
+    need::all(match language {
+        Language::C => &[Tool::C, Tool::PkgConfig, Tool::Binutils, Tool::Microhttpd],
+        Language::Cpp => &[Tool::C, Tool::PkgConfig, Tool::Binutils, Tool::Cpp, Tool::CppHttplib],
+        Language::Python => &[Tool::C, Tool::PythonVenv],
+        Language::Node => &[Tool::C, Tool::Node],
+    })?;
 
     say("building the library and the command line in release (some minutes the first time)");
-    let prefix = install::staged()?;
     run::output(run::cargo().args(["build", "--release", "--package", "inspire-auth-cli"]))?;
     say(&format!("building {}", language.source()));
-    let program = gateway::build(language, prefix)?;
-    let warm = timings::build(prefix)?;
+    let program = gateway::build(language)?;
+    // The check alone is timed in the language in which nothing else costs time.
+    let warm = if language.is_native() { Some(timings::build(install::staged()?)?) } else { None };
 
     say("making a store, four keys, a vendor's signing key and two licenses for this machine");
     let site = Site::new()?;
@@ -51,7 +59,7 @@ fn run(arguments: Vec<String>) -> Outcome {
 
     let wrong = checks::run(&site, &gateway)?;
     println!();
-    timings::print(&site, &gateway, &warm)?;
+    timings::print(&site, &gateway, warm.as_deref())?;
     if serve {
         invite(&site, &gateway);
         gateway.wait()?;

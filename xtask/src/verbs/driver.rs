@@ -11,13 +11,13 @@ use crate::{
     Failure, Outcome, Verb,
     args::Args,
     need::{self, Tool},
-    project, run,
+    node, project, python, run,
 };
 
 pub(crate) const VERB: Verb = Verb {
     name: "driver",
     summary: "build a conformance driver and become it",
-    help: "cargo xtask driver <rust|c|cpp>\n\nBuilds what the driver needs (errors on standard error), then speaks JSON lines on standard\ninput and output until the end of the input.",
+    help: "cargo xtask driver <rust|c|cpp|python|node>\n\nBuilds what the driver needs (errors on standard error), then speaks JSON lines on standard\ninput and output until the end of the input.",
     run,
 };
 
@@ -27,6 +27,8 @@ pub(crate) enum Language {
     Rust,
     C,
     Cpp,
+    Python,
+    Node,
 }
 
 /// What is compiled into a C or C++ program.
@@ -39,13 +41,15 @@ pub(crate) enum Checks {
 
 impl Language {
     /// Every language, in the order in which answers are compared.
-    pub(crate) const ALL: &[Self] = &[Self::Rust, Self::C, Self::Cpp];
+    pub(crate) const ALL: &[Self] = &[Self::Rust, Self::C, Self::Cpp, Self::Python, Self::Node];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Rust => "rust",
             Self::C => "c",
             Self::Cpp => "cpp",
+            Self::Python => "python",
+            Self::Node => "node",
         }
     }
 }
@@ -58,30 +62,44 @@ fn run(arguments: Vec<String>) -> Outcome {
     let Some(language) = Language::ALL.iter().find(|language| language.name() == name) else {
         return Err(Failure::Usage(format!("There is no driver `{name}`.")));
     };
-    let program = build(*language, Checks::None)?;
+    let command = build(*language, Checks::None)?;
+    let [program, arguments @ ..] = command.as_slice() else { return Err("the driver has no program".into()) };
     // The caller's folder stays: a relative path in an `open` request means what the caller meant.
-    let error = std::process::Command::new(&program).exec();
-    Err(format!("{}: {error}", program.display()).into())
+    let error = std::process::Command::new(program).args(arguments).exec();
+    Err(format!("{program}: {error}").into())
 }
 
-/// Builds the driver and returns the program.
-pub(crate) fn build(language: Language, checks: Checks) -> Outcome<PathBuf> {
+/// Builds the driver and returns the command that starts it.
+pub(crate) fn build(language: Language, checks: Checks) -> Outcome<Vec<String>> {
+    let folder = project::root().join("tests/drivers").join(language.name());
     match language {
         Language::Rust => {
             run::output(run::cargo().args(["build", "--quiet", "--release", "--package", "inspire-auth-driver"]))?;
-            Ok(project::target().join("release").join("inspire-auth-driver"))
+            Ok(command(&[&project::target().join("release").join("inspire-auth-driver")]))
         }
-        Language::C | Language::Cpp => {
-            let folder = project::root().join("tests/drivers").join(language.name());
-            let sources = project::files(&folder, language.name());
-            if sources.is_empty() {
-                return Err(format!("there is no source in {}", folder.display()).into());
-            }
-            let standard = if language == Language::C { "-std=c11" } else { "-std=c++17" };
-            let name = format!("driver-{}{}", language.name(), if checks == Checks::None { "" } else { "-sanitized" });
-            compile(language, &sources, standard, checks, &name)
+        Language::C | Language::Cpp => Ok(command(&[&native(language, checks)?])),
+        Language::Python => Ok(command(&[python::installed()?, &folder.join("driver.py")])),
+        Language::Node => {
+            node::built()?;
+            Ok(command(&[Path::new("node"), &folder.join("driver.mjs")]))
         }
     }
+}
+
+fn command(parts: &[&Path]) -> Vec<String> {
+    parts.iter().map(|part| part.display().to_string()).collect()
+}
+
+/// Builds the C or the C++ driver and returns the program.
+pub(crate) fn native(language: Language, checks: Checks) -> Outcome<PathBuf> {
+    let folder = project::root().join("tests/drivers").join(language.name());
+    let sources = project::files(&folder, language.name());
+    if sources.is_empty() {
+        return Err(format!("there is no source in {}", folder.display()).into());
+    }
+    let standard = if language == Language::C { "-std=c11" } else { "-std=c++17" };
+    let name = format!("driver-{}{}", language.name(), if checks == Checks::None { "" } else { "-sanitized" });
+    compile(language, &sources, standard, checks, &name)
 }
 
 /// Compiles sources into one program against the library in [`install::staged`], unless it is newer than all of them.
@@ -105,7 +123,7 @@ pub(crate) fn compile(
     });
     let installed = project::files(&prefix.join("include"), "h").into_iter();
     let installed = installed.chain(project::files(&prefix.join("include"), "hpp")).chain([library]);
-    if is_newer(&program, &inputs.chain(installed).collect::<Vec<_>>()) {
+    if project::is_newer(&program, &inputs.chain(installed).collect::<Vec<_>>()) {
         return Ok(program);
     }
     // Another run may be starting the old program at this moment: it is replaced, never written into.
@@ -121,10 +139,4 @@ pub(crate) fn compile(
     run::output(&mut command)?;
     fs::rename(&fresh, &program)?;
     Ok(program)
-}
-
-fn is_newer(program: &Path, inputs: &[PathBuf]) -> bool {
-    let changed = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-    let Some(built) = changed(program) else { return false };
-    inputs.iter().all(|input| changed(input).is_some_and(|time| time < built))
 }

@@ -1,5 +1,6 @@
 //! The verbs, one a file.
 
+mod bench;
 mod capi;
 mod demo;
 pub(crate) mod driver;
@@ -31,6 +32,7 @@ pub(crate) const ALL: &[Verb] = &[
     capi::VERB,
     tools::VERB,
     size::VERB,
+    bench::VERB,
     soak::VERB,
     package::VERB,
 ];

@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::site::Site;
-use crate::{Outcome, project, run};
+use crate::{Outcome, node, project, python, run, verbs::install};
 
 /// How long a gateway may take to end.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) enum Language {
     C,
     Cpp,
+    Python,
+    Node,
 }
 
 impl Language {
@@ -28,17 +30,35 @@ impl Language {
         match self {
             Self::C => "examples/c/gateway.c",
             Self::Cpp => "examples/cpp/gateway.cpp",
+            Self::Python => "examples/python/app.py",
+            Self::Node => "examples/node/app.mjs",
+        }
+    }
+
+    /// Whether it links the C library.
+    pub(super) const fn is_native(self) -> bool {
+        matches!(self, Self::C | Self::Cpp)
+    }
+}
+
+/// Builds it, or what it imports, and returns the command that starts it.
+pub(super) fn build(language: Language) -> Outcome<Vec<PathBuf>> {
+    let source = project::root().join(language.source());
+    match language {
+        Language::C => native("gcc", "-std=c11", &["inspire_auth", "libmicrohttpd"], language),
+        Language::Cpp => native("g++", "-std=c++17", &["inspire_auth", "cpp-httplib"], language),
+        Language::Python => Ok(vec![python::installed()?.to_path_buf(), source]),
+        Language::Node => {
+            node::built()?;
+            node::install(source.parent().unwrap_or(Path::new(".")))?;
+            Ok(vec!["node".into(), source])
         }
     }
 }
 
 /// Builds it against the installed library, as any host would be: with the flags that pkg-config tells.
-pub(super) fn build(language: Language, prefix: &Path) -> Outcome<PathBuf> {
-    let (compiler, standard, packages): (_, _, &[&str]) = match language {
-        Language::C => ("gcc", "-std=c11", &["inspire_auth", "libmicrohttpd"]),
-        Language::Cpp => ("g++", "-std=c++17", &["inspire_auth", "cpp-httplib"]),
-    };
-    compile(compiler, standard, packages, prefix, language.source())
+fn native(compiler: &str, standard: &str, packages: &[&str], language: Language) -> Outcome<Vec<PathBuf>> {
+    Ok(vec![compile(compiler, standard, packages, install::staged()?, language.source())?])
 }
 
 /// Builds one source file of `examples`; returns the program.
@@ -87,10 +107,10 @@ pub(super) struct Gateway {
 }
 
 impl Gateway {
-    pub(super) fn start(program: &Path, site: &Site) -> Outcome<Self> {
+    pub(super) fn start(program: &[PathBuf], site: &Site) -> Outcome<Self> {
         let log = site.folder().join("gateway.log");
         let mut command = Command::new("sh");
-        command.args(["-c", KEEPER, "keeper"]).arg(&log).arg(program);
+        command.args(["-c", KEEPER, "keeper"]).arg(&log).args(program);
         command.arg("--store").arg(site.store()).args(["--plain-port", "0", "--trusted-key", &site.trusted]);
         if let Some(machine_id) = &site.machine_id {
             command.args(["--machine-id", machine_id]);

@@ -1,0 +1,384 @@
+// The operations: each is a thin shell over the package's public API.
+//
+// What an operation returns are the fields of its answer; a refusal is the package's own error.
+
+import { ABI_VERSION, ERRORS, InspireAuth, InspireAuthError, SYSTEM, TrustedProxies, VERSION, inspect, open } from '../../../bindings/node/index.mjs'
+import { Arguments, Unreadable, flag, integer, latin1, list, octets, oneOf, text, texts } from './arguments.mjs'
+
+const channelName = oneOf('plain', 'secure', 'local')
+
+/** A refusal whose answer has more to say than its code. */
+export class Refusal extends Error {
+  constructor(code, fields) {
+    super(code)
+    this.code = code
+    this.fields = fields
+  }
+}
+
+/** Handles and principals, numbered from one counter so that neither is taken for the other. */
+export class State {
+  #last = 0
+  #open = new Map()
+  #principals = new Map()
+
+  keep(thing) {
+    const kept = thing instanceof InspireAuth ? this.#open : this.#principals
+    kept.set(++this.#last, thing)
+    return this.#last
+  }
+
+  auth(args) {
+    return known(this.#open, args.required('handle', integer))
+  }
+
+  close(args) {
+    const number = args.required('handle', integer)
+    args.end()
+    known(this.#open, number).close()
+    this.#open.delete(number)
+    return {}
+  }
+
+  /** `actor` and `now`. An absent actor is the host itself, said explicitly. */
+  caller(args) {
+    const number = args.optional('actor', integer)
+    const actor = number === undefined ? SYSTEM : known(this.#principals, number)
+    return { actor, now: args.optional('now', integer) }
+  }
+}
+
+function known(things, number) {
+  if (!things.has(number)) throw new Unreadable()
+  return things.get(number)
+}
+
+function version(_, args) {
+  args.end()
+  return { version: VERSION, abi: ABI_VERSION }
+}
+
+function errors(_, args) {
+  args.end()
+  const table = Object.values(ERRORS).map((entry) => ({
+    code: entry.code,
+    number: entry.number,
+    http: entry.httpStatus,
+    vector: entry.hasVector,
+  }))
+  return { errors: table }
+}
+
+function openStore(state, args) {
+  const store = args.required('store', text)
+  const options = {
+    trustedKeys: trustedKeys(args),
+    product: args.optional('product', text),
+    machineId: args.optional('machine_id', text),
+    writeRequirement: args.requirement('write_requirement'),
+    adminRequirement: args.requirement('admin_requirement'),
+    hash: args.optional('hash', hashParameters),
+    maxHashMemory: args.optional('max_hash_memory', integer),
+    mode: args.optional('mode', oneOf('default', 'ignition')),
+    localIsSecure: args.optional('local_is_secure', flag),
+    allowUnbound: args.optional('allow_unbound', flag),
+    maxLease: args.optional('max_lease', integer),
+  }
+  args.end()
+  return { handle: state.keep(open(store, options)) }
+}
+
+function hashParameters(value) {
+  const members = new Arguments(value)
+  const [memoryKib, iterations, parallelism] = ['m', 't', 'p'].map((name) => members.required(name, integer))
+  members.end()
+  return { memoryKib, iterations, parallelism }
+}
+
+function trustedKeys(args) {
+  return args.required('trusted_keys', list).map((value) => {
+    const members = new Arguments(value)
+    const key = { id: members.required('id', text), publicKey: members.required('public_key', text) }
+    members.end()
+    return key
+  })
+}
+
+function create(state, args) {
+  const auth = state.auth(args)
+  const key = newKey(args)
+  const by = state.caller(args)
+  args.end()
+  return created(auth.keys.createSync(key, by))
+}
+
+function get(state, args) {
+  const auth = state.auth(args)
+  const name = args.required('name', text)
+  args.optional('now', integer)
+  args.end()
+  return { record: record(auth.keys.get(name)) }
+}
+
+function listKeys(state, args) {
+  const auth = state.auth(args)
+  args.optional('now', integer)
+  args.end()
+  return { records: auth.keys.list().map(record) }
+}
+
+function update(state, args) {
+  const auth = state.auth(args)
+  const name = args.required('name', text)
+  const revision = args.required('revision', integer)
+  const changes = {
+    description: args.optional('description', text),
+    levels: args.optional('levels', texts),
+    requireSecure: args.optional('require_secure', flag),
+    enabled: args.optional('enabled', flag),
+  }
+  // Here alone null says something: it clears.
+  if (args.has('expires_at')) changes.expiresAt = args.optional('expires_at', integer) ?? null
+  const by = state.caller(args)
+  args.end()
+  return { record: record(auth.keys.updateSync(name, revision, changes, by)) }
+}
+
+function rename(state, args) {
+  const [auth, name, newName, by] = [state.auth(args), ...twoNames(args), revised(state, args)]
+  return { record: record(auth.keys.renameSync(name, newName, by)) }
+}
+
+function duplicate(state, args) {
+  const [auth, name, newName, by] = [state.auth(args), ...twoNames(args), revised(state, args)]
+  return created(auth.keys.duplicateSync(name, newName, by))
+}
+
+function rotate(state, args) {
+  const auth = state.auth(args)
+  const name = args.required('name', text)
+  const overlapSeconds = args.required('overlap_seconds', integer)
+  return created(auth.keys.rotateSync(name, { overlapSeconds, ...revised(state, args) }))
+}
+
+function remove(state, args) {
+  const auth = state.auth(args)
+  const name = args.required('name', text)
+  auth.keys.deleteSync(name, revised(state, args))
+  return {}
+}
+
+function importKey(state, args) {
+  const auth = state.auth(args)
+  const hashed = {
+    format: args.required('format', oneOf('phc', 'ignition')),
+    hash: args.required('hash', text),
+    strength: args.optional('strength', oneOf('random', 'chosen')) ?? 'chosen',
+  }
+  const key = { ...newKey(args), ...hashed }
+  const by = state.caller(args)
+  args.end()
+  return { record: record(auth.keys.importSync(key, by)) }
+}
+
+const twoNames = (args) => [args.required('name', text), args.required('new_name', text)]
+
+function revised(state, args) {
+  const by = { revision: args.optional('revision', integer), ...state.caller(args) }
+  args.end()
+  return by
+}
+
+function newKey(args) {
+  return {
+    name: args.required('name', text),
+    description: args.optional('description', text),
+    levels: args.required('levels', texts),
+    requireSecure: args.optional('require_secure', flag),
+    expiresAt: args.optional('expires_at', integer),
+  }
+}
+
+const created = (made) => ({ record: record(made.record), key: made.key })
+
+/** The record under the names of the protocol. */
+const record = (key) => ({
+  id: key.id,
+  type: key.type,
+  name: key.name,
+  description: key.description,
+  levels: key.levels,
+  require_secure: key.requireSecure,
+  enabled: key.enabled,
+  created_at: key.createdAt,
+  updated_at: key.updatedAt,
+  expires_at: key.expiresAt,
+  last_used_at: key.lastUsedAt,
+  revision: key.revision,
+  origin: key.origin,
+})
+
+function authenticate(state, args) {
+  const auth = state.auth(args)
+  const lines = headers(args)
+  const options = {
+    channel: args.required('channel', channelName),
+    require: args.requirement('require'),
+    entitlement: args.optional('entitlement', text),
+    now: args.optional('now', integer),
+  }
+  args.end()
+  let principal
+  try {
+    principal = auth.authenticateSync(lines, options)
+  } catch (error) {
+    if (!(error instanceof InspireAuthError)) throw error
+    const answer = auth.http(error)
+    // A code that answers no request has no status.
+    const http = error.httpStatus === null ? null : answer.status
+    throw new Refusal(error.code, { http, challenge: answer.challenge })
+  }
+  const levels = auth.principalLevels(principal)
+  const handle = principal.isAnonymous ? null : state.keep(principal)
+  return { http: 200, principal: { name: principal.name, levels, handle } }
+}
+
+function channel(_, args) {
+  const proxies = new TrustedProxies(args.required('proxies', text))
+  const peer = args.required('peer', text)
+  const direct = args.required('direct', channelName)
+  const lines = headers(args)
+  args.end()
+  return { channel: proxies.channel(peer, direct, lines) }
+}
+
+function headers(args) {
+  return args.required('headers', list).map((value) => {
+    if (list(value).length !== 2) throw new Unreadable()
+    return value.map(latin1)
+  })
+}
+
+function inspectFile(_, args) {
+  const file = args.required('lic', octets)
+  const options = {
+    trustedKeys: trustedKeys(args),
+    licenseKey: args.optional('license_key', text),
+    machineId: args.optional('machine_id', text),
+    product: args.optional('product', text),
+    now: args.optional('now', integer),
+    offline: args.optional('offline', flag),
+  }
+  args.end()
+  const found = inspect(file, options)
+  const { license } = found
+  const fields = {
+    failures: found.failures,
+    kind: found.kind,
+    license: license && {
+      id: license.id,
+      key: license.key,
+      name: license.name,
+      status: license.status,
+      expires_at: license.expiresAt,
+      limits: license.limits,
+      entitlements: license.entitlements,
+      metadata: license.metadata,
+    },
+    issued_at: found.issuedAt,
+    file_expires_at: found.fileExpiresAt,
+    machine_fingerprint: found.machineFingerprint,
+  }
+  if (found.result !== 'OK') throw new Refusal(found.result, fields)
+  return fields
+}
+
+function activateOffline(state, args) {
+  const auth = state.auth(args)
+  const licenseKey = args.required('license_key', text)
+  const file = args.required('lic', octets)
+  const by = { force: args.optional('force', flag), ...state.caller(args) }
+  args.end()
+  return status(auth.license.activateOfflineSync(licenseKey, file, by))
+}
+
+function licenseStatus(state, args) {
+  const auth = state.auth(args)
+  const now = args.optional('now', integer)
+  args.end()
+  return status(auth.license.status(now))
+}
+
+function has(state, args) {
+  const auth = state.auth(args)
+  const code = args.required('entitlement', text)
+  const now = args.optional('now', integer)
+  args.end()
+  return { value: auth.license.hasEntitlement(code, now) }
+}
+
+function limit(state, args) {
+  const auth = state.auth(args)
+  const name = args.required('name', text)
+  const now = args.optional('now', integer)
+  args.end()
+  return { value: auth.license.limit(name, now) }
+}
+
+function revalidate(state, args) {
+  const auth = state.auth(args)
+  const by = state.caller(args)
+  args.end()
+  return status(auth.license.revalidateSync(by))
+}
+
+function deactivate(state, args) {
+  const auth = state.auth(args)
+  const by = state.caller(args)
+  args.end()
+  return status(auth.license.deactivateSync(by))
+}
+
+const status = (found) => ({
+  status: {
+    state: found.state,
+    name: found.name,
+    key: found.key,
+    mode: found.mode,
+    expires_at: found.expiresAt,
+    lease_expires_at: found.leaseExpiresAt,
+    last_validated_at: found.lastValidatedAt,
+    limits: found.limits,
+    entitlements: found.entitlements,
+    warnings: found.warnings,
+  },
+})
+
+/** Name: the fields of its answer, and what it does. */
+export const OPERATIONS = new Map([
+  ['version', [['version', 'abi'], version]],
+  ['errors', [['errors'], errors]],
+  ['open', [['handle'], openStore]],
+  ['close', [[], (state, args) => state.close(args)]],
+  ['keys.create', [['record', 'key'], create]],
+  ['keys.get', [['record'], get]],
+  ['keys.list', [['records'], listKeys]],
+  ['keys.update', [['record'], update]],
+  ['keys.rename', [['record'], rename]],
+  ['keys.duplicate', [['record', 'key'], duplicate]],
+  ['keys.rotate', [['record', 'key'], rotate]],
+  ['keys.delete', [[], remove]],
+  ['keys.import', [['record'], importKey]],
+  ['authenticate', [['http', 'challenge', 'principal'], authenticate]],
+  ['channel', [['channel'], channel]],
+  [
+    'license.inspect',
+    [['failures', 'kind', 'license', 'issued_at', 'file_expires_at', 'machine_fingerprint'], inspectFile],
+  ],
+  ['license.activate_offline', [['status'], activateOffline]],
+  ['license.status', [['status'], licenseStatus]],
+  ['license.has', [['value'], has]],
+  ['license.limit', [['value'], limit]],
+  ['license.revalidate', [['status'], revalidate]],
+  ['license.deactivate', [['status'], deactivate]],
+])

@@ -1,0 +1,67 @@
+//! The Node package, built in its own folder, where its tests and the examples find it.
+
+use std::{path::PathBuf, process::Command, sync::OnceLock};
+
+use crate::{
+    Failure, Outcome,
+    need::{self, Tool},
+    project, run,
+    run::say,
+};
+
+/// The folder of the package, from the root.
+pub(crate) const FOLDER: &str = "bindings/node";
+
+/// Installs what the package's lock file names, builds the addon as it is now, and returns the package's folder.
+pub(crate) fn built() -> Outcome<PathBuf> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    BUILT.get_or_init(|| build().map_err(|failure| failure.to_string())).clone().map_err(Failure::Failed)
+}
+
+fn build() -> Outcome<PathBuf> {
+    need::all(&[Tool::Node])?;
+    let root = project::root();
+    let folder = root.join(FOLDER);
+    install(&folder)?;
+    let built = project::work("node").join("built");
+    let sources = [
+        "bindings/node/src",
+        "bindings/node/build.rs",
+        "bindings/node/Cargo.toml",
+        "bindings/node/package.json",
+        "core/src",
+        "core/Cargo.toml",
+        "platform/src",
+        "platform/Cargo.toml",
+        "Cargo.toml",
+        "Cargo.lock",
+    ];
+    let addons = project::files(&folder, "node");
+    if !addons.is_empty() && project::is_newer(&built, &sources.map(|source| root.join(source))) {
+        return Ok(folder);
+    }
+    std::fs::create_dir_all(project::work("node"))?;
+    let begun = std::fs::File::create(project::work("node").join("begun"))?.metadata()?.modified()?;
+    run::output(npm(&folder).args(["run", "--silent", "build"]).env("CARGO_TARGET_DIR", project::target()))?;
+    // What was changed while it was being built is not in it.
+    std::fs::File::create(built)?.set_modified(begun)?;
+    Ok(folder)
+}
+
+/// `npm ci` in a folder with a lock file, unless it is installed as the lock file says.
+pub(crate) fn install(folder: &std::path::Path) -> Outcome {
+    need::all(&[Tool::Node])?;
+    let installed = folder.join("node_modules/.package-lock.json");
+    if project::is_newer(&installed, &[folder.join("package-lock.json")]) {
+        return Ok(());
+    }
+    say(&format!("npm ci in {}", folder.strip_prefix(project::root()).unwrap_or(folder).display()));
+    run::output(npm(folder).args(["ci", "--no-audit", "--no-fund", "--loglevel", "error"])).map(drop)
+}
+
+/// npm in a folder.
+pub(crate) fn npm(folder: &std::path::Path) -> Command {
+    let mut command = run::command("npm");
+    command.current_dir(folder);
+    command
+}

@@ -1,0 +1,92 @@
+//! The Python package, built as a wheel and installed into a virtual environment of our own: tests and examples use
+//! what a user would install, never the source folder.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
+
+use crate::{
+    Failure, Outcome,
+    need::{self, Tool},
+    project, run,
+    run::say,
+};
+
+/// The folder of the package, from the root.
+pub(crate) const FOLDER: &str = "bindings/python";
+
+/// The environment's interpreter, with the package as it is now and everything that its tests need.
+pub(crate) fn installed() -> Outcome<&'static Path> {
+    static INSTALLED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let installed = INSTALLED.get_or_init(|| install().map_err(|failure| failure.to_string()));
+    installed.as_deref().map_err(|message| Failure::Failed(message.clone()))
+}
+
+/// A program of the environment, such as `pyright`, to be run in the package's folder.
+pub(crate) fn program(name: &str) -> Outcome<Command> {
+    let python = installed()?;
+    let mut command = run::command(python.with_file_name(name));
+    command.current_dir(project::root().join(FOLDER));
+    Ok(command)
+}
+
+fn install() -> Outcome<PathBuf> {
+    let python = environment()?;
+    let stamp = project::work("venv").join("installed");
+    let root = project::root();
+    let sources =
+        [FOLDER, "core/src", "core/Cargo.toml", "platform/src", "platform/Cargo.toml", "Cargo.toml", "Cargo.lock"];
+    if project::is_newer(&stamp, &sources.map(|source| root.join(source))) {
+        return Ok(python);
+    }
+    let wheels = project::fresh("wheels")?;
+    let begun = fs::File::create(wheels.join("begun"))?.metadata()?.modified()?;
+    run::output(maturin(&python, "build")?.args(["--release", "--locked", "--quiet", "--out"]).arg(&wheels))?;
+    let wheel = only_wheel(&wheels)?;
+    run::output(pip(&python).args(["install", "--quiet", "--force-reinstall", "--no-deps"]).arg(wheel))?;
+    // What was changed while it was being built is not in it.
+    fs::File::create(&stamp)?.set_modified(begun)?;
+    Ok(python)
+}
+
+/// The interpreter of `target/xtask/venv`, made anew when the requirements have changed.
+pub(crate) fn environment() -> Outcome<PathBuf> {
+    need::all(&[Tool::PythonVenv])?;
+    let folder = project::work("venv");
+    let python = folder.join("bin/python");
+    let wanted = fs::read(project::root().join(FOLDER).join("requirements-test.txt"))?;
+    let stamp = folder.join("requirements.txt");
+    if fs::read(&stamp).is_ok_and(|there| there == wanted) && python.exists() {
+        return Ok(python);
+    }
+    say("making a virtual environment for the Python tests (a minute the first time)");
+    run::output(run::command("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+    let list = project::root().join(FOLDER).join("requirements-test.txt");
+    run::output(pip(&python).args(["install", "--quiet", "--requirement"]).arg(list))?;
+    fs::write(stamp, wanted)?;
+    Ok(python)
+}
+
+/// maturin of the environment, on the package.
+pub(crate) fn maturin(python: &Path, verb: &str) -> Outcome<Command> {
+    let mut command = run::command(python.with_file_name("maturin"));
+    command.arg(verb).arg("--manifest-path").arg(project::root().join(FOLDER).join("Cargo.toml"));
+    command.env("CARGO_TARGET_DIR", project::target());
+    Ok(command)
+}
+
+fn pip(python: &Path) -> Command {
+    let mut command = run::command(python);
+    command.args(["-m", "pip", "--disable-pip-version-check", "--no-input"]);
+    command
+}
+
+fn only_wheel(folder: &Path) -> Outcome<PathBuf> {
+    match project::files(folder, "whl").as_slice() {
+        [wheel] => Ok(wheel.clone()),
+        found => Err(format!("{} wheels in {}", found.len(), folder.display()).into()),
+    }
+}
