@@ -10,7 +10,7 @@ pub(super) fn python() -> Outcome<Report> {
     let mut report = Report::default();
     let mut pytest = python::program("pytest")?;
     pytest.args(["tests", "-q", "-rs", "-p", "no:cacheprovider"]).env("PYTHONDONTWRITEBYTECODE", "1");
-    add(&mut report, &mut pytest, pytest_counts)?;
+    self::pytest(&mut report, &mut pytest)?;
     report.count("stubtest", run::output(python::program("stubtest")?.args(["inspire_auth", "--ignore-missing-stub"])));
     report.count("pyright", run::output(python::program("pyright")?.arg("--pythonpath").arg(python::installed()?)));
     Ok(report)
@@ -20,10 +20,20 @@ pub(super) fn python() -> Outcome<Report> {
 pub(super) fn node() -> Outcome<Report> {
     let folder = node::built()?;
     let mut report = Report::default();
-    add(&mut report, node::npm(&folder).args(["test", "--silent", "--", "--test-reporter=tap"]), tap_counts)?;
+    tap(&mut report, node::npm(&folder).args(["test", "--silent", "--", "--test-reporter=tap"]))?;
     report.count("types", run::output(node::npm(&folder).args(["run", "--silent", "check-types"])));
     report.count("declarations", run::output(node::npm(&folder).args(["run", "--silent", "check-declarations"])));
     Ok(report)
+}
+
+/// Counts what pytest comes to.
+pub(crate) fn pytest(report: &mut Report, command: &mut Command) -> Outcome {
+    add(report, command, pytest_counts)
+}
+
+/// Counts what a program comes to that writes the Test Anything Protocol.
+pub(crate) fn tap(report: &mut Report, command: &mut Command) -> Outcome {
+    add(report, command, tap_counts)
 }
 
 /// Passed, failed, skipped.

@@ -1,6 +1,6 @@
 //! The stages of `cargo xtask test`: each runs one kind of check and counts what passed.
 
-mod bindings;
+pub(crate) mod bindings;
 mod c;
 mod conformance;
 mod generated;

@@ -1,0 +1,53 @@
+//! Virtual environments: one with the tools that make packages, and a new one for each package that is tested.
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    Outcome, project, python, run,
+    stages::{Report, bindings},
+};
+
+/// What the package has under other names; each of them is asked for, so that its name is known to be right.
+const EXTRAS: &str = "[starlette,fastapi,django,flask,openfeature]";
+
+/// The interpreter that has maturin, zig and auditwheel.
+pub(super) fn tools() -> Outcome<PathBuf> {
+    python::environment_with("venv-package", &project::root().join("xtask/src/verbs/package/requirements.txt"))
+}
+
+/// Installs a package into a new environment and runs its tests there, from a folder that has nothing but them.
+pub(super) fn test(who: &str, package: &Path, environment: &[(&str, &Path)], report: &mut Report) -> Outcome {
+    let folder = project::fresh(&format!("package/{who}-venv"))?;
+    run::output(run::command("python3").args(["-m", "venv"]).arg(&folder))?;
+    let python = folder.join("bin/python");
+    run::output(python::pip(&python).args(["install", "--quiet", "--requirement"]).arg(python::requirements()))?;
+    let mut install = python::pip(&python);
+    install.args(["install", "--quiet"]).arg(format!("{}{EXTRAS}", package.display()));
+    install.envs(environment.iter().copied());
+    if report.count(&format!("{who}: pip installs it"), run::output(&mut install)).is_none() {
+        return Ok(());
+    }
+    let tests = project::fresh(&format!("package/{who}-tests"))?;
+    let source = project::root().join(python::FOLDER);
+    for name in ["tests", "pyproject.toml"] {
+        run::output(run::command("cp").arg("-r").arg(source.join(name)).arg(&tests))?;
+    }
+    let at_home =
+        run::output(within(&python, &tests).args(["-c", "import inspire_auth; print(inspire_auth.__file__)"]))
+            .and_then(|file| {
+                let inside = Path::new(file.trim()).starts_with(folder.join("lib"));
+                if inside { Ok(()) } else { Err(format!("it was imported from {file}").into()) }
+            });
+    report.count(&format!("{who}: what is imported is what was installed"), at_home);
+    bindings::pytest(
+        report,
+        within(&python, &tests).args(["-m", "pytest", "tests", "-q", "-rs", "-p", "no:cacheprovider"]),
+    )
+}
+
+/// The interpreter, in a folder, with nothing from outside.
+fn within(python: &Path, folder: &Path) -> std::process::Command {
+    let mut command = run::command(python);
+    command.current_dir(folder).env_remove("PYTHONPATH").env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
