@@ -32,7 +32,7 @@ from rest_framework.permissions import AllowAny, IsAdminUser  # noqa: E402
 from rest_framework.response import Response  # noqa: E402
 from rest_framework.views import APIView  # noqa: E402
 
-from inspire_auth.django import Entitled, RequiresLevel  # noqa: E402
+from inspire_auth.django import Entitled, RequiresLevel, get_auth  # noqa: E402
 
 READ = "Authenticated/Gateway/Read"
 WRITE = "Authenticated/Gateway/Write"
@@ -71,6 +71,20 @@ urlpatterns = [
 ]
 
 app = get_wsgi_application()
+
+
+def preloaded() -> Any:
+    """For `gunicorn --preload`: the handle is opened, and used, before the workers are forked."""
+    auth = get_auth()
+    auth.authenticate(f"Bearer {os.environ['INSPIRE_CREDENTIAL']}")
+
+    def with_pid(environ: Any, start_response: Any) -> Any:
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            return start_response(status, [*headers, ("X-Pid", str(os.getpid()))], *rest)
+
+        return app(environ, start)
+
+    return with_pid
 
 
 @contextlib.contextmanager

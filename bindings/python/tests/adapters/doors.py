@@ -4,7 +4,7 @@
 VIDEO_WALL_SYNC; `GET /public` is for everyone; `GET /broken` needs Gateway/Read and fails. Each answers who is calling.
 """
 
-from __future__ import annotations
+# No `from __future__ import annotations`: FastAPI could not resolve the names inside of a function.
 
 import contextlib
 import json

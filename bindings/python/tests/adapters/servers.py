@@ -50,7 +50,7 @@ class _QuietHandler(wsgiref.simple_server.WSGIRequestHandler):
 
 @contextlib.contextmanager
 def _serving(server: Any) -> Iterator[Address]:
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
         yield server.server_address
@@ -77,6 +77,14 @@ def werkzeug_thread(app: Any) -> contextlib.AbstractContextManager[Address]:
             pass
 
     return _serving(werkzeug.serving.make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet))
+
+
+def _accepts(address: Address) -> bool:
+    try:
+        socket.create_connection(address, PATIENCE).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 class Process:
@@ -121,7 +129,10 @@ class Process:
             return [match for line in self._lines if (match := self._listening.search(line))]
 
         self.wait_for(lambda: len(found()) >= count)
-        return [(match[1], int(match[2])) for match in found()]
+        addresses = [(match[1], int(match[2])) for match in found()]
+        # uvicorn says so before its workers do.
+        self.wait_for(lambda: all(_accepts(address) for address in addresses))
+        return addresses
 
     def wait_for(self, condition: Any) -> None:
         """Waits until its output fulfils a condition."""
@@ -130,7 +141,7 @@ class Process:
             while not condition():
                 assert self._reader.is_alive(), f"it ended:\n{''.join(self._lines)}"
                 assert time.monotonic() < deadline, f"it says only:\n{''.join(self._lines)}"
-                self._changed.wait(0.5)
+                self._changed.wait(0.1)
 
     def end(self) -> int:
         """Ends it as a service manager would; returns its status. It must not hang."""
@@ -162,5 +173,5 @@ def uvicorn_process(app: str, *options: str, cwd: Path, **environment: str) -> P
 
 def gunicorn_process(app: str, *options: str, cwd: Path, **environment: str) -> Process:
     # No control socket: it would be one file for all servers of this user.
-    arguments = ["-W", "ignore", "-m", "gunicorn", app, "-b", "127.0.0.1:0", "--graceful-timeout", "5", *options]
+    arguments = ["-m", "gunicorn", app, "-b", "127.0.0.1:0", "--graceful-timeout", "5", "--no-control-socket", *options]
     return Process(arguments, cwd=cwd, environment=environment, listening=r"Listening at: http://([\d.]+):(\d+)")
