@@ -1,0 +1,3 @@
+import inspireAuth from './fastify.js';
+
+export { inspireAuth, inspireAuth as default };

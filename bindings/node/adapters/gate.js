@@ -1,0 +1,102 @@
+'use strict';
+
+// What the adapters for HTTP frameworks have in common: how a request is decided, and how a refusal is answered.
+
+const { ERRORS, InspireAuth, InspireAuthError } = require('../index.js');
+
+const CHANNELS = ['plain', 'secure', 'local'];
+/** So many header lines of a request does Node keep, unless `server.maxHeadersCount` is set; further ones it drops. */
+const MAX_LINES = 1000;
+/** What is asked about a request of which lines were dropped, since a second credential may be among them. */
+const REPEATED = ['Authorization', '', 'Authorization', ''];
+const MESSAGES = new Map(ERRORS.map((entry) => [entry.code, entry.message]));
+
+/**
+ * Throws for a name that is not known: a misspelled `require` would otherwise guard nothing.
+ *
+ * @param {object} options
+ * @param {string[]} known
+ */
+function checkNames(options, known) {
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw new TypeError(`there is no option "${name}"; there are ${known.join(', ')}`);
+  }
+}
+
+/** @param {unknown} auth throws unless it is a handle */
+function checkHandle(auth) {
+  if (!(auth instanceof InspireAuth)) throw new TypeError('auth is what open() gave');
+}
+
+/**
+ * Compiles the options of a guard: what is wrong with them is said when a server starts, not at its first request.
+ *
+ * @param {import('../index.js').InspireAuth} auth
+ * @param {{require?: unknown, entitlement?: string, channel?: unknown}} options
+ * @returns {(headers: unknown, subject: unknown, incoming?: import('node:http').IncomingMessage) =>
+ *   Promise<import('../index.js').Principal>} decides a request; `subject` is what a `channel` function is given
+ */
+function gate(auth, options = {}) {
+  checkHandle(auth);
+  checkNames(options, ['require', 'entitlement', 'channel']);
+  const { entitlement } = options;
+  if (entitlement !== undefined && (typeof entitlement !== 'string' || entitlement === '')) {
+    throw new TypeError('entitlement is the code of one, such as VIDEO_WALL_SYNC');
+  }
+  // Left out, it is any key; given as undefined, it is a mistake that must not become "any key".
+  if ('require' in options && options.require == null) throw new TypeError('require is given, and is nothing');
+  const require = auth.requirement(options.require ?? 'Authenticated');
+  const channelOf = channelReader(options.channel ?? 'plain');
+  return async (headers, subject, incoming) =>
+    auth.authenticate(isWhole(incoming) ? headers : REPEATED, {
+      channel: channelOf(subject, incoming),
+      require,
+      entitlement,
+    });
+}
+
+function isWhole(incoming) {
+  if (incoming === undefined) return true;
+  const limit = incoming.socket?.server?.maxHeadersCount ?? MAX_LINES;
+  return limit <= 0 || incoming.rawHeaders.length < 2 * limit;
+}
+
+function channelReader(channel) {
+  if (CHANNELS.includes(channel)) return () => channel;
+  if (typeof channel === 'function') return (subject) => channel(subject);
+  if (typeof channel?.channel === 'function') {
+    return (_, incoming) => {
+      const socket = incoming?.socket;
+      const direct = socket?.encrypted ? 'secure' : 'plain';
+      // No address: no connection over IP, and so no proxy that could have been listed.
+      return socket?.remoteAddress ? channel.channel(socket.remoteAddress, direct, incoming.rawHeaders) : direct;
+    };
+  }
+  throw new TypeError(`channel is one of ${CHANNELS.join(', ')}, a TrustedProxies, or a function of the request`);
+}
+
+/**
+ * How a refusal is answered: with its code and general message. The detail (which level is missing) is for the audit log.
+ *
+ * @param {import('../index.js').InspireAuth} auth
+ * @param {unknown} error what `authenticate` threw; anything that is not the library's is thrown on
+ * @returns {{status: number, headers: Record<string, string>, body: string}}
+ */
+function refusal(auth, error) {
+  if (!(error instanceof InspireAuthError)) throw error;
+  const { status, challenge, retryAfter } = answerTo(auth, error);
+  const headers = { 'content-type': 'application/json' };
+  if (challenge !== null) headers['www-authenticate'] = challenge;
+  if (retryAfter !== null) headers['retry-after'] = String(retryAfter);
+  return { status, headers, body: JSON.stringify({ error: error.code, message: MESSAGES.get(error.code) }) };
+}
+
+function answerTo(auth, error) {
+  try {
+    return auth.http(error);
+  } catch {
+    return { status: 500, challenge: null, retryAfter: null }; // the handle is closed
+  }
+}
+
+module.exports = { checkHandle, checkNames, gate, refusal };

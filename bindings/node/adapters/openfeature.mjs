@@ -1,0 +1,3 @@
+import openfeature from './openfeature.js';
+
+export const { LicenseProvider } = openfeature;
