@@ -3,7 +3,9 @@
 mod archive;
 mod c;
 mod deb;
+mod elf;
 mod notices;
+mod npm;
 mod sdist;
 mod venv;
 mod wheel;
@@ -21,7 +23,7 @@ use crate::{
 pub(crate) const VERB: Verb = Verb {
     name: "package",
     summary: "build the packages that users install, and test each as it is installed",
-    help: "cargo xtask package [c|deb|sdist|wheel ...]\n\n  c      a tarball of the C library: headers, shared and static library, pkg-config, CMake\n  deb    Debian packages: inspire-auth, libinspire-auth0.1, libinspire-auth-dev\n  sdist  the Python source distribution\n  wheel  the Python wheel for manylinux_2_17, made of the source distribution with zig\n\nWithout a name, all of them. Each is put into target/xtask/dist/NAME, installed into an empty place, and its own test\nsuite is run there. The last line is `N passed, N failed, N skipped`.",
+    help: "cargo xtask package [c|deb|sdist|wheel|npm ...]\n\n  c      a tarball of the C library: headers, shared and static library, pkg-config, CMake\n  deb    Debian packages: inspire-auth, libinspire-auth0.1, libinspire-auth-dev\n  sdist  the Python source distribution\n  wheel  the Python wheel for manylinux_2_17, made of the source distribution with zig\n  npm    inspire-auth and the package of this platform, with the addon, made with zig\n\nWithout a name, all of them. Each is put into target/xtask/dist/NAME, installed into an empty place, and its own test\nsuite is run there. The last line is `N passed, N failed, N skipped`.",
     run,
 };
 
@@ -31,6 +33,7 @@ const ALL: &[Stage] = &[
     Stage { name: "deb", about: "the Debian packages", lint: false, run: deb::package },
     Stage { name: "sdist", about: "the Python source distribution", lint: false, run: sdist::package },
     Stage { name: "wheel", about: "the Python wheel for manylinux_2_17", lint: false, run: wheel::package },
+    Stage { name: "npm", about: "the npm packages", lint: false, run: npm::package },
 ];
 
 fn run(arguments: Vec<String>) -> Outcome {

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{archive, dist, made, notices, strip};
+use super::{archive, dist, elf, made, notices, strip};
 use crate::{
     Outcome,
     need::{self, Tool},
@@ -45,7 +45,7 @@ fn build() -> Outcome<PathBuf> {
     }
     archive::put(&prefix.join(notices::FILE), notices::of("inspire-auth-ffi")?)?;
     let readme = README.replace("@VERSION@", project::VERSION).replace("@SONAME@", &install::soname());
-    archive::put(&prefix.join("README.md"), readme.replace("@GLIBC@", &glibc(&library)?))?;
+    archive::put(&prefix.join("README.md"), readme.replace("@GLIBC@", &elf::glibc(&library)?))?;
     let tarball = dist("c")?.join(format!("{}.tar.gz", name()));
     archive::pack(&stage, &name(), &tarball)?;
     Ok(tarball)
@@ -53,17 +53,6 @@ fn build() -> Outcome<PathBuf> {
 
 fn name() -> String {
     format!("libinspire_auth-{}-{}-linux-gnu", project::VERSION, env::consts::ARCH)
-}
-
-/// The newest glibc that the library asks for, such as `2.34`.
-fn glibc(library: &Path) -> Outcome<String> {
-    let needs = run::output(run::command("readelf").args(["--version-info", "--wide"]).arg(library))?;
-    let versions = needs.split("GLIBC_").skip(1).filter_map(|rest| {
-        let version = rest.split(|letter: char| !(letter.is_ascii_digit() || letter == '.')).next()?;
-        Some(version.split('.').map(str::parse).collect::<Result<Vec<u32>, _>>().ok()?)
-    });
-    let newest = versions.max().ok_or("the library asks for no version of glibc")?;
-    Ok(newest.iter().map(u32::to_string).collect::<Vec<_>>().join("."))
 }
 
 /// Text that names the folder where it was made works only there.

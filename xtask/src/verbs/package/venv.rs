@@ -1,6 +1,10 @@
 //! Virtual environments: one with the tools that make packages, and a new one for each package that is tested.
 
-use std::path::{Path, PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use crate::{
     Outcome, project, python, run,
@@ -9,6 +13,20 @@ use crate::{
 
 /// What the package has under other names; each of them is asked for, so that its name is known to be right.
 const EXTRAS: &str = "[starlette,fastapi,django,flask,openfeature]";
+
+/// What all that is built with zig has to run on: glibc 2.17, of 2012.
+pub(super) const GLIBC: &str = "2.17";
+
+/// One of the programs that packages are made with; it finds the others.
+pub(super) fn tool(name: &str) -> Outcome<Command> {
+    let python = tools()?;
+    let ours = python.parent().map(Path::to_path_buf);
+    let theirs = env::var_os("PATH").unwrap_or_default();
+    let path = env::join_paths(ours.into_iter().chain(env::split_paths(&theirs))).map_err(|error| error.to_string())?;
+    let mut command = run::command(python.with_file_name(name));
+    command.env("PATH", path);
+    Ok(command)
+}
 
 /// The interpreter that has maturin, zig and auditwheel.
 pub(super) fn tools() -> Outcome<PathBuf> {
@@ -27,11 +45,15 @@ pub(super) fn test(who: &str, package: &Path, environment: &[(&str, &Path)], rep
     if report.count(&format!("{who}: pip installs it"), run::output(&mut install)).is_none() {
         return Ok(());
     }
-    let tests = project::fresh(&format!("package/{who}-tests"))?;
+    let root = project::fresh(&format!("package/{who}-tests"))?;
     let source = project::root().join(python::FOLDER);
+    // Everything that is copied stands to each other as it does in the repository.
+    let tests = root.join(python::FOLDER);
+    std::fs::create_dir_all(&tests)?;
     for name in ["tests", "pyproject.toml"] {
         run::output(run::command("cp").arg("-r").arg(source.join(name)).arg(&tests))?;
     }
+    run::output(run::command("cp").arg("-r").arg(project::root().join("examples")).arg(&root))?;
     let at_home =
         run::output(within(&python, &tests).args(["-c", "import inspire_auth; print(inspire_auth.__file__)"]))
             .and_then(|file| {
@@ -46,7 +68,7 @@ pub(super) fn test(who: &str, package: &Path, environment: &[(&str, &Path)], rep
 }
 
 /// The interpreter, in a folder, with nothing from outside.
-fn within(python: &Path, folder: &Path) -> std::process::Command {
+fn within(python: &Path, folder: &Path) -> Command {
     let mut command = run::command(python);
     command.current_dir(folder).env_remove("PYTHONPATH").env("PYTHONDONTWRITEBYTECODE", "1");
     command
