@@ -5,12 +5,11 @@
 
 use std::sync::{
     Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicU32, Ordering},
+    atomic::{AtomicBool, Ordering},
 };
 
 use arc_swap::ArcSwapOption;
 use inspire_auth_core::{AuditSink, store::AuditEvent};
-use inspire_auth_platform::fork;
 use pyo3::{PyTraverseError, PyVisit, prelude::*};
 
 use crate::records;
@@ -68,14 +67,12 @@ pub(crate) struct Audit {
     callback: Mutex<Option<Py<PyAny>>>,
     /// Whether there is a callback: most hosts have none.
     wanted: AtomicBool,
-    /// The process (by its epoch, plus one) in which somebody is handing over; 0 is nobody.
-    telling: AtomicU32,
 }
 
 impl Audit {
     pub(crate) fn new(callback: Option<Py<PyAny>>) -> Self {
         let wanted = AtomicBool::new(callback.is_some());
-        Self { queue: Arc::default(), callback: Mutex::new(callback), wanted, telling: AtomicU32::new(0) }
+        Self { queue: Arc::default(), callback: Mutex::new(callback), wanted }
     }
 
     /// What the core tells.
@@ -86,7 +83,7 @@ impl Audit {
         })
     }
 
-    /// Hands over what has been noted: in order, and by one thread at a time.
+    /// Hands over what has been noted: each call what it caused, and what the library's own threads did meanwhile.
     #[inline]
     pub(crate) fn tell(&self, py: Python<'_>) {
         if self.wanted.load(Ordering::Relaxed) && self.queue.0.load().is_some() {
@@ -96,29 +93,14 @@ impl Audit {
 
     #[cold]
     fn tell_all(&self, py: Python<'_>) {
-        let Some(callback) =
-            self.callback.try_lock().ok().and_then(|callback| callback.as_ref().map(|callback| callback.clone_ref(py)))
-        else {
-            return;
-        };
+        let callback = self.callback.try_lock().ok().and_then(|kept| kept.as_ref().map(|kept| kept.clone_ref(py)));
+        let Some(callback) = callback else { return };
         let callback = callback.bind(py);
-        let here = fork::epoch().saturating_add(1);
-        loop {
-            let busy = self.telling.load(Ordering::Acquire);
-            // Whoever is at it in this process goes on until nothing is left; who was in a parent is not here.
-            if busy == here || self.telling.compare_exchange(busy, here, Ordering::AcqRel, Ordering::Relaxed).is_err() {
-                return;
-            }
-            for event in self.queue.take() {
-                let told = records::event(py, &event).and_then(|event| callback.call1((event,)));
-                if let Err(error) = told {
-                    // A host's mistake is shown (sys.unraisablehook), and changes no decision.
-                    error.write_unraisable(py, Some(callback));
-                }
-            }
-            self.telling.store(0, Ordering::Release);
-            if self.queue.0.load().is_none() {
-                return;
+        for event in self.queue.take() {
+            let told = records::event(py, &event).and_then(|event| callback.call1((event,)));
+            if let Err(error) = told {
+                // A host's mistake is shown (sys.unraisablehook), and changes no decision.
+                error.write_unraisable(py, Some(callback));
             }
         }
     }

@@ -68,10 +68,12 @@ impl Extra {
 /// could not decode) is in no credential's alphabet, and is shown to the core as such.
 #[inline]
 fn raw<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
-    if let Ok(bytes) = value.cast::<PyBytes>() {
+    if let Ok(bytes) = value.cast_exact::<PyBytes>() {
         Ok(bytes.as_bytes())
     } else if let Ok(text) = value.cast::<PyString>() {
         Ok(text.to_str().map_or(b"\xff", str::as_bytes))
+    } else if let Ok(bytes) = value.cast::<PyBytes>() {
+        Ok(bytes.as_bytes())
     } else {
         Err(PyTypeError::new_err("a header's name and value are str or bytes"))
     }
@@ -103,8 +105,8 @@ impl<'py> Lines<'py> {
     fn of(headers: &Bound<'py, PyAny>, kind: impl Fn(&[u8]) -> Option<Kind>) -> PyResult<Self> {
         let mut lines = Self::default();
         if let Ok(list) = headers.cast::<PyList>() {
-            for pair in list.iter() {
-                lines.pair(&pair, &kind)?;
+            for at in 0..list.len() {
+                lines.pair(&list.get_item(at)?, &kind)?;
             }
         } else if let Ok(map) = headers.cast::<PyDict>() {
             for (name, value) in map.iter() {
@@ -127,11 +129,13 @@ impl<'py> Lines<'py> {
 
     #[inline]
     fn pair(&mut self, pair: &Bound<'py, PyAny>, kind: &impl Fn(&[u8]) -> Option<Kind>) -> PyResult<()> {
-        if let Ok(pair) = pair.cast::<PyTuple>()
-            && pair.len() == 2
-        {
-            let name = pair.get_borrowed_item(0)?;
+        // Exactly tuple and bytes come first: that is one comparison, and nearly always so.
+        if let Ok(pair) = pair.cast_exact::<PyTuple>() {
+            let name = pair.get_borrowed_item(0).map_err(|_| wrong_shape())?;
             if let Some(kind) = kind(raw(&name)?) {
+                if pair.len() != 2 {
+                    return Err(wrong_shape());
+                }
                 self.keep(kind, pair.get_item(1)?);
             }
             return Ok(());

@@ -30,6 +30,7 @@ mod ticket;
 
 use pyo3::prelude::*;
 
+/// The native half of `inspire_auth`: private.
 #[pymodule(gil_used = false)]
 mod _inspire_auth {
     use super::*;
@@ -57,6 +58,8 @@ mod _inspire_auth {
         module.add("ABI_VERSION", inspire_auth_core::ABI_VERSION)?;
         module.add("CATALOGUE", license::catalogue(module.py())?)?;
         module.add("SYSTEM", System)?;
-        gate::install(module)
+        gate::install(module)?;
+        // Nothing here is for `import *`; the package around it says what it exports.
+        module.delattr("__all__")
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash as _, Hasher as _},
+    ops::Deref,
     sync::{LazyLock, Mutex},
 };
 
@@ -12,7 +13,7 @@ use inspire_auth_core::{
 };
 use pyo3::{prelude::*, types::PyString};
 
-use crate::boundary::kept;
+use crate::{boundary::kept, errors::raise};
 
 /// What a request requires, compiled: for any handle, any thread, any number of requests.
 ///
@@ -104,14 +105,35 @@ static WRITTEN: LazyLock<Mutex<HashMap<String, Core>>> = LazyLock::new(Mutex::de
 static AUTHENTICATED: LazyLock<Result<Core>> =
     LazyLock::new(|| Core::compile(&RequirementSpec::Any(vec!["Authenticated".to_owned()])));
 
-/// A requirement as it is given with a request: compiled, as text, or not at all, which means any valid key.
-pub(crate) fn read(py: Python<'_>, given: Option<&Bound<'_, PyAny>>) -> PyResult<Core> {
-    let Some(given) = given else { return kept(py, || AUTHENTICATED.clone()) };
+/// A requirement as it is given with a request.
+pub(crate) enum Given<'a> {
+    Lent(&'a Core),
+    Found(Core),
+}
+
+impl Deref for Given<'_> {
+    type Target = Core;
+
+    #[inline]
+    fn deref(&self) -> &Core {
+        match self {
+            Self::Lent(core) => core,
+            Self::Found(core) => core,
+        }
+    }
+}
+
+/// Reads a requirement: compiled, as text, or not at all, which means any valid key.
+#[inline]
+pub(crate) fn read<'a>(py: Python<'_>, given: Option<&'a Bound<'_, PyAny>>) -> PyResult<Given<'a>> {
+    let Some(given) = given else {
+        return AUTHENTICATED.as_ref().map(Given::Lent).map_err(|error| raise(py, error));
+    };
     if let Ok(requirement) = given.cast_exact::<Requirement>() {
-        return Ok(requirement.get().core.clone());
+        return Ok(Given::Lent(&requirement.get().core));
     }
     match given.cast::<PyString>() {
-        Ok(text) => written(py, text.to_str()?),
+        Ok(text) => written(py, text.to_str()?).map(Given::Found),
         Err(_) => Err(pyo3::exceptions::PyTypeError::new_err("a requirement is a Requirement, a str or None")),
     }
 }

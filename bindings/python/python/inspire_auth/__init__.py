@@ -75,6 +75,7 @@ from ._records import (
     RestoreReport,
     TrustedKey,
 )
+from ._types import Channel, Headers
 
 __all__ = [
     "ABI_VERSION",
@@ -85,12 +86,14 @@ __all__ = [
     "AuditEvent",
     "AuthenticationError",
     "BusyError",
+    "Channel",
     "ConflictError",
     "CreatedKey",
     "Entitlement",
     "Entitlements",
     "ErrorEntry",
     "HashParameters",
+    "Headers",
     "HttpAnswer",
     "Inspection",
     "InspireAuth",
@@ -132,5 +135,5 @@ __all__ = [
 
 # A coroutine function of Python's own: tracebacks, `inspect` and "was never awaited" work as for any other.
 authenticate_async.__qualname__ = "InspireAuth.authenticate_async"
-setattr(InspireAuth, "authenticate_async", authenticate_async)  # noqa: B010
+setattr(InspireAuth, "authenticate_async", authenticate_async)
 del authenticate_async

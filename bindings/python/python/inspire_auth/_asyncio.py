@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from ._inspire_auth import Principal
 
 if TYPE_CHECKING:
-    from ._inspire_auth import Channel, Headers, InspireAuth, Requirement
+    from ._inspire_auth import InspireAuth, Requirement
+    from ._types import Channel, Headers
 
 
 async def authenticate_async(

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, Union
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Union
 
-from inspire_auth import ArgumentError, Requirement, TrustedProxies
+from . import ArgumentError, Requirement, TrustedProxies
+from ._types import Channel, Headers
 
 if TYPE_CHECKING:
-    from inspire_auth import InspireAuth, InspireAuthError
+    from . import InspireAuth, InspireAuthError
 
 Connection = TypeVar("Connection")
-
-Channel = Literal["plain", "secure", "local"]
-"""How a request came, as the host says: over TLS, over an open network, or from this machine."""
 
 ChannelSource = Union[Channel, TrustedProxies, Callable[[Connection], Channel]]
 """What an adapter's ``channel`` may be.
@@ -29,8 +27,6 @@ ChannelSource = Union[Channel, TrustedProxies, Callable[[Connection], Channel]]
 * a function of the framework's request, for everything else.
 """
 
-Headers = Iterable[tuple[Any, Any]]
-
 _log = logging.getLogger("inspire_auth")
 
 
@@ -43,8 +39,7 @@ def channel_reader(
         ArgumentError: `channel` is none of what it may be. Now, not at the first request.
     """
     if isinstance(channel, TrustedProxies):
-        # No address: a Unix socket, or a test client.
-        return lambda connection, peer, headers: channel.channel(peer, "plain", headers) if peer else "plain"
+        return lambda connection, peer, headers: channel.channel(peer, "plain", headers)
     if callable(channel):
         return lambda connection, peer, headers: channel(connection)
     if channel not in ("plain", "secure", "local"):

@@ -18,12 +18,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from inspire_auth import InspireAuthError
+from . import InspireAuthError
 
 from ._http import ChannelSource, channel_reader, compiled, refuse
 
 if TYPE_CHECKING:
-    from inspire_auth import InspireAuth, Requirement
+    from . import InspireAuth, Requirement
 
 __all__ = ["PRINCIPAL", "ApiKeyMiddleware"]
 

@@ -31,6 +31,7 @@ The handle is opened once a process, at its first use: `get_auth`. ``manage.py c
 """
 
 # pyright: basic
+# mypy: disable-error-code="import-untyped, misc"
 # Neither Django nor Django REST Framework says its types.
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from inspire_auth import InspireAuth, InspireAuthError, Principal, Requirement
+from . import InspireAuth, InspireAuthError, Principal, Requirement
 
 from ._extras import needs
 from ._http import EnvironReader, Refusal, channel_reader, compiled, refuse

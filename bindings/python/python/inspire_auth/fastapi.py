@@ -20,9 +20,9 @@ who is calling by ``app.dependency_overrides[operator]``, or create a key in an 
 # No `from __future__ import annotations`: FastAPI could not resolve the annotations of an instance's __call__.
 
 from collections.abc import Sequence
-from typing import Annotated, Optional, Union
+from typing import Annotated, Any, Optional, Union
 
-from inspire_auth import InspireAuth, InspireAuthError, Principal, Requirement
+from . import InspireAuth, InspireAuthError, Principal, Requirement
 
 from ._extras import needs
 from ._http import ChannelSource, Refusal, channel_reader, compiled, refuse
@@ -64,7 +64,9 @@ class _Token(SecurityBase):
     """The older header, for the OpenAPI document only: `ApiKey` reads both."""
 
     def __init__(self) -> None:
-        self.model = APIKey(**{"in": APIKeyIn.header}, name="X-Ignition-API-Token", description="<name>:<key>")
+        # The field is an alias that is a word of Python.
+        where: dict[str, Any] = {"in": APIKeyIn.header}
+        self.model = APIKey(**where, name="X-Ignition-API-Token", description="<name>:<key>")
         self.scheme_name = "ApiKeyToken"
 
     async def __call__(self) -> None:

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from inspire_auth import InspireAuthError
+from . import InspireAuthError
 
 from ._extras import needs
 from ._http import ChannelSource, EnvironReader, channel_reader, compiled, refuse
@@ -31,7 +31,7 @@ with needs("Flask", "flask"):
     import flask
 
 if TYPE_CHECKING:
-    from inspire_auth import InspireAuth, Principal, Requirement
+    from . import InspireAuth, Principal, Requirement
 
 __all__ = ["ApiKeys"]
 

@@ -26,6 +26,9 @@ near its end, and ``DISABLED`` for what the license does not give. Each evaluati
 Credits are no flags: using some needs an atomic answer.
 """
 
+# pyright: reportMissingTypeStubs=false
+# The SDK has a py.typed, but as a namespace package, where it does not count for packages inside.
+
 from __future__ import annotations
 
 import threading
@@ -33,7 +36,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, TypeVar, Union
 
-from inspire_auth import CATALOGUE
+from . import CATALOGUE
 
 from ._extras import needs
 
@@ -47,7 +50,7 @@ if TYPE_CHECKING:
     from openfeature.evaluation_context import EvaluationContext
     from openfeature.flag_evaluation import FlagValueType
 
-    from inspire_auth import InspireAuth, LicenseStatus
+    from . import InspireAuth, LicenseStatus
 
 __all__ = ["LicenseProvider"]
 
@@ -74,7 +77,7 @@ class LicenseProvider(AbstractProvider):
     def __init__(self, auth: InspireAuth) -> None:
         super().__init__()
         self._auth = auth
-        self._known = {entitlement.code for entitlement in CATALOGUE}
+        self._known = set(CATALOGUE)
         self._last: LicenseStatus | None = None
         self._noticing = threading.Lock()
 

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from inspire_auth import InspireAuthError, Principal, Requirement
+from . import InspireAuthError, Principal, Requirement
 
 from ._extras import needs
 from ._http import ChannelSource, Refusal, channel_reader, refuse
@@ -34,7 +34,7 @@ with needs("Starlette", "starlette"):
     from starlette.responses import Response
 
 if TYPE_CHECKING:
-    from inspire_auth import InspireAuth
+    from . import InspireAuth
 
 __all__ = ["ApiKeyBackend", "ApiKeyUser", "Refused", "on_error"]
 

@@ -27,12 +27,12 @@ from collections.abc import Callable, Iterable, MutableMapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from inspire_auth import InspireAuthError
+from . import InspireAuthError
 
 from ._http import ChannelSource, EnvironReader, channel_reader, compiled, refuse
 
 if TYPE_CHECKING:
-    from inspire_auth import InspireAuth, Requirement
+    from . import InspireAuth, Requirement
 
 __all__ = ["PRINCIPAL", "ApiKeyMiddleware"]
 

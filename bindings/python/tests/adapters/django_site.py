@@ -32,14 +32,16 @@ from rest_framework.permissions import AllowAny, IsAdminUser  # noqa: E402
 from rest_framework.response import Response  # noqa: E402
 from rest_framework.views import APIView  # noqa: E402
 
+from inspire_auth import AuthenticationError  # noqa: E402
 from inspire_auth.django import Entitled, RequiresLevel, get_auth  # noqa: E402
 
 READ = "Authenticated/Gateway/Read"
 WRITE = "Authenticated/Gateway/Write"
 
 
-class Broken(Exception):
-    """The application's own mistake."""
+def broken() -> Exception:
+    """The application's own failure, in the library's words: no answer to the request."""
+    return AuthenticationError("INVALID_CREDENTIAL", "of something else")
 
 
 class View(APIView):
@@ -47,7 +49,7 @@ class View(APIView):
 
     def get(self, request: Any) -> Response:
         if self.fails:
-            raise Broken
+            raise broken()
         name = request.auth.name if request.auth else None
         return Response({"name": name, "anonymous": request.auth is None, "received": len(request.body)})
 

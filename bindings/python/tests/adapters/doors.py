@@ -34,10 +34,6 @@ ROUTES: dict[str, dict[str, Any]] = {
 }
 
 
-class Broken(Exception):
-    """The application's own mistake."""
-
-
 def answer(principal: Principal, body: bytes = b"") -> dict[str, Any]:
     return {"name": principal.name, "anonymous": principal.is_anonymous, "received": len(body)}
 
@@ -45,7 +41,7 @@ def answer(principal: Principal, body: bytes = b"") -> dict[str, Any]:
 def asgi(auth: InspireAuth, **options: Any) -> Any:
     async def inner(scope: Any, receive: Any, send: Any) -> None:
         if scope["path"] == "/broken":
-            raise Broken
+            raise django_site.broken()
         body, more = b"", True
         while more:
             event = await receive()
@@ -66,7 +62,7 @@ def asgi(auth: InspireAuth, **options: Any) -> Any:
 def wsgi(auth: InspireAuth, **options: Any) -> Any:
     def inner(environ: Any, start_response: Any) -> list[bytes]:
         if environ["PATH_INFO"] == "/broken":
-            raise Broken
+            raise django_site.broken()
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         text = json.dumps(answer(environ["inspire_auth.principal"], body)).encode()
         start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(text)))])
@@ -85,7 +81,7 @@ def fastapi(auth: InspireAuth, **options: Any) -> Any:
 
         async def route(caller: Annotated[Principal, Security(key)], request: Request) -> dict[str, Any]:
             if path == "/broken":
-                raise Broken
+                raise django_site.broken()
             return answer(caller, await request.body())
 
         app.api_route(path, methods=["GET", "HEAD", "POST"])(route)
@@ -103,7 +99,7 @@ def flask_app(auth: InspireAuth, **options: Any) -> Any:
         @keys.require(rule["require"], entitlement=rule.get("entitlement"))
         def route() -> dict[str, Any]:
             if path == "/broken":
-                raise Broken
+                raise django_site.broken()
             return answer(flask.g.principal, flask.request.get_data())
 
         app.add_url_rule(path, path, route, methods=["GET", "POST"])

@@ -90,14 +90,14 @@ def test_all_processes_see_each_change_at_once(server: str, store: str, keys: Si
 def test_many_cold_keys_at_once_are_all_answered(store: str, auth: object, keys: SimpleNamespace) -> None:
     made = elsewhere(
         store,
-        "for n in range(24): print(auth.keys.create(f'k{n}', levels=['Authenticated/Gateway/Read'],"
+        "for n in range(12): print(auth.keys.create(f'k{n}', levels=['Authenticated/Gateway/Read'],"
         " require_secure=False, actor=SYSTEM).credential)",
     ).split()
     options = ["-w", "4", "--preload", "-k", "uvicorn_worker.UvicornWorker"]
     environment = {"INSPIRE_STORE": store, "INSPIRE_CREDENTIAL": keys.reader}
     with gunicorn_process("fastapi_site:app", *options, cwd=HERE, **environment) as running:
         [at] = running.addresses()
-        with ThreadPoolExecutor(24) as pool:
+        with ThreadPoolExecutor(16) as pool:
             for path in ("/read", "/read-in-a-thread"):
                 codes = pool.map(lambda credential, path=path: ask(at, "GET", path, bearer(credential)).code, made * 4)
                 assert set(codes) == {"200"}

@@ -50,8 +50,8 @@ def send_head(connection: socket.socket, method: str, path: str, *lines: tuple[s
     connection.sendall(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1"))
 
 
-def read_answer(connection: socket.socket, *, head_only: bool = False) -> Answer:
-    """Reads one answer, to its length or to the connection's end."""
+def read_answer(connection: socket.socket, *, to_the_end: bool = False) -> Answer:
+    """Reads one answer, to its length, or to the connection's end whatever it says."""
     received = b""
     while b"\r\n\r\n" not in received:
         more = connection.recv(65536)
@@ -61,9 +61,9 @@ def read_answer(connection: socket.socket, *, head_only: bool = False) -> Answer
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = tuple((name.strip().lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines))
     answer = Answer(int(first.split()[1]), headers, b"")
-    length = answer.header("content-length")
-    chunked = answer.header("transfer-encoding") == "chunked"
-    while not head_only and (chunked or length is None or len(body) < int(length)):
+    length = None if to_the_end else answer.header("content-length")
+    chunked = answer.header("transfer-encoding") == "chunked" and not to_the_end
+    while chunked or length is None or len(body) < int(length):
         more = connection.recv(65536)
         if not more:
             break
@@ -88,4 +88,4 @@ def ask(address: Address, method: str, path: str, *lines: tuple[str, str], body:
         extra = [("Content-Length", str(len(body)))] if body or method not in ("GET", "HEAD", "OPTIONS") else []
         send_head(connection, method, path, *lines, *extra, ("Connection", "close"))
         connection.sendall(body)
-        return read_answer(connection, head_only=method == "HEAD")
+        return read_answer(connection, to_the_end=method == "HEAD")

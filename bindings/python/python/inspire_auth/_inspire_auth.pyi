@@ -1,0 +1,1076 @@
+"""The native half of `inspire_auth`: private."""
+
+import builtins
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from os import PathLike
+from types import TracebackType
+from typing import Any, Literal, final
+
+from ._errors import InspireAuthError
+from ._records import (
+    AuditEvent,
+    CreatedKey,
+    Entitlement,
+    HashParameters,
+    HttpAnswer,
+    Inspection,
+    KeyRecord,
+    LicenseStatus,
+    MachineIdentity,
+    MachinePart,
+    Pepper,
+    RestoreReport,
+    TrustedKey,
+)
+from ._types import Channel, Headers
+
+__version__: str
+ABI_VERSION: int
+CATALOGUE: Mapping[str, str]
+SYSTEM: System
+
+@final
+class InspireAuth:
+    """API keys and licensing on one store: the handle that everything hangs off. Any number of threads, and of asyncio
+    tasks, use one at once; a forked process goes on using its parent's. `InspireAuth.open` makes one.
+
+    Example:
+        >>> auth = InspireAuth.open("service.db")
+        >>> operators = Requirement("any(Authenticated/Ops/Write)")
+        >>> caller = auth.authenticate(request_headers, channel="secure", require=operators)
+        >>> caller.name
+        'reporting'
+    """
+
+    @classmethod
+    def open(
+        cls,
+        store: str | PathLike[str] | bytes = ":memory:",
+        *,
+        realm: str = "inspire",
+        extra_headers: Sequence[str] = (),
+        mode: Literal["default", "ignition"] = "default",
+        local_is_secure: bool = False,
+        hash: HashParameters | None = None,
+        scheme: Literal["argon2", "hmac-sha256"] = "argon2",
+        max_hash_memory: int = 67108864,
+        peppers: Sequence[Pepper] = (),
+        write_requirement: Requirement | str | None = None,
+        admin_requirement: Requirement | str | None = None,
+        memo_chosen: bool = False,
+        chosen_failures_per_minute: int = 10,
+        trusted_keys: Sequence[TrustedKey] = (),
+        product: str | None = None,
+        machine_id: str | None = None,
+        allow_unbound: bool = False,
+        max_lease: int | timedelta = 2592000,
+        enforcement: Literal["strict", "warn", "report-only"] = "strict",
+        payment_required: bool = False,
+        audit: Callable[[AuditEvent], object] | None = None,
+    ) -> InspireAuth:
+        r"""Opens the store, and reads every key into memory. Starts no thread, opens no socket, reads no environment
+        variable.
+
+        Args:
+            store: `":memory:"`, or the path of an SQLite file, which is made if it is not there, with mode 0600.
+            realm: the realm in challenges: 1 to 200 printable ASCII characters without `"` and `\`.
+            extra_headers: header names, besides `Authorization` and `X-Ignition-API-Token`, that carry `<name>:<key>`.
+            mode: `"default"`: every grant counts; `"ignition"`: grants under `Authenticated/Roles` and `SecurityZones`
+                are ignored, as Ignition does.
+            local_is_secure: whether the channel `"local"` satisfies a key's `require_secure`.
+            hash: Argon2id parameters for new hashes; None is 19456 KiB, 2 passes, 1 lane.
+            scheme: how generated keys are hashed: `"argon2"`, or `"hmac-sha256"`, which needs a pepper.
+            max_hash_memory: bytes that all hashing in this process may take together; at least one hash's.
+            peppers: secrets mixed into hashes: the first is current, the others are retired and only read.
+            write_requirement: what an actor needs to change keys; None: no principal may, only `SYSTEM`.
+            admin_requirement: what an actor needs to change the license; None: no principal may, only `SYSTEM`.
+            memo_chosen: whether human-chosen imported secrets are remembered in memory after their first success.
+            chosen_failures_per_minute: wrong secrets a minute, for each human-chosen imported key, before it answers
+                `BUSY`.
+            trusted_keys: public keys whose signatures on license files are believed.
+            product: the product id that the license must be for; None: any.
+            machine_id: this machine's fingerprint, when the host knows better; None: from the operating system.
+            allow_unbound: whether a license file, which names no machine, may be installed.
+            max_lease: how long a file may be used after it was issued, when its license does not hold
+                `OFFLINE_LICENSING`: seconds, or a `timedelta`. The default is 30 days.
+            enforcement: what a gate does when the license does not allow something: `"strict"` refuses, `"warn"` grants
+                with a `warning` on the principal, `"report-only"` grants with an audit event.
+            payment_required: whether license refusals answer HTTP 402 instead of 403.
+            audit: called with each audit event, besides the store: in order, on a thread that is calling the handle,
+                after what it did there is decided. What it raises goes to `sys.unraisablehook`, and changes nothing.
+
+        Raises:
+            ArgumentError: an option is out of range.
+            StoreError: the store can't be opened.
+
+        Example:
+            >>> with InspireAuth.open("service.db", write_requirement="Authenticated/Admin") as auth:
+            ...     auth.keys.create("reporting", levels=["Authenticated/Ops"], actor=SYSTEM)
+        """
+
+    def authenticate(
+        self,
+        headers: Headers,
+        channel: Channel = "plain",
+        require: Requirement | str | None = None,
+        *,
+        entitlement: str | None = None,
+        now: int | None = None,
+    ) -> Principal:
+        """Decides one request: returns who is calling, or raises. There is no falsy answer.
+
+        A key that has been seen before, or a wrong one, is decided in well under a microsecond, with the GIL kept. A key
+        that is seen for the first time takes a slow hash (Argon2, some 20 ms), and blocks this thread with the GIL let
+        go; an event loop awaits `authenticate_async` instead.
+
+        Args:
+            headers: all (name, value) pairs of the request, str or bytes, as received (a list or tuple is fastest; ASGI's
+                `scope["headers"]` as it is), or a mapping, or, as str or bytes, the value of the one `Authorization`
+                header. Only the headers that carry credentials are looked at; a repeated one is refused.
+            channel: how the request came, as the host knows it (never from a header that anybody can send): `"plain"`,
+                `"secure"` for TLS that ended here or at a trusted proxy, `"local"` for loopback or a Unix socket.
+            require: what the caller must hold: a `Requirement`, or its text, which is compiled once and then found by its
+                text (a `Requirement` saves that search); None is any valid key.
+            entitlement: an entitlement that the license must hold as well.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Raises:
+            AuthenticationError: `NO_CREDENTIAL`, `MALFORMED_CREDENTIAL`, `INVALID_CREDENTIAL`.
+            PermissionDeniedError: `SECURE_CHANNEL_REQUIRED`, `INSUFFICIENT_LEVEL`.
+            LicenseError: why the license does not allow `entitlement`.
+            BusyError: too many keys are being checked for the first time.
+            StoreError: the store can't be read, or believed.
+            ArgumentError: the channel or the requirement can't be read, or the handle is closed.
+
+        Example:
+            >>> auth.authenticate([("Authorization", "Bearer reporting:isk_...")], channel="secure").name
+            'reporting'
+        """
+
+    async def authenticate_async(
+        self,
+        headers: Headers,
+        channel: Channel = "plain",
+        require: Requirement | str | None = None,
+        *,
+        entitlement: str | None = None,
+        now: int | None = None,
+    ) -> Principal:
+        """As `authenticate`, for asyncio: never blocks the event loop on a slow hash.
+
+        What `authenticate` decides at once is decided at once here, without a suspension. A key that is seen for the first
+        time is hashed on the library's own threads meanwhile. A task that is cancelled gives its decision up.
+
+        Args:
+            headers: as for `authenticate`.
+            channel: as for `authenticate`.
+            require: as for `authenticate`.
+            entitlement: as for `authenticate`.
+            now: as for `authenticate`.
+
+        Raises:
+            InspireAuthError: as `authenticate`.
+            RuntimeError: a slow decision needs a running asyncio event loop.
+
+        Example:
+            >>> caller = await auth.authenticate_async(scope["headers"], channel="secure", require=operators)
+        """
+
+    def _attempt(
+        self,
+        headers: Headers,
+        channel: Channel,
+        require: Requirement | str | None,
+        entitlement: str | None,
+        now: int | None,
+    ) -> Principal | Ticket:
+        """Decides at once, or begins to: a `Principal`, or a `Ticket` to be awaited. For `authenticate_async`."""
+
+    def principal_levels(self, principal: Principal) -> list[str]:
+        """What a principal's key holds now: `Authenticated` and the grants in force, byte-sorted, without their ancestors.
+
+        Args:
+            principal: who.
+
+        Returns:
+            The levels; none when it is anonymous.
+
+        Raises:
+            AuthenticationError: `INVALID_CREDENTIAL`: the key is gone.
+            StoreError: the store can't be read, or believed.
+        """
+
+    def recheck(self, principal: Principal, require: Requirement | str | None = None, now: int | None = None) -> None:
+        """Judges a principal again, as it stands now: for connections that live longer than a request. Returns if it may,
+        and raises if not.
+
+        Args:
+            principal: who.
+            require: as for `authenticate`; None is any valid key.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Raises:
+            InspireAuthError: what a new request with the same credential would get.
+        """
+
+    def explain(self, principal: Principal, require: Requirement | str | None = None) -> list[str]:
+        """The levels for want of which a principal fails a requirement.
+
+        Args:
+            principal: who.
+            require: as for `authenticate`; None is any valid key.
+
+        Returns:
+            The missing levels; none when the requirement is satisfied.
+
+        Raises:
+            AuthenticationError: `INVALID_CREDENTIAL`: the key is gone.
+            StoreError: the store can't be read, or believed.
+        """
+
+    @property
+    def keys(self) -> Keys:
+        """The API keys: creating, changing, listing, deleting."""
+
+    @property
+    def license(self) -> License:
+        """The license: what this installation is licensed for."""
+
+    def http(self, error: InspireAuthError | str) -> HttpAnswer:
+        """How a host answers a request that got this code.
+
+        Args:
+            error: an `InspireAuthError`, or its `code`.
+
+        Raises:
+            ArgumentError: there is no such code.
+
+        Example:
+            >>> auth.http("NO_CREDENTIAL")
+            HttpAnswer(status=401, challenge='Bearer realm="inspire"', retry_after=None)
+        """
+
+    def credential_headers(self) -> list[str]:
+        """The names of all headers that may carry a credential: a host that forwards requests strips every one of them.
+
+        Returns:
+            `Authorization`, `X-Ignition-API-Token`, then `extra_headers`.
+        """
+
+    def audit(self, limit: int = 100) -> list[AuditEvent]:
+        """The newest audit events, newest first.
+
+        Args:
+            limit: at most so many.
+
+        Raises:
+            StoreError: the store can't be read.
+        """
+
+    def generation(self) -> int:
+        """The store's generation: it rises with every change of a key or of the license, by any process.
+
+        Raises:
+            StoreError: the store can't be read, or believed.
+        """
+
+    def flush(self) -> None:
+        """Writes what was noted on the side (last use, audit) to the store now. It is written from time to time anyway, and
+        when the handle is closed.
+
+        Raises:
+            StoreError: the store can't be written.
+        """
+
+    def adopt_store(self) -> None:
+        """Accepts what the store holds now as its history, after `STORE_HISTORY_CHANGED`: in every process. For an operator
+        who meant the change.
+
+        Raises:
+            StoreError: the store can't be read or written.
+        """
+
+    def close(self) -> None:
+        """Closes the handle: writes what was noted on the side, and closes the store when the last call on another thread is
+        done. Afterwards every call raises `ArgumentError`; closing again does nothing.
+        """
+
+    def __enter__(self) -> InspireAuth:
+        """The handle itself: `with InspireAuth.open(...) as auth:` closes it at the end."""
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        """Closes the handle."""
+
+@final
+class Principal:
+    """Who a granted request comes from. Immutable and hashable; the same key granted over the same channel is the same
+    object again until the key changes, so that a warm check makes no new one.
+
+    It says what was true when the request was decided. It is no lasting authority: whatever is done in its name later
+    (see `actor`) is judged again.
+    """
+
+    @property
+    def id(self) -> str | None:
+        """The key's identity, a UUID that a rename keeps; None when anonymous."""
+
+    @property
+    def name(self) -> str | None:
+        """The key's name; None when anonymous."""
+
+    @property
+    def revision(self) -> int:
+        """The key's revision when the request was decided; 0 when anonymous."""
+
+    @property
+    def channel(self) -> Channel:
+        """The channel that the request came through: `plain`, `secure` or `local`."""
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether nobody in particular was granted: the requirement was `Public`, and no credential was sent."""
+
+    @property
+    def warning(self) -> str | None:
+        """The code of the license reason for which a stricter `enforcement` would have refused; None for none."""
+
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class System:
+    """The host itself, as an actor: it may do everything. There is one, `SYSTEM`, and it is never implied."""
+
+@final
+class Requirement:
+    """What a request requires, compiled: for any handle, any thread, any number of requests.
+
+    Args:
+        text: `any(A/B, C)`, `all(A, B)`, or one level, which means any of it. Spaces around a level are trimmed. An
+            empty list is satisfied by nobody. "Any valid key" is `Authenticated`, "everyone" is `Public`.
+
+    Raises:
+        ArgumentError: `INVALID_LEVEL`.
+
+    Example:
+        >>> operators = Requirement("any(Authenticated/Ops/Write)")
+        >>> caller = auth.authenticate(headers, channel="secure", require=operators)
+    """
+
+    def __new__(cls, text: str) -> Requirement: ...
+    @staticmethod
+    def any_of(levels: Sequence[str]) -> Requirement:
+        """At least one of these levels; none at all is satisfied by nobody.
+
+        Args:
+            levels: paths such as `Authenticated/Ops/Write`.
+
+        Raises:
+            ArgumentError: `INVALID_LEVEL`.
+        """
+
+    @staticmethod
+    def all_of(levels: Sequence[str]) -> Requirement:
+        """All of these levels; none at all is satisfied by nobody.
+
+        Args:
+            levels: paths such as `Authenticated/Ops/Write`.
+
+        Raises:
+            ArgumentError: `INVALID_LEVEL`.
+        """
+
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Keys:
+    """The API keys of a handle.
+
+    Every change names its `actor`: `SYSTEM`, or a `Principal`, which is judged again inside the write transaction (it
+    needs `write_requirement`, and to hold every level itself that it hands out or takes over). Every change is seen by
+    the next check of every process. A `revision` that is given must still be the key's. A `now` is in Unix seconds; None
+    or 0 is the system's clock.
+    """
+
+    def create(
+        self,
+        name: str,
+        *,
+        description: str = "",
+        levels: Sequence[str] = (),
+        require_secure: bool = True,
+        enabled: bool = True,
+        expires_at: int | datetime | None = None,
+        actor: Principal | System,
+        now: int | None = None,
+    ) -> CreatedKey:
+        """Makes a key. Its secret is in the answer, and nowhere else, ever again.
+
+        Args:
+            name: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`, unique.
+            description: free text, at most 4096 bytes in UTF-8, without NUL.
+            levels: granted security levels, at most 1024, such as `Authenticated/Ops/Write`.
+            require_secure: whether the key may only be used over a secure channel.
+            enabled: whether the key may be used at all.
+            expires_at: Unix seconds above 0, or a `datetime` with a time zone, from which the key is expired; None is
+                never.
+            actor: `SYSTEM` or a `Principal`.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Raises:
+            ArgumentError: `INVALID_NAME`, `INVALID_LEVEL`, `INVALID_ARGUMENT`.
+            NameTakenError: a key of this name exists.
+            PermissionDeniedError: the actor may not.
+            BusyError: too much is being hashed.
+            StoreError: the store can't be written.
+
+        Example:
+            >>> created = auth.keys.create("reporting", levels=["Authenticated/Ops"], actor=SYSTEM)
+            >>> created.credential
+            'reporting:isk_...'
+        """
+
+    def import_(
+        self,
+        name: str,
+        *,
+        format: Literal["phc", "ignition"] = "phc",
+        hash: str,
+        strength: Literal["chosen", "random"] = "chosen",
+        description: str = "",
+        levels: Sequence[str] = (),
+        require_secure: bool = True,
+        enabled: bool = True,
+        expires_at: int | datetime | None = None,
+        actor: Principal | System,
+        now: int | None = None,
+    ) -> KeyRecord:
+        """Adds a key whose secret was made elsewhere; only its hash is known.
+
+        Args:
+            name: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`, unique.
+            format: what `hash` is: `"phc"` for a PHC string of Argon2id, Argon2i or Argon2d, `"ignition"` for the token
+                hash of an Ignition token file.
+            hash: the hash.
+            strength: how strong the secret is said to be: `"random"`, from at least 128 random bits, or `"chosen"` by a
+                person, which is not remembered in memory and has a budget of failures.
+            description: free text, at most 4096 bytes in UTF-8, without NUL.
+            levels: granted security levels, at most 1024.
+            require_secure: whether the key may only be used over a secure channel.
+            enabled: whether the key may be used at all.
+            expires_at: Unix seconds above 0, or a `datetime` with a time zone, from which the key is expired; None is
+                never.
+            actor: `SYSTEM` or a `Principal`.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Raises:
+            ArgumentError: as `create`, and `INVALID_HASH`.
+            InspireAuthError: as `create`.
+        """
+
+    def get(self, name: str) -> KeyRecord:
+        """One key.
+
+        Args:
+            name: its name; case counts.
+
+        Raises:
+            NotFoundError: there is no such key.
+            StoreError: the store can't be read.
+        """
+
+    def list(
+        self, *, after: str | None = None, limit: int | None = None, level: str | None = None
+    ) -> builtins.list[KeyRecord]:
+        """Keys, sorted by name in byte order.
+
+        Args:
+            after: only names after this one: the last of the page before.
+            limit: at most so many; None is all.
+            level: only keys whose grants satisfy this level.
+
+        Raises:
+            ArgumentError: `INVALID_LEVEL`.
+            StoreError: the store can't be read.
+        """
+
+    def export(self) -> builtins.list[KeyRecord]:
+        """All keys, as records: what can be kept elsewhere without keeping a secret.
+
+        Raises:
+            StoreError: the store can't be read.
+        """
+
+    def update(
+        self,
+        name: str,
+        revision: int,
+        *,
+        description: str = ...,
+        levels: Sequence[str] = ...,
+        require_secure: bool = ...,
+        enabled: bool = ...,
+        expires_at: int | datetime | None = ...,
+        actor: Principal | System,
+        now: int | None = None,
+    ) -> KeyRecord:
+        """Changes a key that still has this revision. What is not given stays as it is.
+
+        Args:
+            name: its name.
+            revision: the revision of the record that the change was decided on.
+            description: free text, at most 4096 bytes in UTF-8, without NUL.
+            levels: granted security levels, at most 1024: all of them, not only new ones.
+            require_secure: whether the key may only be used over a secure channel.
+            enabled: whether the key may be used at all.
+            expires_at: Unix seconds above 0, or a `datetime` with a time zone; None clears it.
+            actor: `SYSTEM` or a `Principal`.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Returns:
+            The record after the change.
+
+        Raises:
+            ArgumentError: `INVALID_LEVEL`, `INVALID_ARGUMENT`.
+            NotFoundError: there is no such key.
+            ConflictError: the key has another revision.
+            PermissionDeniedError: the actor may not.
+            StoreError: the store can't be written.
+
+        Example:
+            >>> record = auth.keys.get("reporting")
+            >>> auth.keys.update(record.name, record.revision, expires_at=None, actor=SYSTEM)
+        """
+
+    def rename(
+        self,
+        name: str,
+        new_name: str,
+        *,
+        revision: int | None = None,
+        actor: Principal | System,
+        now: int | None = None,
+    ) -> KeyRecord:
+        """Gives a key another name. Its secret and identity stay; the old name is unknown from then on.
+
+        Args:
+            name: its name.
+            new_name: the new one: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`, unique.
+            revision: the revision that the key must still have; None is any.
+            actor: `SYSTEM` or a `Principal`.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Returns:
+            The record after the change.
+
+        Raises:
+            ArgumentError: `INVALID_NAME`.
+            NameTakenError: a key of the new name exists.
+            NotFoundError: there is no such key.
+            ConflictError: the key has another revision.
+            PermissionDeniedError: the actor may not.
+            StoreError: the store can't be written.
+        """
+
+    def set_enabled(
+        self,
+        name: str,
+        enabled: bool,
+        *,
+        revision: int | None = None,
+        actor: Principal | System,
+        now: int | None = None,
+    ) -> KeyRecord:
+        """Enables or disables a key. A disabled one is refused from then on.
+
+        Args:
+            name: its name.
+            enabled: whether it may be used.
+            revision: the revision that the key must still have; None is any.
+            actor: `SYSTEM` or a `Principal`.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Returns:
+            The record after the change.
+
+        Raises:
+            NotFoundError: there is no such key.
+            ConflictError: the key has another revision.
+            PermissionDeniedError: the actor may not.
+            StoreError: the store can't be written.
+        """
+
+    def duplicate(
+        self,
+        name: str,
+        new_name: str,
+        *,
+        revision: int | None = None,
+        actor: Principal | System,
+        now: int | None = None,
+    ) -> CreatedKey:
+        """Makes a key with all the settings of another, a new name and a new secret.
+
+        Args:
+            name: the name of the original.
+            new_name: the new one: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`, unique.
+            revision: the revision that the original must still have; None is any.
+            actor: `SYSTEM` or a `Principal`.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Raises:
+            InspireAuthError: as `create`, and `NOT_FOUND`, `CONFLICT`.
+        """
+
+    def rotate(
+        self,
+        name: str,
+        *,
+        overlap_seconds: int = 0,
+        revision: int | None = None,
+        actor: Principal | System,
+        now: int | None = None,
+    ) -> CreatedKey:
+        """Gives a key a new secret. The old one is refused from then on.
+
+        Args:
+            name: its name.
+            overlap_seconds: 0: this version rotates without an overlap.
+            revision: the revision that the key must still have; None is any.
+            actor: `SYSTEM` or a `Principal`.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Raises:
+            ArgumentError: an overlap other than 0.
+            NotFoundError: there is no such key.
+            ConflictError: the key has another revision.
+            PermissionDeniedError: the actor may not.
+            BusyError: too much is being hashed.
+            StoreError: the store can't be written.
+        """
+
+    def delete(
+        self, name: str, *, revision: int | None = None, actor: Principal | System, now: int | None = None
+    ) -> None:
+        """Deletes a key: revokes it at once, and can't be undone.
+
+        Args:
+            name: its name.
+            revision: the revision that the key must still have; None is any.
+            actor: `SYSTEM` or a `Principal`.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Raises:
+            NotFoundError: there is no such key.
+            ConflictError: the key has another revision.
+            PermissionDeniedError: the actor may not.
+            StoreError: the store can't be written.
+        """
+
+    def seal_all(self, *, actor: Principal | System, now: int | None = None) -> int:
+        """Seals every key anew under the current pepper, whatever its seal says: after a first pepper was configured, or
+        after a look at the store.
+
+        Args:
+            actor: `SYSTEM`: only the host itself may vouch for every key.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Returns:
+            How many keys.
+
+        Raises:
+            ArgumentError: there is no pepper.
+            PermissionDeniedError: the actor is not `SYSTEM`.
+            StoreError: the store can't be written.
+        """
+
+@final
+class License:
+    """The license of a handle. Every query sees each change, by any process, that returned before it. A `now` is in Unix
+    seconds; None or 0 is the system's clock.
+    """
+
+    def status(self, now: int | None = None) -> LicenseStatus:
+        """What is installed, and whether it is good.
+
+        Args:
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Raises:
+            StoreError: the store can't be read, or believed.
+        """
+
+    @property
+    def entitlements(self) -> Entitlements:
+        """What is granted, as a live view: `in` asks at that moment, iteration gives the granted codes in byte order.
+
+        Example:
+            >>> if "VIDEO_WALL_SYNC" in auth.license.entitlements:
+            ...     start_video_walls()
+        """
+
+    def list_entitlements(self, now: int | None = None) -> list[Entitlement]:
+        """The catalogue of ten, then what else is granted.
+
+        Args:
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Raises:
+            StoreError: the store can't be read, or believed.
+        """
+
+    def has_entitlement(self, code: str, now: int | None = None) -> bool:
+        """Whether an entitlement is granted. Without an active license nothing is.
+
+        Args:
+            code: its code, in any case.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Raises:
+            StoreError: the store can't be read, or believed.
+        """
+
+    def check_entitlement(self, code: str, now: int | None = None) -> None:
+        """As `has_entitlement`, for a gate: returns when it is granted, and raises why not otherwise.
+
+        Args:
+            code: its code, in any case.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Raises:
+            NotEntitledError: the license is active without it.
+            UnlicensedError: there is no license.
+            LicenseError: the license's first failure.
+            StoreError: the store can't be read, or believed.
+        """
+
+    def limit(self, name: str, now: int | None = None) -> int:
+        """A limit by name.
+
+        Args:
+            name: such as `MAX_DISPLAYS`, in any case.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Returns:
+            -1 for unlimited; 0 when the license is not active, or does not name the limit.
+
+        Raises:
+            StoreError: the store can't be read, or believed.
+        """
+
+    def check_limit(self, name: str, in_use: int, now: int | None = None) -> None:
+        """Whether so many of something are within their limit: returns when they are, and raises otherwise.
+
+        Args:
+            name: such as `MAX_DISPLAYS`, in any case.
+            in_use: how many, the new one included; not negative.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Raises:
+            LimitExceededError: they are not; the detail names the reason when the license is not active.
+            ArgumentError: a negative number.
+            StoreError: the store can't be read, or believed.
+
+        Example:
+            >>> auth.license.check_limit("MAX_DISPLAYS", len(displays) + 1)
+        """
+
+    def activate_offline(
+        self,
+        license_key: str,
+        file: str | bytes,
+        *,
+        force: bool = False,
+        actor: Principal | System,
+        now: int | None = None,
+    ) -> LicenseStatus:
+        """Installs a file with its license key, for offline use, in the place of what is installed. A failure changes
+        nothing.
+
+        Args:
+            license_key: the license key that belongs to the file.
+            file: the contents of the license or machine file.
+            force: installs a file that is older than the installed one of the same license; never one that was
+                deactivated.
+            actor: `SYSTEM`, or a `Principal` that satisfies `admin_requirement`.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Returns:
+            The status afterwards.
+
+        Raises:
+            LicenseError: the first check that fails; the detail lists all.
+            PermissionDeniedError: the actor may not.
+            StoreError: the store can't be written.
+        """
+
+    def revalidate(self, *, actor: Principal | System, now: int | None = None) -> LicenseStatus:
+        """Asks the licensing server again: only for a license that was activated online.
+
+        Args:
+            actor: `SYSTEM`, or a `Principal` that satisfies `admin_requirement`.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Returns:
+            The status afterwards.
+
+        Raises:
+            UnlicensedError: there is none.
+            LicenseError: `NOT_AVAILABLE_OFFLINE`: it was installed from a file.
+            ArgumentError: `UNSUPPORTED_OPTION`: this build does not speak to a server.
+            PermissionDeniedError: the actor may not.
+            StoreError: the store can't be read.
+        """
+
+    def deactivate(self, *, actor: Principal | System, now: int | None = None) -> LicenseStatus:
+        """Takes the license out, and buries its file: it can't be installed here again, only a newer one.
+
+        Args:
+            actor: `SYSTEM`, or a `Principal` that satisfies `admin_requirement`.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Returns:
+            The status afterwards.
+
+        Raises:
+            UnlicensedError: there is none.
+            PermissionDeniedError: the actor may not.
+            StoreError: the store can't be written.
+        """
+
+    def machine(self) -> MachineIdentity:
+        """This machine, as the options of the handle identify it.
+
+        Raises:
+            LicenseError: `FINGERPRINT_UNAVAILABLE`.
+        """
+
+@final
+class Entitlements:
+    """What the license grants, as a live view: each question is answered as things stand then."""
+
+    def __contains__(self, key: object, /) -> bool: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __len__(self) -> int: ...
+
+@final
+class TrustedProxies:
+    """The addresses of proxies whose `X-Forwarded-Proto` is believed. Anybody can send that header, so it counts only from
+    a peer that the host trusts.
+
+    Args:
+        text: addresses and CIDR blocks, separated by commas: `10.0.0.0/8, ::1`.
+
+    Raises:
+        ArgumentError: it can't be read.
+
+    Example:
+        >>> proxies = TrustedProxies("10.0.0.0/8")
+        >>> proxies.channel("10.1.2.3", "plain", [("X-Forwarded-Proto", "https")])
+        'secure'
+    """
+
+    def __new__(cls, text: str) -> TrustedProxies: ...
+    def channel(self, peer: str | None, direct: Channel, headers: Headers) -> Channel:
+        """The channel of a request.
+
+        Args:
+            peer: the address of the connection itself, such as `10.1.2.3`. One that can't be read (a Unix socket has none)
+                is not trusted.
+            direct: the channel that the host saw: what a peer that is not trusted has.
+            headers: as for `InspireAuth.authenticate`, but never one value alone.
+
+        Returns:
+            From a trusted peer `"secure"` when there is exactly one `X-Forwarded-Proto` and it is `https`, and `"plain"`
+            for anything else; from any other peer `direct`.
+
+        Raises:
+            ArgumentError: `direct` is no channel.
+        """
+
+@final
+class SigningKey:
+    """An issuer's Ed25519 signing key: the secret behind license files. Wiped when it is dropped; `repr` shows the public
+    half only, and it can't be pickled.
+
+    Example:
+        >>> key = SigningKey.generate()
+        >>> file = sign(key, {"id": "l1", "key": "ABCD-EFGH", "fingerprint": "9c1f..."})
+    """
+
+    @staticmethod
+    def generate() -> SigningKey:
+        """A new key, from the operating system's randomness.
+
+        Raises:
+            InternalError: the operating system refuses randomness.
+        """
+
+    @staticmethod
+    def from_seed_file(text: str) -> SigningKey:
+        """Reads what a key file holds.
+
+        Args:
+            text: PEM PKCS#8, as `to_pem` and `openssl genpkey -algorithm ed25519` write it, or the seed as 64 hexadecimal
+                digits. White space around either is ignored.
+
+        Raises:
+            ArgumentError: it is neither. The text is not shown.
+        """
+
+    def to_pem(self) -> str:
+        """The secret, as PEM PKCS#8 with a final newline: to be kept in a file that only the issuer can read."""
+
+    @property
+    def public_key(self) -> str:
+        """The public half, as 64 hexadecimal digits: what products trust (see `TrustedKey`)."""
+
+@final
+class Ticket:
+    """A decision that is still being hashed; what `authenticate_async` awaits."""
+
+    def call_when_ready(self, loop: object, callback: Callable[[Any], object], argument: object) -> None:
+        """Has `callback` called with `argument` by `loop`, once, when `result` will answer. Nothing is called when the loop
+        is closed by then, or the interpreter is gone.
+        """
+
+    def cancel(self) -> None:
+        """Gives up: the answer is `CANCELLED` from now on. A hash that already runs goes on, and keeps its memory until it
+        ends.
+        """
+
+    def result(self) -> Principal:
+        """The decision."""
+
+def sign(
+    key: SigningKey,
+    description: Mapping[str, Any] | str,
+    *,
+    kind: Literal["machine", "license"] = "machine",
+    encrypted: bool = False,
+    now: int | None = None,
+) -> str:
+    """Signs a license or machine file.
+
+    Args:
+        key: the signing key.
+        description: the license, as a mapping or as the text of a JSON object: `id` and `key`, and where they are needed
+            `name`, `expiry` and `issued` (RFC 3339), `status`, `suspended`, `product`, `policy`, `limits`, `metadata`,
+            `entitlements`, `fingerprint`, `ttl` (seconds). A member that is not known is refused.
+        kind: `"machine"` for a file that is good on one machine (`fingerprint` names it), `"license"` for one that is good
+            on any.
+        encrypted: whether the contents are hidden from whoever does not have the license key (and, for a machine file,
+            the fingerprint).
+        now: Unix seconds; None or 0 is the system's clock. The time of issue, unless the description names one.
+
+    Returns:
+        The text of the file.
+
+    Raises:
+        ArgumentError: the description can't make such a file.
+
+    Example:
+        >>> file = sign(key, {"id": "l1", "key": "ABCD-EFGH", "entitlements": ["MFA", "OFFLINE_LICENSING"],
+        ...                   "fingerprint": machine_identity().fingerprint}, encrypted=True)
+    """
+
+def inspect(
+    file: str | bytes,
+    *,
+    trusted_keys: Sequence[TrustedKey] = (),
+    license_key: str | None = None,
+    machine_id: str | None = None,
+    product: str | None = None,
+    now: int | None = None,
+    offline: bool = False,
+) -> Inspection:
+    """Reads a license or machine file, and reports everything that is wrong with it. Installs nothing, needs no handle,
+    assumes no machine, and never raises for a bad file.
+
+    Args:
+        file: the contents of the file.
+        trusted_keys: keys whose signatures are believed. With none, no file verifies.
+        license_key: decrypts the file, and must be the one in it. None: not judged.
+        machine_id: a machine's fingerprint: decrypts a machine file, and must be the one in it. None: not judged; never
+            that of this machine unless it is given.
+        product: the product id that the license must be for. None: not judged.
+        now: Unix seconds; None or 0 is the system's clock.
+        offline: whether the file must be fit for an offline installation.
+
+    Raises:
+        ArgumentError: a trusted key can't be read (`INVALID_ARGUMENT`), or is not sound (`WEAK_TRUSTED_KEY`).
+
+    Example:
+        >>> found = inspire_auth.inspect(open("plant3.lic").read(), trusted_keys=[TrustedKey("vendor", "9c1f...")])
+        >>> found.failures
+        ('LICENSE_EXPIRED',)
+    """
+
+def machine_identity(machine_id: str | None = None, product: str | None = None) -> MachineIdentity:
+    """This machine, as a machine file names it. Needs no handle.
+
+    Args:
+        machine_id: its fingerprint, when the host knows better; None: from the operating system and the product id.
+        product: the product id: two products see two fingerprints.
+
+    Raises:
+        LicenseError: `FINGERPRINT_UNAVAILABLE`: nothing is given, and the operating system has no readable machine id.
+
+    Example:
+        >>> inspire_auth.machine_identity(product="gateway").fingerprint
+        '9c1f...'
+    """
+
+def explain_machine(machine_id: str | None = None, product: str | None = None) -> list[MachinePart]:
+    """What is looked at for a fingerprint: for people who wonder why it changed, or is not there. Needs no handle.
+
+    Args:
+        machine_id: as for `machine_identity`.
+        product: as for `machine_identity`.
+
+    Returns:
+        `MachinePart` records: what, and what was found; never the machine id itself.
+    """
+
+def backup_store(store: str | PathLike[str] | bytes, to: str | PathLike[str] | bytes) -> None:
+    """Copies a store to a new file, while it is in use. The copy holds hashes and the license key: it needs the same care
+    as the store.
+
+    Args:
+        store: the path of the store.
+        to: the path of the copy, which must not exist.
+
+    Raises:
+        ArgumentError: there is something at `to`.
+        StoreError: the store can't be read, or the copy not be written.
+    """
+
+def restore_store(
+    store: str | PathLike[str] | bytes, backup: str | PathLike[str] | bytes, *, accept_revived: bool = False
+) -> RestoreReport:
+    """Brings a backup back into a store: it revives nothing that was revoked since, and what nothing is known of comes back
+    disabled.
+
+    Args:
+        store: the path of the store.
+        backup: the path of the backup.
+        accept_revived: lets keys that the live store has no history of come back as they were: for a new machine, when
+            the operator knows that none of them was revoked since.
+
+    Returns:
+        What was done: a `RestoreReport`.
+
+    Raises:
+        StoreError: the backup is damaged or not one, or the store can't be written. Nothing is changed then.
+        ArgumentError: the backup is the store's own file.
+    """
+
+def error_table() -> list[tuple[int, str, str, str, str, bool, int | None]]:
+    """The table of errors: the fields of each `ErrorEntry`, by number."""
+
+def close_gate() -> None:
+    """Closes the way in at exit, and waits for those who are in it."""

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from inspire_auth import SYSTEM, CreatedKey, HashParameters, InspireAuth
+
+FAST = HashParameters(memory_kib=64, iterations=1, parallelism=1)
+"""Argon2's least, for tests that are not about its cost."""
+
+
+def bearer(key: CreatedKey) -> list[tuple[str, str]]:
+    """The headers of a request that presents this key."""
+    return [("Authorization", f"Bearer {key.credential}")]
+
+
+@pytest.fixture
+def auth() -> Iterator[InspireAuth]:
+    with InspireAuth.open(hash=FAST) as auth:
+        yield auth
+
+
+@pytest.fixture
+def key(auth: InspireAuth) -> CreatedKey:
+    return auth.keys.create("reporting", levels=["Authenticated/Ops/Write"], require_secure=False, actor=SYSTEM)
