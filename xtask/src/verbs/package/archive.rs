@@ -18,6 +18,13 @@ pub(super) fn unpack(tarball: &Path, folder: &Path) -> Outcome {
         .map(drop)
 }
 
+/// Copies files and folders of the repository, so that they stand to each other as there, without what was built.
+pub(super) fn copy(paths: &[&str], into: &Path) -> Outcome {
+    let built = "--exclude=node_modules --exclude=__pycache__ --exclude='*.so' --exclude='*.node'";
+    let copy = format!("into=$1; shift; tar --create {built} -- \"$@\" | tar --extract --directory \"$into\"");
+    run::output(run::command("sh").args(["-euc", &copy, "copy"]).arg(into).args(paths)).map(drop)
+}
+
 /// Writes a file, and the folders that it needs.
 pub(super) fn put(path: &Path, contents: impl AsRef<[u8]>) -> Outcome {
     if let Some(folder) = path.parent() {

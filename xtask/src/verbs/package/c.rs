@@ -25,6 +25,10 @@ pub(super) fn package() -> Outcome<Report> {
     let installation = Installation::at("c-tarball", &folder.join(name()));
     let mut report = installation.try_it();
     report.add(installation.test_suite());
+    report.count(
+        "c-tarball: links the system's libraries only",
+        elf::needs_only_the_system(&installation.lib().join("libinspire_auth.so")),
+    );
     report.count("c-tarball: no path of this machine", says_no_path(&installation.prefix));
     report.remark = made(&[tarball]);
     Ok(report)

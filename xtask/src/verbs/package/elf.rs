@@ -1,6 +1,6 @@
 //! What a shared library asks of the system that loads it.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use crate::{Outcome, run};
 
@@ -43,4 +43,16 @@ pub(super) fn glibc(library: &Path) -> Outcome<String> {
     });
     let newest = versions.max().ok_or("the library asks for no version of glibc")?;
     Ok(newest.iter().map(u32::to_string).collect::<Vec<_>>().join("."))
+}
+
+/// That the SQLite in it was built as `.cargo/config.toml` says: a build elsewhere may not have seen that file.
+pub(super) fn sqlite_is_ours(library: &Path) -> Outcome {
+    let bytes = fs::read(library)?;
+    let has = |word: &str| bytes.windows(word.len()).any(|window| window == word.as_bytes());
+    // SQLite lists its options as text.
+    if has("OMIT_LOAD_EXTENSION") && !has("ENABLE_FTS") {
+        Ok(())
+    } else {
+        Err("it has an SQLite that was built with other options".into())
+    }
 }

@@ -30,6 +30,7 @@ pub(super) fn package() -> Outcome<Report> {
     let addon = build()?;
     report.count("npm: the addon links the system's libraries only", elf::needs_only_the_system(&addon));
     report.count("npm: the addon asks for an old glibc", elf::glibc_is_at_most(&addon, venv::GLIBC));
+    report.count("npm: its SQLite is built as ours", elf::sqlite_is_ours(&addon));
     let dist = dist("npm")?;
     let tarballs = Tarballs { platform: platform_package(&addon, &manifest, &dist)?, root: root_package(&dist)? };
     report.remark = made(&[tarballs.root.clone(), tarballs.platform.clone()]);
@@ -103,10 +104,11 @@ fn says_what_is_missing(tarballs: &Tarballs) -> Outcome {
 
 /// Installs both packages where nothing else of ours is, and runs the tests there.
 fn test(tarballs: &Tarballs, manifest: &Value, report: &mut Report) -> Outcome {
-    // Everything that is copied stands to each other as it does in the repository.
     let root = project::fresh("package/npm-tests")?;
-    let (folder, source) = (root.join(node::FOLDER), project::root().join(node::FOLDER));
-    fs::create_dir_all(&folder)?;
+    // With the lock file, the frameworks and what they need are those that the tests were written with.
+    let copied = ["package-lock.json", "tsconfig.json", "test"].map(|name| format!("{}/{name}", node::FOLDER));
+    archive::copy(&[&copied[0], &copied[1], &copied[2], "examples/node"], &root)?;
+    let folder = root.join(node::FOLDER);
     let mut frameworks = manifest["devDependencies"].clone();
     frameworks.as_object_mut().ok_or("package.json has no devDependencies")?.remove("@napi-rs/cli");
     let application = json!({
@@ -116,11 +118,6 @@ fn test(tarballs: &Tarballs, manifest: &Value, report: &mut Report) -> Outcome {
         "devDependencies": frameworks,
     });
     archive::put(&folder.join("package.json"), format!("{application:#}\n"))?;
-    // With the lock file, the frameworks and what they need are those that the tests were written with.
-    for name in ["package-lock.json", "test", "tsconfig.json"] {
-        run::output(run::command("cp").arg("-r").arg(source.join(name)).arg(&folder))?;
-    }
-    run::output(run::command("cp").arg("-r").arg(project::root().join("examples")).arg(&root))?;
     let installed = run::output(install(&folder).arg(&tarballs.root).arg(&tarballs.platform));
     if report.count("npm: both are installed", installed).is_none() {
         return Ok(());

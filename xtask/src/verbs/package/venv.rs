@@ -6,6 +6,7 @@ use std::{
     process::Command,
 };
 
+use super::{archive, elf};
 use crate::{
     Outcome, project, python, run,
     stages::{Report, bindings},
@@ -46,21 +47,15 @@ pub(super) fn test(who: &str, package: &Path, environment: &[(&str, &Path)], rep
         return Ok(());
     }
     let root = project::fresh(&format!("package/{who}-tests"))?;
-    let source = project::root().join(python::FOLDER);
-    // Everything that is copied stands to each other as it does in the repository.
+    archive::copy(&["bindings/python/tests", "bindings/python/pyproject.toml", "examples/python"], &root)?;
     let tests = root.join(python::FOLDER);
-    std::fs::create_dir_all(&tests)?;
-    for name in ["tests", "pyproject.toml"] {
-        run::output(run::command("cp").arg("-r").arg(source.join(name)).arg(&tests))?;
-    }
-    run::output(run::command("cp").arg("-r").arg(project::root().join("examples")).arg(&root))?;
-    let at_home =
-        run::output(within(&python, &tests).args(["-c", "import inspire_auth; print(inspire_auth.__file__)"]))
-            .and_then(|file| {
-                let inside = Path::new(file.trim()).starts_with(folder.join("lib"));
-                if inside { Ok(()) } else { Err(format!("it was imported from {file}").into()) }
-            });
+    let where_from = "import inspire_auth, inspire_auth._inspire_auth as native; print(inspire_auth.__file__, native.__file__, sep='\\n')";
+    let imported = run::output(within(&python, &tests).args(["-c", where_from]))?;
+    let foreign = imported.lines().find(|file| !Path::new(file).starts_with(folder.join("lib")));
+    let at_home = foreign.map_or(Ok(()), |file| Err(format!("it was imported from {file}").into()));
     report.count(&format!("{who}: what is imported is what was installed"), at_home);
+    let library = Path::new(imported.lines().next_back().unwrap_or_default());
+    report.count(&format!("{who}: its SQLite is built as ours"), elf::sqlite_is_ours(library));
     bindings::pytest(
         report,
         within(&python, &tests).args(["-m", "pytest", "tests", "-q", "-rs", "-p", "no:cacheprovider"]),
