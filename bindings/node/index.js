@@ -1,0 +1,52 @@
+'use strict';
+
+// The package's entry point: the native classes, with the check that every request makes written in front of them.
+//
+// What is decided here is only which header lines may carry a credential. No credential is read here, and no line that
+// could carry one is left out: anything but exactly one such line goes to the core as it is.
+
+const native = require('./native.js');
+const { InspireAuthError, ERRORS } = require('./lib/errors.js');
+const { withUsefulStacks } = require('./lib/promises.js');
+const { requests } = require('./lib/requests.js');
+
+const SYSTEM = Symbol.for('inspire-auth.SYSTEM');
+const CATALOGUE = Object.freeze(native.catalogue().map(Object.freeze));
+
+const { InspireAuth, Keys, License, Principal, Requirement, SigningKey, TrustedProxies } = native;
+
+const equip = requests(native);
+withUsefulStacks(Keys.prototype);
+withUsefulStacks(License.prototype);
+
+function open(store, options) {
+  return equip(native.open(store, options));
+}
+
+module.exports = {
+  ABI_VERSION: native.ABI_VERSION,
+  CATALOGUE,
+  ERRORS,
+  InspireAuth,
+  InspireAuthError,
+  Keys,
+  License,
+  Principal,
+  Requirement,
+  SYSTEM,
+  SigningKey,
+  TrustedProxies,
+  VERSION: native.VERSION,
+  errors: native.errors,
+  explainMachine: native.explainMachine,
+  inspect: native.inspect,
+  machineIdentity: native.machineIdentity,
+  open,
+  sign: native.sign,
+  ...withUsefulStacks({
+    backupStore: native.backupStore,
+    backupStoreSync: native.backupStoreSync,
+    restoreStore: native.restoreStore,
+    restoreStoreSync: native.restoreStoreSync,
+  }),
+};

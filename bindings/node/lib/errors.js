@@ -1,0 +1,24 @@
+'use strict';
+
+// Every error of this package, whether thrown or in a rejection.
+
+const native = require('../native.js');
+
+const ERRORS = Object.freeze(native.errors().map(Object.freeze));
+const BY_CODE = new Map(ERRORS.map((entry) => [entry.code, entry]));
+
+class InspireAuthError extends Error {
+  constructor(code, detail, options) {
+    const entry = BY_CODE.get(code) ?? BY_CODE.get('INTERNAL');
+    super(detail === undefined ? entry.message : `${entry.message}: ${detail}`, options);
+    this.code = entry.code;
+    this.detail = detail ?? null;
+    this.retry = entry.retry;
+    this.httpStatus = entry.http;
+  }
+}
+Object.defineProperty(InspireAuthError.prototype, 'name', { value: 'InspireAuthError', writable: true, configurable: true });
+
+native.useErrorClass(InspireAuthError);
+
+module.exports = { ERRORS, InspireAuthError };

@@ -1,0 +1,273 @@
+'use strict';
+
+// One request: which lines carry a credential, what is asked of it, and the way to the core that is quick enough.
+
+const { InspireAuthError } = require('./errors.js');
+
+/** What a handle keeps for its requests, under a name that nothing else has. */
+const WARM = Symbol('warm');
+const SLOT = Symbol('slot');
+
+const AUTHORIZATION = 'authorization';
+/** Requirements that were given as text, compiled: so many are remembered. */
+const MAX_TEXTS = 256;
+const OPTIONS = new Set(['channel', 'require', 'entitlement', 'now', 'signal']);
+
+const invalid = (detail) => new InspireAuthError('INVALID_ARGUMENT', detail);
+
+/** In the two lowest bits of the terms; the number of the requirement stands above them. */
+function channelBits(channel) {
+  switch (channel) {
+    case undefined:
+    case 'plain':
+      return 0;
+    case 'secure':
+      return 1;
+    case 'local':
+      return 2;
+    default:
+      throw invalid("options.channel is none of 'plain', 'secure' and 'local'");
+  }
+}
+
+function checkNames(options) {
+  for (const name in options) {
+    if (!OPTIONS.has(name)) throw invalid(`options has an unknown member ${name}`);
+  }
+}
+
+/** The names of the headers that may carry a credential, and their lengths, to pass over the others quickly. */
+class CredentialHeaders {
+  constructor(names) {
+    this.names = new Set(names.map((name) => name.toLowerCase()));
+    this.lengths = [];
+    for (const name of this.names) this.lengths[name.length] = true;
+    for (let length = 0; length < this.lengths.length; length++) this.lengths[length] ??= false;
+    this.longest = this.lengths.length - 1;
+  }
+
+  /** Whether a line of this name may carry one. What is no string is never passed over. */
+  has(name) {
+    if (typeof name !== 'string') return true;
+    const { length } = name;
+    return length <= this.longest && this.lengths[length] && this.names.has(name.toLowerCase());
+  }
+
+  /**
+   * From a flat array: the value of the one Authorization line, if that is the only line that counts and its value is a
+   * text; else all lines that count, flat.
+   */
+  fromRaw(raw) {
+    let only;
+    for (let at = 0; at < raw.length; at += 2) {
+      const name = raw[at];
+      if (!this.has(name)) continue;
+      if (only !== undefined || name.length !== AUTHORIZATION.length || name.toLowerCase() !== AUTHORIZATION) {
+        return this.all(raw);
+      }
+      only = raw[at + 1];
+      if (typeof only !== 'string') return this.all(raw);
+    }
+    return only ?? (raw.length % 2 === 0 ? [] : raw);
+  }
+
+  all(raw) {
+    if (raw.length % 2 !== 0) return raw;
+    const lines = [];
+    for (let at = 0; at < raw.length; at += 2) {
+      if (this.has(raw[at])) lines.push(raw[at], raw[at + 1]);
+    }
+    return lines;
+  }
+
+  fromObject(headers) {
+    let lines;
+    const names = Object.keys(headers);
+    for (let at = 0; at < names.length; at++) {
+      const name = names[at];
+      if (!this.has(name)) continue;
+      const value = headers[name];
+      if (value === undefined) continue;
+      lines ??= [];
+      if (Array.isArray(value)) for (const each of value) lines.push(name, each);
+      else lines.push(name, value);
+    }
+    return lines === undefined ? [] : lines.length === 2 ? this.fromRaw(lines) : lines;
+  }
+
+  fromFetch(headers) {
+    const lines = [];
+    for (const name of this.names) {
+      const value = headers.get(name);
+      if (value !== null) lines.push(name, value);
+    }
+    return this.fromRaw(lines);
+  }
+
+  /** A text (the value of the one Authorization line), or a flat array of all lines that count. */
+  read(headers) {
+    if (typeof headers === 'string') return headers;
+    if (Array.isArray(headers)) {
+      if (!Array.isArray(headers[0])) return this.fromRaw(headers);
+      const raw = [];
+      for (const pair of headers) {
+        if (!Array.isArray(pair) || pair.length !== 2) throw invalid('headers are not pairs of strings');
+        raw.push(pair[0], pair[1]);
+      }
+      return this.fromRaw(raw);
+    }
+    if (headers === null || typeof headers !== 'object') {
+      throw invalid('headers are neither rawHeaders, nor pairs, nor Headers, nor an object, nor a string');
+    }
+    return typeof headers.get === 'function' && typeof headers.forEach === 'function'
+      ? this.fromFetch(headers)
+      : this.fromObject(headers);
+  }
+}
+
+/** Puts `authenticate` and `authenticateSync` on the native class; returns what makes an instance ready for them. */
+function requests(native) {
+  const { InspireAuth, Requirement } = native;
+  const compiled = (requirement) => {
+    Object.defineProperty(requirement, SLOT, { value: requirement.slot() });
+    return requirement;
+  };
+  const anyone = compiled(native.compileRequirement('any(Authenticated)'));
+  const texts = new Map();
+
+  function slotOf(require) {
+    if (require === undefined || require === null) return anyone[SLOT];
+    if (typeof require === 'string') {
+      let known = texts.get(require);
+      if (known === undefined) {
+        known = compiled(native.compileRequirement(require));
+        if (texts.size >= MAX_TEXTS) texts.clear();
+        texts.set(require, known);
+      }
+      return known[SLOT];
+    }
+    return require[SLOT];
+  }
+
+  /** Terms of a requirement that nobody holds on to: compiled for one request. */
+  function termsOf(options, use) {
+    const require = options?.require;
+    const channel = channelBits(options?.channel);
+    const slot = slotOf(require);
+    if (slot !== undefined) return use((slot << 2) | channel);
+    const once = compiled(native.compileRequirement(require));
+    const answer = use((once[SLOT] << 2) | channel);
+    // Alive until here: its number is free for another as soon as it is garbage.
+    return once === undefined ? undefined : answer;
+  }
+
+  class Warm {
+    constructor(auth) {
+      this.decide = auth.warmFunction();
+      this.headers = new CredentialHeaders(auth.credentialHeaders());
+      this.principals = [];
+    }
+  }
+
+  const warmOf = (auth) => auth[WARM] ?? prepare(auth);
+  function prepare(auth) {
+    const warm = new Warm(auth);
+    Object.defineProperty(auth, WARM, { value: warm });
+    return warm;
+  }
+
+  function principalOf(auth, warm, slot) {
+    if (slot >= 0) return warm.principals[slot];
+    const principal = auth.principal(~slot);
+    warm.principals[~slot] = principal;
+    return principal;
+  }
+
+  const linesOf = (found) => (typeof found === 'string' ? [AUTHORIZATION, found] : found);
+
+  const methods = {
+    authenticateSync(headers, options) {
+      const warm = warmOf(this);
+      const found = warm.headers.read(headers);
+      let terms = anyone[SLOT] << 2;
+      let entitlement;
+      let now;
+      if (options !== undefined && options !== null) {
+        checkNames(options);
+        ({ entitlement, now } = options);
+        const slot = slotOf(options.require);
+        if (slot === undefined) {
+          return termsOf(options, (terms) =>
+            principalOf(this, warm, this.decideNow(linesOf(found), terms, entitlement, now)));
+        }
+        terms = (slot << 2) | channelBits(options.channel);
+      }
+      if (typeof found === 'string' && entitlement === undefined && now === undefined) {
+        const slot = warm.decide(found, terms);
+        if (slot !== undefined) return slot >= 0 ? warm.principals[slot] : principalOf(this, warm, slot);
+      }
+      return principalOf(this, warm, this.decideNow(linesOf(found), terms, entitlement, now));
+    },
+
+    async authenticate(headers, options) {
+      const warm = warmOf(this);
+      const found = warm.headers.read(headers);
+      const { entitlement, now, signal } = options ?? {};
+      if (options !== undefined && options !== null) checkNames(options);
+      const answer = termsOf(options, (terms) => {
+        if (typeof found === 'string' && entitlement === undefined && now === undefined && !signal?.aborted) {
+          const slot = warm.decide(found, terms);
+          if (slot !== undefined) return slot;
+        }
+        if (signal?.aborted) throw cancelled(signal);
+        return this.decide(linesOf(found), terms, entitlement, now);
+      });
+      if (typeof answer === 'number') return principalOf(this, warm, answer);
+      try {
+        return principalOf(this, warm, await unlessAborted(answer, signal));
+      } catch (error) {
+        Error.captureStackTrace(error);
+        throw error;
+      }
+    },
+
+    requirement(spec) {
+      return compiled(nativeRequirement.call(this, spec));
+    },
+  };
+
+  const nativeRequirement = InspireAuth.prototype.requirement;
+  for (const [name, value] of Object.entries(methods)) {
+    Object.defineProperty(InspireAuth.prototype, name, { value, writable: true, configurable: true });
+  }
+  if (Symbol.dispose !== undefined) {
+    Object.defineProperty(InspireAuth.prototype, Symbol.dispose, {
+      value() {
+        this.close();
+      },
+      writable: true,
+      configurable: true,
+    });
+  }
+
+  return function equip(auth) {
+    prepare(auth);
+    // Own properties: the same objects at each look, without a call.
+    Object.defineProperty(auth, 'keys', { value: auth.keys });
+    Object.defineProperty(auth, 'license', { value: auth.license });
+    return auth;
+  };
+}
+
+const cancelled = (signal) => new InspireAuthError('CANCELLED', undefined, { cause: signal.reason });
+
+function unlessAborted(promise, signal) {
+  if (signal === undefined || signal === null) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(cancelled(signal));
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+module.exports = { requests };

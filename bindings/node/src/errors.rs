@@ -1,0 +1,62 @@
+//! The table of every answer the library can give.
+
+use inspire_auth_core::{Result, TABLE};
+use napi::{
+    Env, ValueType,
+    bindgen_prelude::Unknown,
+};
+use napi_derive::napi;
+
+use crate::{arguments::invalid, boundary::run, environment::Environment, raw::Kept};
+
+/// One row of {@link ERRORS}: what a code means, and what to do about it.
+#[napi(object, object_from_js = false, use_nullable = true)]
+pub struct ErrorEntry {
+    /// The code, such as `LICENSE_EXPIRED`.
+    #[napi(ts_type = "InspireAuthErrorCode | 'OK' | 'PENDING'")]
+    pub code: &'static str,
+    /// Its stable number, the same in the C ABI: 1xx arguments, 2xx API keys, 3xx licensing, 4xx the store, 9xx
+    /// internal.
+    pub number: u32,
+    /// What happened, in lower case and without a full stop. Holds no caller data: it may be sent to anyone.
+    pub message: &'static str,
+    /// What an administrator should do.
+    pub admin: &'static str,
+    /// What a developer should do.
+    pub developer: &'static str,
+    /// Whether the same call may succeed later without anything being changed.
+    pub retry: bool,
+    /// The HTTP status with which a host answers a request refused by this code; `null` where no request is.
+    pub http: Option<u16>,
+}
+
+/// Every answer the library can give, by number. {@link ERRORS} is this list, made once.
+#[napi]
+pub fn errors() -> Vec<ErrorEntry> {
+    TABLE
+        .iter()
+        .map(|entry| ErrorEntry {
+            code: entry.name,
+            number: entry.number,
+            message: entry.message,
+            admin: entry.admin,
+            developer: entry.developer,
+            retry: entry.retry,
+            http: entry.http,
+        })
+        .collect()
+}
+
+/// Says of which class errors are to be, in this environment.
+#[napi(skip_typescript)]
+pub fn use_error_class(env: &Env, class: Unknown<'_>) -> napi::Result<()> {
+    run(env, || keep(env, &class))
+}
+
+fn keep(env: &Env, class: &Unknown<'_>) -> Result<()> {
+    if !matches!(class.get_type(), Ok(ValueType::Function)) {
+        return Err(invalid("class is not a function"));
+    }
+    *Environment::of(env)?.error_class.borrow_mut() = Kept::new(env, class);
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! An open store, as one environment holds it.
+
+use std::{cell::RefCell, rc::Rc};
+
+use inspire_auth_core::{
+    InspireAuth as Core, Options, Result,
+    keys::{Channel, Presented, Principal, Request},
+};
+use napi::Env;
+
+use crate::{arguments::invalid, environment::Environment, principals::Principals};
+
+/// An open store.
+pub(crate) struct Handle {
+    /// `None` once it is closed.
+    core: RefCell<Option<Core>>,
+    pub(crate) principals: Principals,
+    pub(crate) here: Rc<Environment>,
+    pub(crate) number: u32,
+    /// Where its audit events go.
+    sink: Option<u32>,
+}
+
+impl Handle {
+    /// # Errors
+    /// As `InspireAuth::open`.
+    pub(crate) fn open(env: &Env, options: Options, sink: Option<u32>) -> Result<Rc<Self>> {
+        let here = Environment::of(env)?;
+        let core = RefCell::new(Some(Core::open(options)?));
+        Ok(here.enroll(|number| {
+            Rc::new(Self { core, principals: Principals::default(), here: Rc::clone(&here), number, sink })
+        }))
+    }
+
+    /// The library's own handle.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` after [`Handle::close`].
+    pub(crate) fn core(&self) -> Result<Core> {
+        self.core.borrow().as_ref().cloned().ok_or_else(|| invalid("the handle is closed"))
+    }
+
+    /// Lets the store go; work that is under way finishes with it.
+    pub(crate) fn close(&self) {
+        let core = self.core.borrow_mut().take();
+        drop(core);
+        if let Some(sink) = self.sink {
+            // Behind the events that are on their way.
+            self.here.mailbox.post(Box::new(move |env, here| {
+                let function = here.sinks.borrow_mut().remove(sink);
+                if let Some(function) = function {
+                    function.release(env);
+                }
+            }));
+        }
+    }
+
+    /// Decides one request from memory alone. `terms` is the number of the requirement, and in its two lowest bits the
+    /// channel. Gives the principal's number (see [`Principals::slot`]); `None` when something slow comes first.
+    pub(crate) fn warm(&self, authorization: &[u8], terms: u32) -> Option<Result<i32>> {
+        let core = self.core.borrow();
+        let core = core.as_ref()?;
+        let requirements = self.here.requirements.borrow();
+        let mut request = Request::new(Presented::Authorization(authorization), requirements.get(terms >> 2)?);
+        request.channel = channel(terms)?;
+        let decided = core.authenticate_warm(&request)?;
+        Some(decided.map(|principal| self.principals.slot(&principal)))
+    }
+
+    pub(crate) fn slot(&self, principal: &Principal) -> i32 {
+        self.principals.slot(principal)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.close();
+        self.here.strike(self.number);
+    }
+}
+
+/// The channel in the two lowest bits.
+pub(crate) const fn channel(terms: u32) -> Option<Channel> {
+    match terms & 3 {
+        0 => Some(Channel::Plain),
+        1 => Some(Channel::Secure),
+        2 => Some(Channel::Local),
+        _ => None,
+    }
+}
+
+/// A count as a JavaScript number: exact up to 2^53.
+#[allow(clippy::cast_precision_loss)]
+pub(crate) const fn number(count: u64) -> f64 {
+    count as f64
+}

@@ -1,0 +1,17 @@
+//! Node-API called directly: the warm check, where napi-rs would cost more than the decision, and the way from any
+//! thread back to an event loop. The only module with `unsafe`.
+#![allow(unsafe_code)]
+
+mod error;
+mod kept;
+mod mailbox;
+mod promise;
+mod text;
+mod warm;
+
+pub(crate) use error::throw;
+pub(crate) use kept::{Kept, call};
+pub(crate) use mailbox::Mailbox;
+pub(crate) use promise::Deferred;
+pub(crate) use text::{header_bytes, instance, is_instance};
+pub(crate) use warm::warm_function;
