@@ -6,26 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from inspire_auth import SYSTEM, HashParameters, InspireAuth
+from inspire_auth import InspireAuth
 
-READ = "Authenticated/Gateway/Read"
-WRITE = "Authenticated/Gateway/Write"
-FAST = HashParameters(memory_kib=64, iterations=1, parallelism=1)
-"""Argon2's least: these tests are not about its cost."""
-
-
-def make_keys(auth: InspireAuth) -> SimpleNamespace:
-    """Credentials: `reader` and `writer` for any channel, `secure` for a secure one only, `bare` without levels."""
-
-    def create(name: str, *levels: str, require_secure: bool = False) -> str:
-        return auth.keys.create(name, levels=levels, require_secure=require_secure, actor=SYSTEM).credential
-
-    return SimpleNamespace(
-        reader=create("reader", READ),
-        writer=create("writer", READ, WRITE),
-        bare=create("bare"),
-        secure=create("secure", READ, require_secure=True),
-    )
+# Its settings come before whatever a test imports of Django.
+from . import django_site as django_site
+from .sample import FAST, make_keys
 
 
 @pytest.fixture

@@ -11,18 +11,19 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
-import django_site
 import flask
-from conftest import FAST, READ, WRITE
 from fastapi import FastAPI, Request, Security
-from servers import uvicorn_thread, werkzeug_thread, wsgiref_thread
-from wire import Address
 
 from inspire_auth import InspireAuth, Principal
 from inspire_auth.asgi import ApiKeyMiddleware as AsgiMiddleware
 from inspire_auth.fastapi import ApiKey, Refused, refused
 from inspire_auth.flask import ApiKeys
 from inspire_auth.wsgi import ApiKeyMiddleware as WsgiMiddleware
+
+from . import django_site
+from .sample import FAST, READ, WRITE
+from .servers import uvicorn_thread, werkzeug_thread, wsgiref_thread
+from .wire import Address
 
 WALL = "VIDEO_WALL_SYNC"
 ROUTES: dict[str, dict[str, Any]] = {

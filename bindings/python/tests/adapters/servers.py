@@ -18,9 +18,13 @@ from typing import Any
 
 import uvicorn
 import werkzeug.serving
-from wire import PATIENCE, Address
 
-PACKAGE = Path(__file__).parents[2] / "python"
+import inspire_auth
+
+from .wire import PATIENCE, Address
+
+PACKAGE = Path(inspire_auth.__file__).parents[1]
+"""Where the package under test is: here, or where it was installed."""
 
 
 @contextlib.contextmanager

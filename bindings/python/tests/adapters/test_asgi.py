@@ -10,17 +10,18 @@ from typing import Any
 
 import pytest
 import websockets.sync.client
-from conftest import READ
-from servers import uvicorn_thread
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from wire import Address, ask, bearer
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from inspire_auth import ArgumentError, InspireAuth, Requirement
 from inspire_auth.asgi import PRINCIPAL, ApiKeyMiddleware
+
+from .sample import READ
+from .servers import uvicorn_thread
+from .wire import Address, ask, bearer
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:

@@ -7,18 +7,19 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import django_site
 import pytest
-from conftest import FAST, READ, WRITE
 from django.core.checks import run_checks
 from django.core.management import call_command
 from django.test.utils import override_settings
-from doors import open_door
 from rest_framework.test import APIClient, APIRequestFactory
-from wire import ask, bearer
 
 from inspire_auth import SYSTEM, InspireAuth
 from inspire_auth.django import ApiKeyAuthentication, ApiKeyUser, Refused, RequiresLevel, get_auth
+
+from . import django_site
+from .doors import open_door
+from .sample import FAST, READ, WRITE
+from .wire import ask, bearer
 
 
 def test_default_permissions_answer_401_with_a_challenge(store: str, keys: SimpleNamespace) -> None:

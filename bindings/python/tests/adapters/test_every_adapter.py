@@ -8,11 +8,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import FAST, READ
-from doors import DOORS, open_door
-from wire import Answer, Address, ask, bearer, connect, read_answer, send_head, token
 
 from inspire_auth import ERRORS, SYSTEM, ArgumentError, InspireAuth, TrustedProxies
+
+from .doors import DOORS, open_door
+from .sample import FAST, READ
+from .wire import Answer, Address, ask, bearer, connect, read_answer, send_head, token
 
 CHALLENGES = {
     "NO_CREDENTIAL": 'Bearer realm="inspire"',

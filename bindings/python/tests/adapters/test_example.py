@@ -9,12 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from conftest import FAST
-from servers import Process
-from wire import Address, ask, bearer, token
 
 from inspire_auth import SYSTEM, InspireAuth, TrustedKey
 from inspire_auth.issue import SigningKey, sign
+
+from .sample import FAST
+from .servers import Process
+from .wire import Address, ask, bearer, token
 
 EXAMPLE = Path(__file__).parents[4] / "examples" / "python"
 

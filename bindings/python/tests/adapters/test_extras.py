@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from servers import PACKAGE
+
+from .servers import PACKAGE
 
 MISSING = """
 import sys

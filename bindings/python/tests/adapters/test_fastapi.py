@@ -10,14 +10,15 @@ from typing import Annotated, Any, Optional
 
 import pytest
 import websockets.sync.client
-from conftest import READ, WRITE
 from fastapi import APIRouter, Depends, FastAPI, Security, WebSocket
-from servers import uvicorn_thread
 from websockets.exceptions import InvalidStatus
-from wire import Address, ask, bearer
 
 from inspire_auth import ArgumentError, InspireAuth, Principal, Requirement
 from inspire_auth.fastapi import ApiKey, Entitled, Refused, refused
+
+from .sample import READ, WRITE
+from .servers import uvicorn_thread
+from .wire import Address, ask, bearer
 
 with warnings.catch_warnings():
     # It would rather have another HTTP client than httpx.

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 
 import flask
 import pytest
-from conftest import READ, WRITE
 
 from inspire_auth import ArgumentError, InspireAuth, PermissionDeniedError
 from inspire_auth.flask import ApiKeys
+
+from .sample import READ, WRITE
 
 
 def asking(credential: str) -> dict[str, str]:

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import FAST
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.event import EventDetails, ProviderEvent
@@ -22,6 +21,8 @@ from openfeature.provider import ProviderStatus
 from inspire_auth import CATALOGUE, SYSTEM, InspireAuth, LicenseStatus, LicenseWarning, TrustedKey
 from inspire_auth.issue import SigningKey, sign
 from inspire_auth.openfeature import LicenseProvider
+
+from .sample import FAST
 
 KEY = "DEMO-1111-2222-3333"
 ISSUED = 1_800_000_000

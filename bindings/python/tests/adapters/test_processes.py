@@ -10,9 +10,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from conftest import READ
-from servers import PACKAGE, Process, gunicorn_process, uvicorn_process
-from wire import PATIENCE, Address, Answer, ask, bearer
+
+from .sample import READ
+from .servers import PACKAGE, Process, gunicorn_process, uvicorn_process
+from .wire import PATIENCE, Address, Answer, ask, bearer
 
 HERE = Path(__file__).parent
 

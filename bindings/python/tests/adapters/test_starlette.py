@@ -8,8 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import READ
-from servers import uvicorn_thread
 from starlette.applications import Starlette
 from starlette.authentication import requires
 from starlette.middleware import Middleware
@@ -17,10 +15,13 @@ from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from wire import Address, ask, bearer, token
 
 from inspire_auth import ERRORS, SYSTEM, InspireAuth, TrustedProxies
 from inspire_auth.starlette import ApiKeyBackend, on_error
+
+from .sample import READ
+from .servers import uvicorn_thread
+from .wire import Address, ask, bearer, token
 
 
 def who(request: Request) -> JSONResponse:

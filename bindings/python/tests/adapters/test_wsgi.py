@@ -7,12 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import READ
-from servers import gunicorn_process, werkzeug_thread, wsgiref_thread
-from wire import ask, bearer, token
 
 from inspire_auth import InspireAuth
 from inspire_auth.wsgi import PRINCIPAL, ApiKeyMiddleware
+
+from .sample import READ
+from .servers import gunicorn_process, werkzeug_thread, wsgiref_thread
+from .wire import ask, bearer, token
 
 HERE = Path(__file__).parent
 

@@ -1,0 +1,1 @@
+"""The adapters, each asked over real HTTP."""
