@@ -131,8 +131,11 @@ describe('express alone', () => {
       next();
       res.status(504).json('too late');
     });
-    const port = await listen(t, app.use(apiKey(auth), (req, res) => res.json('in')));
+    const errors = [];
+    app.use(apiKey(auth), (req, res) => res.json('in'), (error, req, res, _next) => errors.push(error));
+    const port = await listen(t, app);
     for (let count = 0; count < 2; count++) assert.equal((await ask(port, 'GET /')).status, 504);
+    assert.deepEqual(errors, []);
   });
 
   test('a list of proxies takes the channel of a connection that is nobody\'s as it is', async (t) => {
@@ -190,6 +193,7 @@ describe('express alone', () => {
     const port = await listen(t, express().use(apiKey(auth), (req, res) => res.json('in')));
     assert.equal((await ask(port, 'GET /', [bearer(reader)])).status, 200);
     auth.close();
-    assert.equal((await ask(port, 'GET /', [bearer(reader)])).status, 500);
+    const { status, json } = await ask(port, 'GET /', [bearer(reader)]);
+    assert.deepEqual([status, json], [500, { error: 'INVALID_ARGUMENT', message: 'an argument is not valid' }]);
   });
 });

@@ -85,6 +85,17 @@ describe('hono alone', () => {
     assert.equal((await ask(port, 'HEAD /data/read')).status, 401);
   });
 
+  test('what other middleware made of the request is not what is decided on', async (t) => {
+    const { auth, reader } = site(t);
+    const app = new Hono();
+    app.use(async (c, next) => {
+      c.req.raw = new Request(c.req.raw, { headers: { Authorization: `Bearer ${reader}` } });
+      await next();
+    });
+    const port = await listen(t, app.use(apiKey(auth)).get('/', (c) => answer(c)));
+    assert.equal((await ask(port, 'GET /')).status, 401);
+  });
+
   test('a channel function is given the context', async (t) => {
     const { auth, secure } = site(t);
     const channel = (c) => (c.req.path === '/secure' ? 'secure' : 'plain');

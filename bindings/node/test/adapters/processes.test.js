@@ -45,14 +45,14 @@ test('four workers of a cluster know each key that another process makes, and re
 });
 
 test('a server in a thread has a handle of its own, and ends in the middle of its work', async (t) => {
-  const { auth, store, reader } = site(t);
+  const { auth, store, reader, key } = site(t, { hash: undefined });
   for (let round = 0; round < 5; round++) {
     const worker = new Worker(exec, { workerData: { store } });
     const [{ port }] = await once(worker, 'message');
     const answers = await Promise.all([0, 1, 2, 3].map(() => ask(port, 'GET /', [bearer(reader)])));
     for (const { status, json } of answers) assert.deepEqual([status, json.caller], [200, 'reader']);
-    const { key } = auth.keys.rotateSync('reader', { overlapSeconds: 3600, actor: SYSTEM });
-    const cold = [0, 1, 2, 3].map(() => ask(port, 'GET /', [bearer(`reader:${key}`)]).catch(() => 'gone'));
+    const credentials = [0, 1, 2, 3].map((index) => key(`cold${round}.${index}`, [READ]));
+    const cold = credentials.map((credential) => ask(port, 'GET /', [bearer(credential)]).catch(() => 'gone'));
     await worker.terminate();
     await Promise.all(cold);
     assert.equal(auth.authenticateSync([['Authorization', `Bearer ${reader}`]], { require: READ }).name, 'reader');

@@ -173,11 +173,13 @@ function manners(framework, serve) {
     });
 
     test('a channel function that fails grants nothing', async (t) => {
-      for (const channel of [() => { throw new Error('the host errs'); }, () => 'safe', async () => 'secure', () => 2]) {
+      for (const channel of [() => 'safe', async () => 'secure', () => 2, () => null]) {
         const { port, reader } = await start(t, { channel });
         assert.equal((await ask(port, 'GET /read', [bearer(reader)])).status, 500);
         assert.equal((await ask(port, 'GET /public')).status, 500);
       }
+      const { port } = await start(t, { channel: () => { throw new Error('the host errs'); } });
+      assert.deepEqual((await ask(port, 'GET /read')).json, { host: 'the host errs' });
     });
 
     test('what the license does not allow is refused, after the key was judged', async (t) => {
@@ -200,7 +202,7 @@ function manners(framework, serve) {
     test('busy is 503 with Retry-After, and no challenge', async (t) => {
       const { port, auth } = await start(t, { chosenFailuresPerMinute: 1 });
       const hash = '$argon2id$v=19$m=64,t=1,p=1$7TFSqKONqsMTH1yNdP1KcA$/XlVSqxg4kEt3Q2pwdVR/8xTsTUABpwyeRnLTH3K95M';
-      auth.keys.importSync({ name: 'human', levels: [READ], format: 'phc', hash, strength: 'chosen' }, { actor: SYSTEM });
+      auth.keys.importSync({ name: 'human', levels: [READ], requireSecure: false, format: 'phc', hash, strength: 'chosen' }, { actor: SYSTEM });
       const challenge = `${PLAIN}, error="invalid_token"`;
       await refused(port, 401, 'INVALID_CREDENTIAL', challenge, 'GET /read', [bearer('human:wrong')]);
       const answer = await refused(port, 503, 'BUSY', undefined, 'GET /read', [bearer('human:wrong2')]);

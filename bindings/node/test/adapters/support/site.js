@@ -22,7 +22,7 @@ const vendor = SigningKey.generate();
 
 /**
  * A handle on a new store with the keys `reader`, `writer` (reads too), `bare` (no level) and `secure` (reads, over a
- * secure channel only): each as what a client sends, `NAME:KEY`. Gone at the end of the test `t`.
+ * secure channel only, as keys do by default): each as what a client sends, `NAME:KEY`. Gone at the end of the test `t`.
  */
 function site(t, options = {}) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'inspire-auth-test.'));
@@ -38,7 +38,7 @@ function site(t, options = {}) {
     fs.rmSync(folder, { recursive: true });
   });
   const key = (name, levels, more) =>
-    auth.keys.createSync({ name, levels, ...more }, { actor: SYSTEM }).credential;
+    auth.keys.createSync({ name, levels, requireSecure: false, ...more }, { actor: SYSTEM }).credential;
   return {
     auth,
     store,
