@@ -21,6 +21,8 @@ struct Slot<T> {
 
 impl<T> PerProcess<T> {
     pub(crate) fn new(make: impl Fn() -> T + Send + Sync + 'static) -> Self {
+        // No store need be on disk, and so watch already.
+        fork::watch();
         let slot = ArcSwap::from_pointee(Slot { epoch: fork::epoch(), value: Arc::new(make()) });
         Self { slot, make: Box::new(make) }
     }

@@ -1,7 +1,7 @@
 """A small FastAPI service whose routes are guarded by API keys, security levels and the license.
 
-Everything that a host of inspire_auth needs is here, in the order in which one would write it: what each route requires,
-the routes, and a start and an end. HTTP is FastAPI's and uvicorn's.
+Everything that a host of inspire_auth needs is here, in the order in which one would write it: what each route
+requires, the routes, and a start and an end. HTTP is FastAPI's and uvicorn's.
 """
 
 import argparse
@@ -102,9 +102,7 @@ def main() -> None:
         signal.signal(ending, lambda *_: sys.exit(0))  # uvicorn closes the doors first
     trusted = [given.trusted_key] if given.trusted_key else []
     try:
-        auth = InspireAuth.open(
-            given.store, trusted_keys=trusted, machine_id=given.machine_id, product=given.product
-        )
+        auth = InspireAuth.open(given.store, trusted_keys=trusted, machine_id=given.machine_id, product=given.product)
     except InspireAuthError as error:
         sys.exit(f"app: {error}")
     with auth, listen(given.port, "") as front:

@@ -36,10 +36,15 @@ static EPOCH: AtomicU32 = AtomicU32::new(0);
 static LINEAGE: AtomicU32 = AtomicU32::new(0);
 static REGISTRY: Mutex<Vec<Weak<dyn ForkAware>>> = Mutex::new(Vec::new());
 
-/// A number that differs between a parent and each of its forked children.
+/// A number that differs between a parent and each of its forked children, once [`watch`] has been called.
 #[must_use]
 pub fn epoch() -> u32 {
     EPOCH.load(Ordering::Acquire)
+}
+
+/// Has forks noticed from now on: whoever keeps an [`epoch`] to compare calls this before.
+pub fn watch() {
+    install();
 }
 
 /// Asks for [`ForkAware::before_fork`] before each fork from now on, for as long as `owner` lives.

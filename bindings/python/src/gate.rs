@@ -80,6 +80,7 @@ pub(crate) fn close_gate(py: Python<'_>) {
 
 /// Has the gate closed when the interpreter exits.
 pub(crate) fn install(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    fork::watch();
     let close = module.getattr("close_gate")?;
     module.py().import("atexit")?.call_method1("register", (close,))?;
     Ok(())

@@ -1,7 +1,7 @@
 """API keys and licensing, decided in-process.
 
-One handle answers two questions: who is calling, and may they (`InspireAuth.authenticate`, `InspireAuth.keys`), and what
-is this installation licensed for (`InspireAuth.license`).
+One handle answers two questions: who is calling, and may they (`InspireAuth.authenticate`, `InspireAuth.keys`), and
+what is this installation licensed for (`InspireAuth.license`).
 
     >>> from inspire_auth import SYSTEM, InspireAuth
     >>> auth = InspireAuth.open("service.db")

@@ -21,9 +21,9 @@ ChannelSource = Union[Channel, TrustedProxies, Callable[[Connection], Channel]]
 * ``"plain"``, the default: a key that requires a secure connection is refused.
 * ``"secure"``: TLS ends in front of this service, and nothing else reaches its port.
 * ``"local"``: loopback or a Unix socket; secure only with ``InspireAuth.open(..., local_is_secure=True)``.
-* `TrustedProxies`: a proxy of these addresses is believed what it says in ``X-Forwarded-Proto``; everyone else is plain.
+* `TrustedProxies`: what a proxy of these addresses says in ``X-Forwarded-Proto`` is believed; everyone else is plain.
   The address must be that of the connection itself, so a server must not have replaced it (uvicorn:
-  ``--no-proxy-headers``); where it did, requests count as plain.
+  ``--no-proxy-headers``). Where it did, requests count as plain.
 * a function of the framework's request, for everything else.
 """
 
@@ -43,9 +43,7 @@ def channel_reader(
     if callable(channel):
         return lambda connection, peer, headers: channel(connection)
     if channel not in ("plain", "secure", "local"):
-        raise ArgumentError(
-            "INVALID_ARGUMENT", "channel is 'plain', 'secure', 'local', a TrustedProxies or a function"
-        )
+        raise ArgumentError("INVALID_ARGUMENT", "channel is 'plain', 'secure', 'local', a TrustedProxies or a function")
     return lambda connection, peer, headers: channel
 
 

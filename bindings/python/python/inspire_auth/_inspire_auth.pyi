@@ -97,8 +97,9 @@ class InspireAuth:
             enforcement: what a gate does when the license does not allow something: `"strict"` refuses, `"warn"` grants
                 with a `warning` on the principal, `"report-only"` grants with an audit event.
             payment_required: whether license refusals answer HTTP 402 instead of 403.
-            audit: called with each audit event, besides the store: in order, on a thread that is calling the handle,
-                after what it did there is decided. What it raises goes to `sys.unraisablehook`, and changes nothing.
+            audit: called with each audit event, besides the store: on a thread that is calling the handle, after what it
+                did there is decided; the calls of one thread come in order. It may call the handle. What it raises goes to
+                `sys.unraisablehook`, and changes nothing.
 
         Raises:
             ArgumentError: an option is out of range.

@@ -8,9 +8,9 @@ Example:
     >>> auth = InspireAuth.open("service.db")
     >>> app = ApiKeyMiddleware(app, auth, require="any(Authenticated/Ops/Read)", channel="secure")
 
-The application finds who is calling at ``scope["inspire_auth.principal"]``. A refused request never reaches it, and none
-of its body is read. That is true of a browser's preflight (``OPTIONS``, without a credential) as well: put the middleware
-that answers those outside of this one.
+The application finds who is calling at ``scope["inspire_auth.principal"]``. A refused request never reaches it, and
+none of its body is read. That is true of a browser's preflight (``OPTIONS``, without a credential) as well: put the
+middleware that answers those outside of this one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from . import InspireAuthError
-
 from ._http import ChannelSource, channel_reader, compiled, refuse
 
 if TYPE_CHECKING:

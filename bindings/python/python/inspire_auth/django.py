@@ -19,8 +19,8 @@ Example:
 ``INSPIRE_AUTH`` holds:
 
 * ``STORE``: as the first argument of `InspireAuth.open`. Required.
-* ``CHANNEL``: how requests come: ``"plain"`` (the default), ``"secure"`` (TLS ends in front of this service), ``"local"``,
-  `TrustedProxies`, or a function of the ``HttpRequest`` such as
+* ``CHANNEL``: how requests come: ``"plain"`` (the default), ``"secure"`` (TLS ends in front of this service),
+  ``"local"``, `TrustedProxies`, or a function of the ``HttpRequest`` such as
   ``lambda request: "secure" if request.is_secure() else "plain"``, which trusts ``SECURE_PROXY_SSL_HEADER``.
 * ``OPTIONS``: keyword arguments of `InspireAuth.open`.
 
@@ -40,7 +40,6 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from . import InspireAuth, InspireAuthError, Principal, Requirement
-
 from ._extras import needs
 from ._http import EnvironReader, Refusal, channel_reader, compiled, refuse
 
@@ -57,7 +56,15 @@ with needs("Django REST Framework", "django"):
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ApiKeyAuthentication", "ApiKeyUser", "Entitled", "InspireAuthConfig", "Refused", "RequiresLevel", "get_auth"]
+__all__ = [
+    "ApiKeyAuthentication",
+    "ApiKeyUser",
+    "Entitled",
+    "InspireAuthConfig",
+    "Refused",
+    "RequiresLevel",
+    "get_auth",
+]
 
 _EVERYONE = Requirement("Public")
 _KNOWN = {"STORE", "CHANNEL", "OPTIONS"}

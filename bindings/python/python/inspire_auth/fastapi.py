@@ -13,8 +13,8 @@ Example:
     ... async def sync(caller: Annotated[Principal, Security(operator)]):
     ...     return {"started_by": caller.name}
 
-``Security(operator, scopes=["Authenticated/Ops/Admin"])`` asks for these levels as well, all of them. In a test, replace
-who is calling by ``app.dependency_overrides[operator]``, or create a key in an `InspireAuth` on ``":memory:"``.
+``Security(operator, scopes=["Authenticated/Ops/Admin"])`` asks for these levels as well, all of them. In a test,
+replace who is calling by ``app.dependency_overrides[operator]``, or create a key in an `InspireAuth` on ``":memory:"``.
 """
 
 # No `from __future__ import annotations`: FastAPI could not resolve the annotations of an instance's __call__.
@@ -23,7 +23,6 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Optional, Union
 
 from . import InspireAuth, InspireAuthError, Principal, Requirement
-
 from ._extras import needs
 from ._http import ChannelSource, Refusal, channel_reader, compiled, refuse
 
@@ -80,7 +79,8 @@ class ApiKey(SecurityBase):
     """Who is calling: a dependency for ``Security`` or ``Depends``.
 
     What is required is said by one of `any_of`, `all_of` and `require`; by none, it is any valid key. In the OpenAPI
-    document it is an HTTP bearer scheme, or the header ``X-Ignition-API-Token``. A refused websocket is closed with 1008.
+    document it is an HTTP bearer scheme, or the header ``X-Ignition-API-Token``. A refused websocket is closed with
+    1008.
 
     Args:
         auth: the handle.

@@ -23,7 +23,6 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from . import InspireAuthError
-
 from ._extras import needs
 from ._http import ChannelSource, EnvironReader, channel_reader, compiled, refuse
 

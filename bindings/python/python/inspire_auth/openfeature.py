@@ -14,14 +14,16 @@ Example:
 | flag | type | value |
 |---|---|---|
 | an entitlement's code, such as ``SSO_SAML`` | boolean | whether the license is active and holds it |
-| ``limits.max_displays`` and so on | integer, float | the limit; -1 is unlimited (metadata ``unlimited``); 0 unless active |
+| ``limits.max_displays`` and so on | integer, float | -1 is unlimited (metadata ``unlimited``); 0 unless active |
 | ``license.status`` | string | ``unlicensed``, ``active``, ``expired``, ``suspended`` or ``invalid`` |
-| ``license.mode``, ``license.name`` | string | ``online`` or ``offline``; the license's name; the default when there is none |
+| ``license.mode`` | string | ``online`` or ``offline``; the default when there is none |
+| ``license.name`` | string | the license's name; the default when there is none |
 | ``license`` | object | the whole status, its key masked |
 
-Always give False, 0 or the least as the default: it is what a flag that nobody knows (``FLAG_NOT_FOUND``) comes to. The
-reason is ``STATIC`` for an offline license, ``CACHED`` for the copy of an online one, ``STALE`` when that copy's lease is
-near its end, and ``DISABLED`` for what the license does not give. Each evaluation judges the license as it is then.
+Always give False, 0 or the least as the default: it is what a flag that nobody knows (``FLAG_NOT_FOUND``) comes to.
+The reason is ``STATIC`` for an offline license, ``CACHED`` for the copy of an online one, ``STALE`` when that copy's
+lease is near its end, and ``DISABLED`` for what the license does not give. Each evaluation judges the license as it is
+then.
 
 Credits are no flags: using some needs an atomic answer.
 """
@@ -37,7 +39,6 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 from . import CATALOGUE
-
 from ._extras import needs
 
 with needs("the OpenFeature SDK", "openfeature"):
@@ -63,12 +64,12 @@ _WHOLE = "license"
 
 
 class LicenseProvider(AbstractProvider):
-    """Answers flags from the license of a handle. In memory, without network I/O; the evaluation context is not looked at.
+    """Answers flags from the license of a handle. In memory, without network I/O, whatever the evaluation context.
 
     Events come when an evaluation, or `refresh`, finds the license different from before, whichever process changed it:
     ``PROVIDER_CONFIGURATION_CHANGED`` with the flags that changed, ``PROVIDER_STALE``, ``PROVIDER_ERROR`` for a license
-    that can't be used at all, and ``PROVIDER_READY`` when either is over. An expired, suspended or missing license is no
-    error: it disables flags.
+    that can't be used at all, and ``PROVIDER_READY`` when either is over. An expired, suspended or missing license is
+    no error: it disables flags.
 
     Args:
         auth: the handle. It must stay open as long as the provider is in use, and is not closed with it.
@@ -89,8 +90,9 @@ class LicenseProvider(AbstractProvider):
         """Looks at the license.
 
         Raises:
-            GeneralError: it can't be used at all (a damaged file, another machine's, one signed by no trusted key), or the
-                store can't be read. Flags are then disabled; a new file is noticed.
+            GeneralError: it can't be used at all (a damaged file, another machine's, one signed by no trusted key).
+                Flags are then disabled; a new file is noticed.
+            StoreError: the store can't be read.
         """
         status = self._auth.license.status()
         self._known.update(status.entitlements)

@@ -24,7 +24,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import InspireAuthError, Principal, Requirement
-
 from ._extras import needs
 from ._http import ChannelSource, Refusal, channel_reader, refuse
 
@@ -75,8 +74,8 @@ class Refused(AuthenticationError):
 class ApiKeyBackend(AuthenticationBackend):
     """Finds out who is calling.
 
-    ``request.auth.scopes`` are all the levels that the key satisfies: those that it was granted, and their ancestors up to
-    ``Authenticated``.
+    ``request.auth.scopes`` are all the levels that the key satisfies: those that it was granted, and their ancestors up
+    to ``Authenticated``.
 
     Args:
         auth: the handle.
@@ -111,8 +110,8 @@ class ApiKeyBackend(AuthenticationBackend):
 
 
 def on_error(conn: HTTPConnection, exc: AuthenticationError) -> Response:
-    """What `AuthenticationMiddleware` answers to a refused credential: the status, the challenge and the body that every
-    adapter of this package answers. Its own default is 400 for everything.
+    """What `AuthenticationMiddleware` answers to a refused credential: the status, the challenge and the body that
+    every adapter of this package answers. Its own default is 400 for everything.
     """
     if not isinstance(exc, Refused):
         raise exc

@@ -28,7 +28,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from . import InspireAuthError
-
 from ._http import ChannelSource, EnvironReader, channel_reader, compiled, refuse
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""A Django site with Django REST Framework, configured here: for a thread of the tests, or `gunicorn django_site:app`."""
+"""A Django site with Django REST Framework: for a thread of the tests, or `gunicorn "django_site:preloaded()"`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ if not settings.configured:
     )
     django.setup()
 
-from django.core.wsgi import get_wsgi_application  # noqa: E402: settings come first
+from django.core.asgi import get_asgi_application  # noqa: E402: settings come first
+from django.core.wsgi import get_wsgi_application  # noqa: E402
 from django.test.utils import override_settings  # noqa: E402
 from django.urls import path  # noqa: E402
 from rest_framework.permissions import AllowAny, IsAdminUser  # noqa: E402
@@ -91,7 +92,14 @@ def preloaded() -> Any:
 
 @contextlib.contextmanager
 def serving(store: str, channel: Any, **options: Any) -> Iterator[Any]:
-    """The application, with these settings."""
+    """The WSGI application, with these settings."""
     configured = {"STORE": store, "CHANNEL": channel, "OPTIONS": options}
     with override_settings(INSPIRE_AUTH=configured):
         yield app
+
+
+@contextlib.contextmanager
+def serving_asgi(store: str, channel: Any, **options: Any) -> Iterator[Any]:
+    """The ASGI application, with these settings."""
+    with serving(store, channel, **options):
+        yield get_asgi_application()

@@ -7,6 +7,7 @@ VIDEO_WALL_SYNC; `GET /public` is for everyone; `GET /broken` needs Gateway/Read
 # No `from __future__ import annotations`: FastAPI could not resolve the names inside of a function.
 
 import contextlib
+import functools
 import json
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
@@ -131,6 +132,7 @@ DOORS: dict[str, tuple[Make, Callable[[Any], contextlib.AbstractContextManager[A
     "fastapi": (with_handle(fastapi), uvicorn_thread),
     "flask": (with_handle(flask_app), werkzeug_thread),
     "drf": (django_site.serving, wsgiref_thread),
+    "drf-asgi": (django_site.serving_asgi, functools.partial(uvicorn_thread, lifespan="off")),
 }
 
 

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 
 from inspire_auth import ArgumentError, InspireAuth, Requirement
 from inspire_auth.asgi import PRINCIPAL, ApiKeyMiddleware
@@ -93,14 +93,12 @@ def test_a_path_can_not_write_lines_into_the_log(at: Address, caplog: pytest.Log
 
 def test_what_nobody_knows_is_not_let_through(auth: InspireAuth) -> None:
     with pytest.raises(NotImplementedError, match="webtransport"):
-        asyncio.run(ApiKeyMiddleware(echo, auth)({"type": "webtransport", "headers": []}, None, None))  # type: ignore[arg-type]
+        asyncio.run(ApiKeyMiddleware(echo, auth)({"type": "webtransport"}, None, None))  # type: ignore[arg-type]
 
 
 def test_a_preflight_is_answered_by_what_stands_outside(auth: InspireAuth, keys: SimpleNamespace) -> None:
     inner = Starlette(routes=[Route("/", lambda request: PlainTextResponse(request.scope[PRINCIPAL].name))])
-    app = CORSMiddleware(
-        ApiKeyMiddleware(inner, auth), allow_origins=["http://a"], allow_headers=["Authorization"]
-    )
+    app = CORSMiddleware(ApiKeyMiddleware(inner, auth), allow_origins=["http://a"], allow_headers=["Authorization"])
     asking = [("Origin", "http://a"), ("Access-Control-Request-Method", "GET")]
     with uvicorn_thread(app, lifespan="off") as at:
         assert ask(at, "OPTIONS", "/", *asking).status == 200

@@ -13,7 +13,7 @@ from inspire_auth import ERRORS, SYSTEM, ArgumentError, InspireAuth, TrustedProx
 
 from .doors import DOORS, open_door
 from .sample import FAST, READ
-from .wire import Answer, Address, ask, bearer, connect, read_answer, send_head, token
+from .wire import Address, Answer, ask, bearer, connect, read_answer, send_head, token
 
 CHALLENGES = {
     "NO_CREDENTIAL": 'Bearer realm="inspire"',
@@ -140,7 +140,7 @@ def test_a_function_says_the_channel(door: str, store: str, keys: SimpleNamespac
 
 @every_door
 def test_a_channel_that_does_not_exist_denies(door: str, store: str, keys: SimpleNamespace) -> None:
-    if door == "drf":  # Django reads its settings at the first request
+    if door.startswith("drf"):  # Django reads its settings at the first request
         with open_door(door, store, "secured") as at:
             assert ask(at, "GET", "/read", bearer(keys.reader)).status == 500
     else:
@@ -213,7 +213,8 @@ def test_head_and_options_are_guarded_as_well(door: str, store: str, keys: Simpl
         assert b"reader" not in preflight.body
 
 
-@every_door
+# Under ASGI, Django reads a body before it calls anything.
+@pytest.mark.parametrize("door", sorted(set(DOORS) - {"drf-asgi"}))
 def test_the_refused_are_answered_before_their_body_is_there(door: str, store: str, keys: SimpleNamespace) -> None:
     with open_door(door, store) as at, connect(at) as connection:
         send_head(connection, "POST", "/write", bearer(keys.reader), ("Content-Length", "1000000"))
@@ -284,6 +285,6 @@ def test_two_applications_in_one_process_are_apart(tmp_path: Any) -> None:
             credentials.append(auth.keys.create("k", levels=[READ], require_secure=False, actor=SYSTEM).credential)
     with open_door("asgi", stores[0]) as one, open_door("flask", stores[1]) as two:
         addresses: list[Address] = [one, two]
-        for at, own, other in zip(addresses, credentials, reversed(credentials)):
+        for at, own, other in zip(addresses, credentials, reversed(credentials), strict=True):
             assert granted(ask(at, "GET", "/read", bearer(own)), "k")
             assert refused(ask(at, "GET", "/read", bearer(other)), 401, "INVALID_CREDENTIAL")

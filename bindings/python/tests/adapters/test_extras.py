@@ -40,13 +40,15 @@ def test_the_extra_is_named(module: str, framework: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", program], env={"PYTHONPATH": str(PACKAGE)}, capture_output=True, text=True, timeout=30
     )
-    assert done.stdout == (
-        f"inspire_auth.{module} needs {framework}: pip install 'inspire-auth[{module}]'\n"
-    ), done.stderr
+    assert done.stdout == (f"inspire_auth.{module} needs {framework}: pip install 'inspire-auth[{module}]'\n"), (
+        done.stderr
+    )
 
 
 def test_the_package_itself_needs_none() -> None:
-    program = "import inspire_auth, sys; print(sorted({'starlette', 'flask', 'django', 'openfeature'} & set(sys.modules)))"
+    program = (
+        "import inspire_auth, sys; print(sorted({'starlette', 'flask', 'django', 'openfeature'} & set(sys.modules)))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program], env={"PYTHONPATH": str(PACKAGE)}, capture_output=True, text=True, timeout=30
     )

@@ -1,0 +1,140 @@
+"""What type checkers say: pyright reads this file, and complains of every ignored line that is no error."""
+
+# pyright: strict, reportUnnecessaryTypeIgnoreComment=true
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from typing_extensions import assert_type
+
+from inspire_auth import (
+    CATALOGUE,
+    ERRORS,
+    SYSTEM,
+    ArgumentError,
+    AuditEvent,
+    Channel,
+    CreatedKey,
+    Entitlement,
+    ErrorEntry,
+    HashParameters,
+    Headers,
+    HttpAnswer,
+    Inspection,
+    InspireAuth,
+    InspireAuthError,
+    KeyRecord,
+    LicenseError,
+    LicenseStatus,
+    MachineIdentity,
+    NotEntitledError,
+    Pepper,
+    Principal,
+    Requirement,
+    RestoreReport,
+    TrustedKey,
+    TrustedProxies,
+    backup_store,
+    inspect,
+    restore_store,
+)
+from inspire_auth.issue import SigningKey, sign
+
+if TYPE_CHECKING:
+    # Read by type checkers, and never run.
+
+    def opening(path: os.PathLike[str]) -> InspireAuth:
+        InspireAuth.open()
+        InspireAuth.open(b"service.db", hash=HashParameters(iterations=3), peppers=[Pepper("p", b"x" * 16)])
+        InspireAuth.open(path, max_lease=timedelta(days=3), write_requirement="A", admin_requirement=Requirement("B"))
+        InspireAuth.open("service.db", mode="strange")  # pyright: ignore[reportArgumentType]
+        InspireAuth.open("service.db", "realm")  # pyright: ignore[reportCallIssue]
+        InspireAuth.open(trusted_keys=["00"])  # pyright: ignore[reportArgumentType]
+        with InspireAuth.open(Path("service.db"), audit=lambda event: print(event.at)) as auth:
+            assert_type(auth, InspireAuth)
+        return auth
+
+    def deciding(auth: InspireAuth, headers: Headers, channel: Channel) -> None:
+        principal = auth.authenticate(headers, channel, Requirement("A"), entitlement="MFA", now=7)
+        assert_type(principal, Principal)
+        assert_type(principal.name, str | None)
+        assert_type(principal.channel, Channel)
+        auth.authenticate([("Authorization", "x")])
+        auth.authenticate([(b"authorization", b"x")], "secure")
+        auth.authenticate({"Authorization": "x"}, require="any(A)")
+        auth.authenticate("Bearer x")
+        auth.authenticate(b"Bearer x")
+        auth.authenticate(None)  # pyright: ignore[reportArgumentType]
+        auth.authenticate(["Authorization"])  # pyright: ignore[reportArgumentType]
+        auth.authenticate(headers, "https")  # pyright: ignore[reportArgumentType]
+        auth.authenticate(headers, require=["A"])  # pyright: ignore[reportArgumentType]
+        auth.authenticate(headers, "plain", None, "MFA")  # pyright: ignore[reportCallIssue]
+        principal.name = "x"  # pyright: ignore[reportAttributeAccessIssue]
+        assert_type(auth.principal_levels(principal), list[str])
+        assert_type(auth.explain(principal, "A"), list[str])
+        assert_type(TrustedProxies("::1").channel("::1", "plain", headers), Channel)
+
+    async def awaiting(auth: InspireAuth, headers: Headers) -> None:
+        assert_type(await auth.authenticate_async(headers, channel="secure"), Principal)
+        auth.authenticate_async(headers).name  # pyright: ignore
+
+    def managing(auth: InspireAuth, principal: Principal, at: datetime) -> None:
+        created = auth.keys.create("k", levels=["A"], expires_at=at, actor=SYSTEM)
+        assert_type(created, CreatedKey)
+        assert_type(created.credential, str)
+        auth.keys.create("k")  # pyright: ignore[reportCallIssue]
+        auth.keys.create("k", actor=None)  # pyright: ignore[reportArgumentType]
+        auth.keys.create("k", actor="system")  # pyright: ignore[reportArgumentType]
+        record = auth.keys.update("k", 1, expires_at=None, levels=(), actor=principal)
+        assert_type(record, KeyRecord)
+        record.name = "x"  # pyright: ignore[reportAttributeAccessIssue]
+        auth.keys.update("k", 1, description=None, actor=SYSTEM)  # pyright: ignore[reportArgumentType]
+        assert_type(auth.keys.list(limit=3), list[KeyRecord])
+        assert_type(auth.keys.rotate("k", actor=SYSTEM), CreatedKey)
+        auth.keys.import_("k", actor=SYSTEM)  # pyright: ignore[reportCallIssue]
+        assert_type(auth.keys.seal_all(actor=SYSTEM), int)
+        assert_type(auth.audit(), list[AuditEvent])
+
+    def licensing(auth: InspireAuth, file: bytes) -> None:
+        assert_type("MFA" in auth.license.entitlements, bool)
+        assert_type([code for code in auth.license.entitlements], list[str])
+        assert_type(auth.license.status(), LicenseStatus)
+        assert_type(auth.license.status().limits, Mapping[str, int])
+        assert_type(auth.license.list_entitlements(), list[Entitlement])
+        assert_type(auth.license.activate_offline("KEY", file, actor=SYSTEM), LicenseStatus)
+        auth.license.activate_offline("KEY", file)  # pyright: ignore[reportCallIssue]
+        assert_type(auth.license.machine(), MachineIdentity)
+        found = inspect(file, trusted_keys=[TrustedKey("v", "00")])
+        assert_type(found, Inspection)
+        if found.license is not None:
+            assert_type(found.license.key, str | None)
+        found.license.key  # pyright: ignore[reportOptionalMemberAccess]
+        assert_type(sign(SigningKey.generate(), {"id": "l", "key": "K"}), str)
+        assert_type(CATALOGUE, Mapping[str, str])
+        assert_type(restore_store("a", Path("b")), RestoreReport)
+        backup_store("a", 7)  # pyright: ignore[reportArgumentType]
+
+    def failing(auth: InspireAuth) -> None:
+        try:
+            auth.flush()
+        except NotEntitledError as error:
+            refused: LicenseError = error
+            assert_type(auth.http(refused), HttpAnswer)
+        except ArgumentError as error:
+            wrong: ValueError = error
+            print(wrong)
+        except InspireAuthError as error:
+            assert_type(error.code, str)
+            assert_type(error.http_status, int | None)
+        assert_type(ERRORS["BUSY"], ErrorEntry)
+        auth.http(7)  # pyright: ignore[reportArgumentType]
+
+
+def test_the_checkers_read_this_file() -> None:
+    """There is nothing to run: `pyright` in bindings/python is the test."""
+    assert not TYPE_CHECKING
