@@ -1,4 +1,4 @@
-//! Measurements, one a name: `cargo run --release -p inspire-auth-bench -- prf` (or `warm`).
+//! Measurements, one a name: `cargo run --release -p inspire-auth-bench -- prf` (or `warm`, `calls`).
 #![allow(clippy::print_stdout, clippy::print_stderr)] // its output is its purpose
 #![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::expect_used)] // nothing here is untrusted
 
@@ -6,7 +6,7 @@ use std::{hint::black_box, process::ExitCode, time::Instant};
 
 use inspire_auth_core::{
     InspireAuth, Options, StoreLocation,
-    keys::{Caller, Channel, NewKey, Presented, Request},
+    keys::{Caller, Channel, NewKey, Presented, Request, Requirement},
 };
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -26,8 +26,12 @@ fn main() -> ExitCode {
             warm();
             ExitCode::SUCCESS
         }
+        Some("calls") => {
+            calls();
+            ExitCode::SUCCESS
+        }
         _ => {
-            eprintln!("usage: inspire-auth-bench prf | warm");
+            eprintln!("usage: inspire-auth-bench prf | warm | calls [number]");
             ExitCode::from(2)
         }
     }
@@ -75,11 +79,58 @@ fn prf() {
     }
 }
 
+/// How many samples of one kind of check are taken, and of how many calls: short enough that many fall into moments in
+/// which nothing else disturbs.
+const SAMPLES: usize = 2_000;
+const SAMPLE: u32 = 500;
+
 /// One request, decided again and again, on each store: the right secret, a wrong one, a name that does not exist.
 fn warm() {
     let folder = tempfile::tempdir().expect("a folder");
     let stores = [("memory", StoreLocation::Memory), ("sqlite", StoreLocation::Path(folder.path().join("warm.db")))];
+    println!("ns a check: the least and the median of {SAMPLES} samples of {SAMPLE} calls");
     for (store, location) in stores {
+        let host = Host::new(location);
+        for (what, value) in [("granted", &host.right), ("wrong secret", &host.wrong), ("unknown name", &host.unknown)]
+        {
+            let request = host.request(value);
+            let expected = host.auth.authenticate(&request).is_ok();
+            let mut samples = Vec::with_capacity(SAMPLES);
+            for _ in 0..SAMPLES {
+                let start = Instant::now();
+                for _ in 0..SAMPLE {
+                    assert_eq!(black_box(host.auth.authenticate(black_box(&request))).is_ok(), expected);
+                }
+                samples.push(start.elapsed().as_nanos() as f64 / f64::from(SAMPLE));
+            }
+            samples.sort_by(f64::total_cmp);
+            println!("{store:<8} {what:<14} {:8.1} {:8.1}", samples[0], samples[SAMPLES / 2]);
+        }
+    }
+}
+
+/// So many granted checks (20000, unless the next argument says otherwise) on the store in memory and nothing else: to
+/// be run under a profiler. `valgrind --tool=callgrind`, with two numbers, gives the instructions of one check.
+fn calls() {
+    let number = std::env::args().nth(2).map_or(CALLS, |text| text.parse().expect("a number"));
+    let host = Host::new(StoreLocation::Memory);
+    let request = host.request(&host.right);
+    for _ in 0..number {
+        assert!(black_box(host.auth.authenticate(black_box(&request))).is_ok());
+    }
+}
+
+/// A handle with a key, and three credentials for it.
+struct Host {
+    auth: InspireAuth,
+    required: Requirement,
+    right: String,
+    wrong: String,
+    unknown: String,
+}
+
+impl Host {
+    fn new(location: StoreLocation) -> Self {
         let auth = InspireAuth::open(Options::new(location)).expect("a store");
         let mut key = NewKey::named("gateway-client-7");
         key.levels = vec!["Authenticated/Ops/Write".to_owned()];
@@ -87,23 +138,18 @@ fn warm() {
         let required =
             auth.requirement(&"any(Authenticated/Ops/Write)".parse().expect("a requirement")).expect("a requirement");
         let other = auth.keys().create(&NewKey::named("another"), &Caller::system()).expect("a key");
-        let right = format!("Bearer {}", created.credential().as_str());
-        let wrong = format!("Bearer gateway-client-7:{}", other.key.as_str());
-        let unknown = format!("Bearer nobody:{}", other.key.as_str());
-        for (what, value) in [("granted", &right), ("wrong secret", &wrong), ("unknown name", &unknown)] {
-            let mut request = Request::new(Presented::Authorization(value.as_bytes()), &required);
-            request.channel = Channel::Secure;
-            let expected = auth.authenticate(&request).is_ok();
-            let mut samples = Vec::with_capacity(ROUNDS);
-            for _ in 0..ROUNDS {
-                let start = Instant::now();
-                for _ in 0..CALLS {
-                    assert_eq!(black_box(auth.authenticate(black_box(&request))).is_ok(), expected);
-                }
-                samples.push(start.elapsed().as_nanos() as f64 / f64::from(CALLS));
-            }
-            samples.sort_by(f64::total_cmp);
-            println!("{store:<8} {what:<14} {:8.1} ns", samples[ROUNDS / 2]);
+        Self {
+            auth,
+            required,
+            right: format!("Bearer {}", created.credential().as_str()),
+            wrong: format!("Bearer gateway-client-7:{}", other.key.as_str()),
+            unknown: format!("Bearer nobody:{}", other.key.as_str()),
         }
+    }
+
+    fn request<'a>(&'a self, authorization: &'a str) -> Request<'a> {
+        let mut request = Request::new(Presented::Authorization(authorization.as_bytes()), &self.required);
+        request.channel = Channel::Secure;
+        request
     }
 }

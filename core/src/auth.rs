@@ -111,7 +111,7 @@ impl InspireAuth {
         let ceiling = options.max_hash_memory;
         let inner = Inner {
             activity: Arc::new(Activity::new(Arc::clone(&store), options.audit)),
-            index: Index::new(),
+            index: Index::new()?,
             compiler,
             hasher,
             tagger,

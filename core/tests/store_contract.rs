@@ -17,7 +17,7 @@ use std::{
 
 use inspire_auth_core::{
     Code, Id,
-    store::{AuditEvent, Changes, KeyChanges, MemoryStore, Store},
+    store::{AuditEvent, Changes, KeyChanges, KeyRow, MemoryStore, Store},
 };
 use proptest::prelude::*;
 use store_support::{Folder, add, by_name, credential, dump, key, license, names, write};
@@ -47,6 +47,7 @@ contract! {
     license_state_is_kept_and_its_times_only_rise,
     pages_follow_byte_order,
     a_read_sees_one_generation,
+    a_generation_that_was_seen_can_be_read,
     activity_moves_no_generation,
     waiting_ends_with_the_change_or_the_time,
     the_tag_key_never_changes,
@@ -284,6 +285,29 @@ fn a_read_sees_one_generation(store: Arc<dyn Store>) {
         })
         .unwrap();
     assert!(by_name(&*store, "a").is_none());
+}
+
+/// Whoever asks for the generation and then reads must find what it promised, also in the middle of a commit.
+fn a_generation_that_was_seen_can_be_read(store: Arc<dyn Store>) {
+    let (row, first) = add(&*store, "a");
+    let writer = {
+        let store = Arc::clone(&store);
+        std::thread::spawn(move || {
+            for revision in 0..500 {
+                let row = KeyRow { revision, ..row.clone() };
+                let generation = write(&*store, |tx| tx.update_key(&row).unwrap());
+                assert!(store.generation().unwrap() >= generation);
+            }
+        })
+    };
+    let mut seen = first;
+    while !writer.is_finished() {
+        let now = store.generation().unwrap();
+        let changes = store.changes_since(seen).unwrap();
+        assert!(changes.generation >= now && now >= seen, "{} {now} {seen}", changes.generation);
+        seen = now;
+    }
+    writer.join().unwrap();
 }
 
 fn activity_moves_no_generation(store: Arc<dyn Store>) {

@@ -4,6 +4,7 @@
 //! of a read of the hardware counter. Whole seconds and poll intervals need no better.
 
 /// Seconds since 1970-01-01T00:00:00Z, negative before it. Up to one tick (10 ms) behind the precise clock.
+#[inline]
 #[must_use]
 pub fn unix_seconds() -> i64 {
     #[cfg(target_os = "linux")]
@@ -15,6 +16,7 @@ pub fn unix_seconds() -> i64 {
 }
 
 /// Milliseconds since some moment of this boot; never goes back. Up to one tick (10 ms) behind.
+#[inline]
 #[must_use]
 pub fn monotonic_millis() -> u64 {
     #[cfg(target_os = "linux")]
@@ -27,6 +29,7 @@ pub fn monotonic_millis() -> u64 {
 }
 
 #[cfg(target_os = "linux")]
+#[inline]
 fn coarse(clock: libc::clockid_t) -> Option<libc::timespec> {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a valid, writable timespec for the whole call, and the kernel writes nothing else.

@@ -68,7 +68,7 @@ impl Tool {
                 answers("python3", &["-c", "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))"])
             }
             Self::Node => {
-                answers("node", &["-e", "process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)"])
+                answers("node", &["-e", "process.exitCode = parseInt(process.versions.node) < 20 ? 1 : 0"])
                     && answers("npm", &["--version"])
             }
             Self::Microhttpd => answers("pkg-config", &["--exists", "libmicrohttpd"]),

@@ -46,11 +46,16 @@ impl Activity {
     }
 
     /// Notes that a key was used. Nearly always this reads one number and does nothing.
+    #[inline]
     pub(crate) fn note_used(self: &Arc<Self>, entry: &Entry, now: i64, pool: impl Fn() -> Arc<Pool>) {
         let last = entry.last_used.load(Ordering::Relaxed);
-        if now < last.saturating_add(INTERVAL) {
-            return;
+        if now >= last.saturating_add(INTERVAL) {
+            self.note_used_since(last, entry, now, pool);
         }
+    }
+
+    #[cold]
+    fn note_used_since(self: &Arc<Self>, last: i64, entry: &Entry, now: i64, pool: impl Fn() -> Arc<Pool>) {
         if entry.last_used.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             let buffer = self.buffer.get();
             let mut buffer = lock(&buffer);

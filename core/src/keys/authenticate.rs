@@ -17,7 +17,7 @@ use super::{
     credential::{self, Credential as Presented},
     generate,
     hash::Verdict,
-    index::{Credential, Entry},
+    index::{Credential, Entry, Held},
     levels::{LevelSet, Requirement},
     mac::Digest,
     pool::{Cost, Flight},
@@ -46,7 +46,7 @@ pub(crate) enum Progress {
 
 /// A request whose secret is being hashed: everything that the rest of the decision needs.
 pub(crate) struct Pending {
-    name: String,
+    name: Vec<u8>,
     key: Zeroizing<Vec<u8>>,
     digest: Digest,
     terms: Terms,
@@ -124,6 +124,14 @@ impl InspireAuth {
     /// Every refusal is an error, with the code of the table in the manual: `NO_CREDENTIAL`, `MALFORMED_CREDENTIAL`,
     /// `INVALID_CREDENTIAL`, `SECURE_CHANNEL_REQUIRED`, `INSUFFICIENT_LEVEL`, a license reason, `BUSY`, `STORE_*`.
     pub fn authenticate(&self, request: &Request<'_>) -> Result<Principal> {
+        match self.inner.decide_from_memory(request) {
+            Some(decided) => decided,
+            None => self.authenticate_cold(request),
+        }
+    }
+
+    #[cold]
+    fn authenticate_cold(&self, request: &Request<'_>) -> Result<Principal> {
         let mut progress = self.inner.begin(request);
         loop {
             match progress {
@@ -150,6 +158,14 @@ impl InspireAuth {
     /// gives a ticket.
     #[must_use]
     pub fn authenticate_no_wait(&self, request: &Request<'_>) -> Attempt {
+        match self.inner.decide_from_memory(request) {
+            Some(decided) => Attempt::Done(decided),
+            None => self.begin_cold(request),
+        }
+    }
+
+    #[cold]
+    fn begin_cold(&self, request: &Request<'_>) -> Attempt {
         match self.inner.begin(request) {
             Progress::Decided(result) => Attempt::Done(result),
             Progress::Hashing(pending, flight) => {
@@ -160,46 +176,67 @@ impl InspireAuth {
 }
 
 impl Inner {
+    #[inline]
     fn decide_from_memory(&self, request: &Request<'_>) -> Option<Result<Principal>> {
         let terms = TermsRef::of(request);
-        let presented = credential::read(&request.presented, &self.config.extra_headers);
-        if let Err(error) = &presented
-            && error.code() != Code::NoCredential
-        {
-            return Some(Err(error.clone()));
-        }
-        match self.is_fresh() {
-            Ok(true) => {}
-            Ok(false) => return None,
-            Err(error) => return Some(Err(error)),
-        }
-        let presented = match presented {
-            Ok(presented) => presented,
-            Err(refusal) => return Some(self.anonymous(terms, refusal)),
+        let located = match credential::locate(&request.presented, &self.config.extra_headers) {
+            Ok(located) => located,
+            Err(refusal) => return self.decide_without_credential(terms, refusal),
         };
-        let digest = self.compiler.mac.digest(presented.key);
+        let fresh = self.is_fresh();
+        if !matches!(fresh, Ok(true)) {
+            return match located.checked() {
+                Ok(_) => fresh.err().map(Err),
+                Err(malformed) => Some(Err(Error::new(malformed))),
+            };
+        }
+        // The look-up first: its loads then run beside the digest, which is all arithmetic.
+        let held = self.index.hold(located.name());
+        let entry = held.as_ref().and_then(Held::get);
+        // Digested whether or not there is an entry, so that an unknown name costs what a known one does.
+        let digest = self.compiler.mac.digest(located.key());
         let now = clock::resolve(terms.now);
-        let held = self.index.hold(presented.name);
-        let entry = held.as_ref().and_then(|shard| shard.get(presented.name));
-        match self.recall(entry, &presented, digest, &[], now) {
+        if let Some(entry) = entry
+            && let Some(credential) = entry.credential_of(digest, now)
+        {
+            return Some(self.judge(entry, credential, terms, now));
+        }
+        let presented = match located.checked() {
+            Ok(presented) => presented,
+            Err(malformed) => return Some(Err(Error::new(malformed))),
+        };
+        match self.recall_other(entry, &presented, digest, &[], now) {
             Known::Right(entry, credential) => Some(self.judge(entry, credential, terms, now)),
             Known::Wrong(reason) => Some(Err(self.refusal(&presented, reason, now))),
             Known::Cold(_) => None,
         }
     }
 
-    /// Decides as far as memory goes.
+    #[inline(never)]
+    fn decide_without_credential(&self, terms: TermsRef<'_>, refusal: Code) -> Option<Result<Principal>> {
+        if let Err(error) = may_be_anonymous(terms, refusal) {
+            return Some(Err(error));
+        }
+        match self.is_fresh() {
+            Ok(true) => Some(self.anonymous(terms)),
+            Ok(false) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// Decides as far as memory goes, after reading what has changed.
     fn begin(&self, request: &Request<'_>) -> Progress {
         let terms = TermsRef::of(request);
         let presented = match credential::read(&request.presented, &self.config.extra_headers) {
             Ok(presented) => presented,
-            Err(error) if error.code() == Code::NoCredential => return Progress::Decided(self.anonymous(terms, error)),
-            Err(error) => return Progress::Decided(Err(error)),
+            Err(refusal) => {
+                let allowed = may_be_anonymous(terms, refusal).and_then(|()| self.refresh());
+                return Progress::Decided(allowed.and_then(|()| self.anonymous(terms)));
+            }
         };
         if let Err(error) = self.refresh() {
             return Progress::Decided(Err(error));
         }
-        // Digested before the look-up, so that an unknown name costs what a known one does.
         let digest = self.compiler.mac.digest(presented.key);
         self.look_up(presented, digest, terms, &[], 0)
     }
@@ -212,7 +249,7 @@ impl Inner {
         }
         let presented = Presented { name: &pending.name, key: &pending.key };
         let held = self.index.hold(&pending.name);
-        let entry = held.as_ref().and_then(|shard| shard.get(&pending.name));
+        let entry = held.as_ref().and_then(Held::get);
         let found = entry.and_then(|entry| {
             let credential = entry.credentials.iter().find(|credential| credential.id == pending.credential)?;
             Some((entry, credential))
@@ -275,13 +312,13 @@ impl Inner {
     ) -> Progress {
         let now = clock::resolve(terms.now);
         let held = self.index.hold(presented.name);
-        let entry = held.as_ref().and_then(|shard| shard.get(presented.name));
+        let entry = held.as_ref().and_then(Held::get);
         match self.recall(entry, &presented, digest, wrong, now) {
             Known::Right(entry, credential) => Progress::Decided(self.judge(entry, credential, terms, now)),
             Known::Wrong(reason) => self.refused(&presented, reason, now),
             Known::Cold(credential) => {
                 let pending = Pending {
-                    name: presented.name.to_owned(),
+                    name: presented.name.to_vec(),
                     key: Zeroizing::new(presented.key.to_vec()),
                     digest,
                     terms: terms.to_owned(),
@@ -296,6 +333,7 @@ impl Inner {
     }
 
     /// What memory knows of a presented secret.
+    #[inline]
     fn recall<'e>(
         &self,
         entry: Option<&'e Arc<Entry>>,
@@ -304,21 +342,32 @@ impl Inner {
         wrong: &[Id],
         now: i64,
     ) -> Known<'e> {
-        let alive = |entry: &'e Entry| entry.credentials.iter().filter(move |credential| now < credential.not_after);
-        if let Some(entry) = entry {
-            let known = |credential: &&Credential| credential.memo.get().is_some_and(|memo| memo.ct_eq(digest));
-            if let Some(right) = alive(entry).find(known) {
-                return Known::Right(entry, right);
-            }
+        if let Some(entry) = entry
+            && let Some(right) = entry.credential_of(digest, now)
+        {
+            return Known::Right(entry, right);
         }
-        // From here on a refusal costs the same whatever is known of the name: checksum and tag are always computed.
+        self.recall_other(entry, presented, digest, wrong, now)
+    }
+
+    /// What memory knows of a secret that is not known to be right. A refusal costs the same whatever is known of the
+    /// name: checksum and tag are always computed.
+    #[inline(never)]
+    fn recall_other<'e>(
+        &self,
+        entry: Option<&'e Arc<Entry>>,
+        presented: &Presented<'_>,
+        digest: Digest,
+        wrong: &[Id],
+        now: i64,
+    ) -> Known<'e> {
         let plausible = std::hint::black_box(generate::is_plausible(presented.key));
         let tag = std::hint::black_box(self.tagger.tag(presented.key));
         let Some(entry) = entry else { return Known::Wrong("there is no key of this name") };
         if !plausible {
             return Known::Wrong("the key's checksum is wrong");
         }
-        for credential in alive(entry) {
+        for credential in entry.alive(now) {
             match credential.memo.get() {
                 // Another thread's first success fills a memo at any moment, so also since the look above. A right
                 // secret is right whichever thread proved it: to call it wrong here would refuse a good key.
@@ -376,23 +425,44 @@ impl Inner {
     }
 
     /// Everything behind the right secret. Its last line is the only one that grants a key anything.
+    #[inline]
     fn judge(&self, entry: &Entry, credential: &Credential, terms: TermsRef<'_>, now: i64) -> Result<Principal> {
-        self.stands(entry, credential.not_after, terms.channel, now).map_err(|(code, reason)| {
-            let event = if code == Code::SecureChannelRequired { "key.exposed" } else { "key.refused" };
-            self.audit_of(event, "", &entry.name, reason, Some(now));
-            Error::new(code)
-        })?;
-        if !terms.requirement.is_satisfied_by(&entry.levels) {
-            let missing = terms.requirement.missing_from(&entry.levels).join(", ");
-            self.audit_of("key.refused", &actor(&entry.name), &entry.name, &format!("it lacks {missing}"), Some(now));
-            return Err(Error::with(Code::InsufficientLevel, format!("it lacks {missing}")));
+        if let Err((code, reason)) = self.stands(entry, credential.not_after, terms.channel, now) {
+            return Err(self.refuse_key(entry, code, reason, now));
         }
-        let warning = self.entitlement(terms.entitlement, &entry.name, now)?;
+        if !terms.requirement.is_satisfied_by(&entry.levels) {
+            return Err(self.refuse_levels(entry, terms.requirement, now));
+        }
+        let warning = match terms.entitlement {
+            Some(entitlement) => self.entitlement(entitlement, entry.name.as_str(), now)?,
+            None => None,
+        };
         self.activity.note_used(entry, now, || self.pool.get());
-        Ok(Principal::of(entry, credential.id, terms.channel).with_warning(warning))
+        Ok(Principal::of(entry, credential.id, terms.channel, warning))
+    }
+
+    #[cold]
+    fn refuse_key(&self, entry: &Entry, code: Code, reason: &str, now: i64) -> Error {
+        let event = if code == Code::SecureChannelRequired { "key.exposed" } else { "key.refused" };
+        self.audit_of(event, "", entry.name.as_str(), reason, Some(now));
+        Error::new(code)
+    }
+
+    #[cold]
+    fn refuse_levels(&self, entry: &Entry, requirement: &Requirement, now: i64) -> Error {
+        let missing = requirement.missing_from(&entry.levels).join(", ");
+        self.audit_of(
+            "key.refused",
+            &actor(entry.name.as_str()),
+            entry.name.as_str(),
+            &format!("it lacks {missing}"),
+            Some(now),
+        );
+        Error::with(Code::InsufficientLevel, format!("it lacks {missing}"))
     }
 
     /// Whether a key as such may be used at this time over this channel.
+    #[inline]
     fn stands(&self, entry: &Entry, not_after: i64, channel: Channel, now: i64) -> Result<(), (Code, &'static str)> {
         let invalid = |reason| Err((Code::InvalidCredential, reason));
         if entry.unsealed {
@@ -416,8 +486,7 @@ impl Inner {
     }
 
     /// The license's word on an entitlement, by the configured enforcement.
-    fn entitlement(&self, entitlement: Option<&str>, subject: &str, now: i64) -> Result<Option<Code>> {
-        let Some(entitlement) = entitlement else { return Ok(None) };
+    fn entitlement(&self, entitlement: &str, subject: &str, now: i64) -> Result<Option<Code>> {
         let Err(code) = self.license.gate(entitlement, now) else { return Ok(None) };
         match self.config.enforcement {
             Enforcement::Strict => Err(Error::new(code)),
@@ -429,14 +498,13 @@ impl Inner {
         }
     }
 
-    /// A request without a credential: refused, unless everyone may.
-    fn anonymous(&self, terms: TermsRef<'_>, refusal: Error) -> Result<Principal> {
-        if !terms.requirement.is_satisfied_by(&LevelSet::anonymous()) {
-            return Err(refusal);
-        }
-        self.refresh()?;
-        let warning = self.entitlement(terms.entitlement, "", clock::resolve(terms.now))?;
-        Ok(Principal::anonymous(terms.channel).with_warning(warning))
+    /// A request without a credential, where everyone may.
+    fn anonymous(&self, terms: TermsRef<'_>) -> Result<Principal> {
+        let warning = match terms.entitlement {
+            Some(entitlement) => self.entitlement(entitlement, "", clock::resolve(terms.now))?,
+            None => None,
+        };
+        Ok(Principal::anonymous(terms.channel, warning))
     }
 
     fn refused(&self, presented: &Presented<'_>, reason: &'static str, now: i64) -> Progress {
@@ -444,8 +512,9 @@ impl Inner {
     }
 
     /// One public answer for every reason; the reason is the audit's.
+    #[inline(never)]
     fn refusal(&self, presented: &Presented<'_>, reason: &'static str, now: i64) -> Error {
-        self.audit_of("key.refused", "", presented.name, reason, Some(now));
+        self.audit_of("key.refused", "", presented.name(), reason, Some(now));
         Error::new(Code::InvalidCredential)
     }
 
@@ -506,6 +575,15 @@ impl Inner {
         self.refresh()?;
         let entry = self.index.by_id(principal.id()).ok_or(Error::new(Code::InvalidCredential))?;
         Ok(requirement.missing_from(&entry.levels))
+    }
+}
+
+/// Whether a request without exactly one credential may go on: only without any, where the requirement is `Public`.
+fn may_be_anonymous(terms: TermsRef<'_>, refusal: Code) -> Result<()> {
+    if refusal == Code::NoCredential && terms.requirement.is_satisfied_by(&LevelSet::anonymous()) {
+        Ok(())
+    } else {
+        Err(Error::new(refusal))
     }
 }
 

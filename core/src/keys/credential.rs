@@ -1,12 +1,10 @@
 //! Reading exactly one credential out of a request's raw headers (RFC 9110 section 11.4, RFC 6750 section 2.1).
 //!
 //! Everything that is not exactly one well-formed credential is refused here, before any look-up: repeated headers, two
-//! kinds of header, joined values, other alphabets. Nothing past this door sees raw header bytes.
+//! kinds of header, joined values, other alphabets. Nothing past this door sees raw header bytes, but for one comparison:
+//! a key that is known to be right was checked when it became known (see [`Located`]).
 
-use crate::{
-    error::{Code, Error, Result},
-    keys::request::Presented,
-};
+use crate::{error::Code, keys::request::Presented};
 
 /// The older header, which carries `<name>:<key>` without a scheme.
 pub const LEGACY_HEADER: &str = "X-Ignition-API-Token";
@@ -21,29 +19,103 @@ const MAX_KEY: usize = 200;
 /// A credential as it was presented: both halves are in their alphabets and within their lengths.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Credential<'a> {
-    pub(crate) name: &'a str,
+    pub(crate) name: &'a [u8],
     pub(crate) key: &'a [u8],
+}
+
+impl Credential<'_> {
+    /// The name as text, for people.
+    pub(crate) fn name(&self) -> &str {
+        // Names are ASCII: see [`is_name`].
+        std::str::from_utf8(self.name).unwrap_or_default()
+    }
 }
 
 /// Whether `name` can be a key's name: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`.
 pub(crate) fn is_name(name: &[u8]) -> bool {
     name.len() <= MAX_NAME
         && name.first().is_some_and(u8::is_ascii_alphanumeric)
-        && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+        && all(name, |b| b.is_ascii_alphanumeric() | (b == b'.') | (b == b'_') | (b == b'-'))
 }
 
 /// Whether `key` is in the alphabet and length of keys: `[A-Za-z0-9_-]{1,200}`.
 pub(crate) fn is_key(key: &[u8]) -> bool {
-    (1..=MAX_KEY).contains(&key.len()) && key.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+    (1..=MAX_KEY).contains(&key.len()) && all(key, |b| b.is_ascii_alphanumeric() | (b == b'_') | (b == b'-'))
 }
 
-/// Finds the one credential of a request.
+/// Whether all bytes are `fine`, which should decide without branches: then many are looked at at once.
+#[inline]
+fn all(bytes: &[u8], fine: impl Fn(u8) -> bool) -> bool {
+    #[inline]
+    fn in_chunks<const N: usize>(bytes: &[u8], fine: impl Fn(u8) -> bool) -> Option<bool> {
+        let each = |chunk: &[u8; N]| chunk.iter().fold(true, |good, byte| good & fine(*byte));
+        // The last bytes make a chunk of their own, which may overlap with the one before.
+        let (_, before) = bytes.split_last()?;
+        let last = each(bytes.last_chunk()?);
+        Some(before.as_chunks().0.iter().fold(last, |good, chunk| good & each(chunk)))
+    }
+    in_chunks::<16>(bytes, &fine)
+        .or_else(|| in_chunks::<8>(bytes, &fine))
+        .unwrap_or_else(|| bytes.iter().all(|byte| fine(*byte)))
+}
+
+/// Where the first of these two bytes is.
+#[inline]
+fn find(bytes: &[u8], either: u8, or: u8) -> Option<usize> {
+    let is_one = |byte: &u8| *byte == either || *byte == or;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        const LOW: u64 = u64::from_le_bytes([0x01; 8]);
+        const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+        // The lowest set bit stands in the first byte that is zero (Mycroft's test); above it there may be others.
+        let zeros = |word: u64| word.wrapping_sub(LOW) & !word & HIGH;
+        let word = u64::from_le_bytes(*word);
+        let found = zeros(word ^ u64::from_le_bytes([either; 8])) | zeros(word ^ u64::from_le_bytes([or; 8]));
+        if found != 0 {
+            return Some(at.wrapping_mul(8).wrapping_add((found.trailing_zeros() / 8) as usize));
+        }
+    }
+    Some(bytes.len().wrapping_sub(rest.len()).wrapping_add(rest.iter().position(is_one)?))
+}
+
+/// A credential whose key may yet hold bytes that no key has.
+#[derive(Clone, Copy)]
+pub(crate) struct Located<'a>(Credential<'a>);
+
+impl<'a> Located<'a> {
+    pub(crate) const fn name(self) -> &'a [u8] {
+        self.0.name
+    }
+
+    /// To be compared with keys that are known, and for nothing else.
+    pub(crate) const fn key(self) -> &'a [u8] {
+        self.0.key
+    }
+
+    /// The credential.
+    ///
+    /// # Errors
+    /// `MALFORMED_CREDENTIAL`.
+    pub(crate) fn checked(self) -> Result<Credential<'a>, Code> {
+        if is_key(self.0.key) { Ok(self.0) } else { Err(Code::MalformedCredential) }
+    }
+}
+
+/// Finds the one credential of a request, and checks all of it.
+///
+/// # Errors
+/// As [`locate`].
+pub(crate) fn read<'a>(presented: &Presented<'a>, extra: &[String]) -> Result<Credential<'a>, Code> {
+    locate(presented, extra)?.checked()
+}
+
+/// Finds the one credential of a request. Its key is left to be checked.
 ///
 /// `extra` are further header names that are read like the legacy one.
 ///
 /// # Errors
 /// `NO_CREDENTIAL`, or `MALFORMED_CREDENTIAL` for anything but exactly one well-formed credential.
-pub(crate) fn read<'a>(presented: &Presented<'a>, extra: &[String]) -> Result<Credential<'a>> {
+pub(crate) fn locate<'a>(presented: &Presented<'a>, extra: &[String]) -> Result<Located<'a>, Code> {
     match *presented {
         Presented::Headers(headers) => from_lines(headers.iter().copied(), extra),
         Presented::Lines(lines) => from_lines((0_usize..).map_while(|at| lines.line(at)), extra),
@@ -52,7 +124,7 @@ pub(crate) fn read<'a>(presented: &Presented<'a>, extra: &[String]) -> Result<Cr
     }
 }
 
-fn from_lines<'a>(lines: impl Iterator<Item = (&'a [u8], &'a [u8])>, extra: &[String]) -> Result<Credential<'a>> {
+fn from_lines<'a>(lines: impl Iterator<Item = (&'a [u8], &'a [u8])>, extra: &[String]) -> Result<Located<'a>, Code> {
     let mut authorization = None;
     let mut bare = None;
     for (name, value) in lines {
@@ -67,59 +139,70 @@ fn from_lines<'a>(lines: impl Iterator<Item = (&'a [u8], &'a [u8])>, extra: &[St
         };
         // A second line of either kind: a proxy and a host may read different ones.
         if slot.replace(value).is_some() {
-            return Err(malformed());
+            return Err(Code::MalformedCredential);
         }
     }
     choose(authorization, bare)
 }
 
-fn choose<'a>(authorization: Option<&'a [u8]>, bare: Option<&'a [u8]>) -> Result<Credential<'a>> {
+#[inline]
+fn choose<'a>(authorization: Option<&'a [u8]>, bare: Option<&'a [u8]>) -> Result<Located<'a>, Code> {
     let bearer = match authorization {
         Some(value) => bearer(trim(value))?,
         None => None,
     };
     match (bearer, bare) {
-        (Some(_), Some(_)) => Err(malformed()),
-        (Some(rest), None) => split(rest, b":~"),
+        (Some(_), Some(_)) => Err(Code::MalformedCredential),
+        (Some(rest), None) => split(rest, b':', b'~'),
         (None, Some(value)) => {
             let value = trim(value);
-            if value.len() > MAX_VALUE { Err(malformed()) } else { split(value, b":") }
+            if value.len() > MAX_VALUE { Err(Code::MalformedCredential) } else { split(value, b':', b':') }
         }
-        (None, None) => Err(Error::new(Code::NoCredential)),
+        (None, None) => Err(Code::NoCredential),
     }
 }
 
 /// What follows `Bearer` and its spaces, or `None` when the scheme is another one.
-fn bearer(value: &[u8]) -> Result<Option<&[u8]>> {
-    let (scheme, rest) = token(value);
-    if scheme.is_empty() {
-        return Err(malformed());
-    }
-    if !scheme.eq_ignore_ascii_case(b"bearer") {
-        // Another layer's credential, unless somebody joined ours to it.
-        let joined = rest.split(|b| *b == b',').skip(1).any(|part| token(trim(part)).0.eq_ignore_ascii_case(b"bearer"));
-        return if joined { Err(malformed()) } else { Ok(None) };
-    }
+#[inline]
+fn bearer(value: &[u8]) -> Result<Option<&[u8]>, Code> {
+    let Some(mut rest) = after_bearer(value) else { return another_scheme(value) };
     if value.len() > MAX_VALUE {
-        return Err(malformed());
+        return Err(Code::MalformedCredential);
     }
-    let spaces = rest.iter().take_while(|b| **b == b' ').count();
-    match rest.split_at_checked(spaces) {
-        Some((spaces, rest)) if !spaces.is_empty() => Ok(Some(rest)),
-        _ => Err(malformed()),
+    while let [b' ', more @ ..] = rest {
+        rest = more;
     }
+    Ok(Some(rest))
 }
 
-/// One name, one separator, one key, and nothing else.
-fn split<'a>(value: &'a [u8], separators: &[u8]) -> Result<Credential<'a>> {
-    let at = value.iter().position(|b| separators.contains(b)).ok_or_else(malformed)?;
-    let (name, rest) = value.split_at_checked(at).ok_or_else(malformed)?;
-    let (_, key) = rest.split_first().ok_or_else(malformed)?;
-    if !is_name(name) || !is_key(key) {
-        return Err(malformed());
+/// What follows `Bearer`, in any case, and one space. Compared as one word.
+#[inline]
+fn after_bearer(value: &[u8]) -> Option<&[u8]> {
+    const LETTERS_AND_SPACE: u64 = u64::from_le_bytes([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0]);
+    /// The bit in which the two cases of a letter differ, and no other two bytes of which one is a letter.
+    const CASE: u64 = u64::from_le_bytes([0x20, 0x20, 0x20, 0x20, 0x20, 0x20, 0, 0]);
+    // A value that is too short for a word has no room for a credential either.
+    let word = u64::from_le_bytes(*value.first_chunk()?) & LETTERS_AND_SPACE;
+    if word | CASE == u64::from_le_bytes(*b"bearer \0") { value.get(7..) } else { None }
+}
+
+/// What to make of a value that does not begin with `Bearer` and a space: `None` if it is another layer's credential.
+#[cold]
+fn another_scheme(value: &[u8]) -> Result<Option<&[u8]>, Code> {
+    let (scheme, rest) = token(value);
+    let is_bearer = |scheme: &[u8]| scheme.eq_ignore_ascii_case(b"bearer");
+    // Somebody may have joined ours to it.
+    let joined = rest.split(|b| *b == b',').skip(1).any(|part| is_bearer(token(trim(part)).0));
+    if scheme.is_empty() || is_bearer(scheme) || joined { Err(Code::MalformedCredential) } else { Ok(None) }
+}
+
+/// One name, one separator, and what should be one key.
+#[inline]
+fn split(value: &[u8], either: u8, or: u8) -> Result<Located<'_>, Code> {
+    match find(value, either, or).and_then(|at| value.split_at_checked(at)) {
+        Some((name, [_, key @ ..])) if is_name(name) => Ok(Located(Credential { name, key })),
+        _ => Err(Code::MalformedCredential),
     }
-    let name = std::str::from_utf8(name).map_err(|_| malformed())?;
-    Ok(Credential { name, key })
 }
 
 /// Splits off the leading token (RFC 9110, section 5.6.2).
@@ -129,6 +212,7 @@ fn token(value: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Optional white space around a field value: space and tab, nothing else.
+#[inline]
 fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = value {
         value = rest;
@@ -137,10 +221,6 @@ fn trim(mut value: &[u8]) -> &[u8] {
         value = rest;
     }
     value
-}
-
-const fn malformed() -> Error {
-    Error::new(Code::MalformedCredential)
 }
 
 #[cfg(test)]
@@ -158,8 +238,8 @@ mod tests {
         outcome(read(&Presented::Headers(&raw), &["X-Api-Key".to_owned()]))
     }
 
-    fn outcome(result: Result<Credential<'_>>) -> Result<(String, String), Code> {
-        result.map(|c| (c.name.to_owned(), String::from_utf8(c.key.to_vec()).unwrap())).map_err(|e| e.code())
+    fn outcome(result: Result<Credential<'_>, Code>) -> Result<(String, String), Code> {
+        result.map(|c| (c.name().to_owned(), String::from_utf8(c.key.to_vec()).unwrap()))
     }
 
     fn granted() -> Result<(String, String), Code> {
@@ -266,7 +346,45 @@ mod tests {
         }
     }
 
+    /// As above, wherever the byte stands among those that are looked at together.
+    #[test]
+    fn no_place_hides_a_byte() {
+        for length in 1..=MAX_KEY {
+            let mut bytes = vec![b'n'; length];
+            assert_eq!((is_key(&bytes), is_name(&bytes)), (true, length <= MAX_NAME));
+            for at in 0..length {
+                for byte in [0, b',', b'.', b'/', b':', b'@', b'[', b'^', b'`', b'{', b'~', 0x7f, 0x80, 0xee, 0xff] {
+                    bytes[at] = byte;
+                    assert!(!is_key(&bytes), "{byte} at {at} of {length}");
+                    let dotted = byte == b'.' && at > 0 && length <= MAX_NAME;
+                    assert_eq!(is_name(&bytes), dotted, "{byte} at {at} of {length}");
+                }
+                bytes[at] = b'n';
+            }
+        }
+    }
+
     proptest! {
+        #[test]
+        fn the_first_separator_is_found(value in "[:;9~}\\x7f]{0,3}[a-z]{0,20}[:;~]{0,3}[a-z:]{0,20}") {
+            let bytes = value.as_bytes();
+            prop_assert_eq!(find(bytes, b':', b'~'), bytes.iter().position(|b| matches!(b, b':' | b'~')));
+            prop_assert_eq!(find(bytes, b':', b':'), bytes.iter().position(|b| *b == b':'));
+        }
+
+        #[test]
+        fn the_separator_is_found_among_any_bytes(value in proptest::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert_eq!(find(&value, b':', b'~'), value.iter().position(|b| matches!(b, b':' | b'~')));
+        }
+
+        #[test]
+        fn the_scheme_is_one_word(value in "[Bb ][Ee ][Aa][Rr][Ee][Rr][ \t,x]{1,3}n:k") {
+            let rest = after_bearer(value.as_bytes());
+            let scheme = value.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer"));
+            let expected = value.as_bytes().get(7..).filter(|_| scheme && value.as_bytes()[6] == b' ');
+            prop_assert_eq!(rest, expected);
+        }
+
         #[test]
         fn any_bytes_give_an_answer(value in proptest::collection::vec(any::<u8>(), 0..400)) {
             let _ = read(&Presented::Authorization(&value), &[]);

@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    hash::{BuildHasher, RandomState},
+    marker::PhantomData,
     sync::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicI64, AtomicU64, Ordering},
@@ -13,16 +13,19 @@ use std::{
 };
 
 use arc_swap::{ArcSwap, Guard};
+use hashbrown::HashTable;
+use siphasher::sip::SipHasher13;
 
 use super::{
     hash::Hasher,
     levels::LevelSet,
     mac::{Digest, ProcessMac},
+    name::Name,
     seal::Sealer,
 };
 use crate::{
     error::Result,
-    id::Id,
+    id::{Id, fill_random},
     lock::lock,
     options::LevelMode,
     store::{CredentialRow, KeyWithCredentials, Origin, Scheme, Strength},
@@ -35,7 +38,7 @@ const SHARDS: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) id: Id,
-    pub(crate) name: Arc<str>,
+    pub(crate) name: Name,
     pub(crate) revision: u64,
     pub(crate) enabled: bool,
     pub(crate) require_secure: bool,
@@ -47,6 +50,19 @@ pub(crate) struct Entry {
     pub(crate) credentials: Box<[Credential]>,
     /// Unix seconds of the last use that was noted.
     pub(crate) last_used: AtomicI64,
+}
+
+impl Entry {
+    /// The credentials that have not ended at `now`.
+    pub(crate) fn alive(&self, now: i64) -> impl Iterator<Item = &Credential> {
+        self.credentials.iter().filter(move |credential| now < credential.not_after)
+    }
+
+    /// The credential whose secret is known to be the one of this digest.
+    #[inline]
+    pub(crate) fn credential_of(&self, digest: Digest, now: i64) -> Option<&Credential> {
+        self.alive(now).find(|credential| credential.memo.get().is_some_and(|memo| memo.ct_eq(digest)))
+    }
 }
 
 /// One of a key's secrets, as a check sees it.
@@ -123,7 +139,7 @@ impl Compiler {
         let KeyWithCredentials { key, credentials } = row;
         Entry {
             id: key.id,
-            name: key.name.as_str().into(),
+            name: Name::new(&key.name),
             revision: key.revision,
             enabled: key.enabled,
             require_secure: key.require_secure,
@@ -136,51 +152,110 @@ impl Compiler {
     }
 }
 
-type Shard<K> = HashMap<K, Arc<Entry>, RandomState>;
+type Shard = HashTable<Arc<Entry>>;
 
 /// All keys, by name and by id.
 #[derive(Debug)]
 pub(crate) struct Index {
-    names: Map<Arc<str>>,
+    names: Map<[u8]>,
     ids: Map<Id>,
     generation: AtomicU64,
 }
 
-#[derive(Debug)]
-struct Map<K> {
-    shards: Box<[ArcSwap<Shard<K>>]>,
-    hasher: RandomState,
+/// What an entry is found by.
+trait Key: Eq {
+    fn of(entry: &Entry) -> &Self;
+    fn hash(&self, hasher: &SipHasher13) -> u64;
 }
 
-impl<K: Eq + std::hash::Hash + Clone> Map<K> {
-    fn new() -> Self {
-        let hasher = RandomState::new();
-        let empty = Arc::new(HashMap::with_hasher(hasher.clone()));
-        Self { shards: (0..SHARDS).map(|_| ArcSwap::new(Arc::clone(&empty))).collect(), hasher }
+impl Key for [u8] {
+    fn of(entry: &Entry) -> &Self {
+        entry.name.as_bytes()
     }
 
-    fn position<Q: std::hash::Hash + ?Sized>(&self, key: &Q) -> usize {
-        // The map inside uses the low bits for its buckets and the top ones for its tags: these are neither.
-        (self.hasher.hash_one(key) >> 32) as usize % SHARDS
+    fn hash(&self, hasher: &SipHasher13) -> u64 {
+        hasher.hash(self)
+    }
+}
+
+impl Key for Id {
+    fn of(entry: &Entry) -> &Self {
+        &entry.id
     }
 
-    fn shard<Q: std::hash::Hash + ?Sized>(&self, key: &Q) -> Option<&ArcSwap<Shard<K>>> {
-        self.shards.get(self.position(key))
+    fn hash(&self, hasher: &SipHasher13) -> u64 {
+        hasher.hash(&self.to_bytes())
+    }
+}
+
+struct Map<K: ?Sized> {
+    shards: Box<[ArcSwap<Shard>]>,
+    /// Under a random key, so that nobody can choose names that fall together.
+    hasher: SipHasher13,
+    key: PhantomData<fn(&K)>,
+}
+
+impl<K: Key + ?Sized> Map<K> {
+    fn new() -> Result<Self> {
+        let mut key = [0; 16];
+        fill_random(&mut key)?;
+        let empty = Arc::new(Shard::new());
+        let shards = (0..SHARDS).map(|_| ArcSwap::new(Arc::clone(&empty))).collect();
+        Ok(Self { shards, hasher: SipHasher13::new_with_key(&key), key: PhantomData })
     }
 
-    fn change(&self, key: &K, change: impl Fn(&mut Shard<K>)) {
-        if let Some(slot) = self.shard(key) {
+    fn hash(&self, key: &K) -> u64 {
+        key.hash(&self.hasher)
+    }
+
+    /// The shard in which a key of this hash is, if it is anywhere.
+    fn shard(&self, hash: u64) -> Option<&ArcSwap<Shard>> {
+        self.shards.get(position(hash))
+    }
+
+    fn hold(&self, key: &K) -> Option<(Guard<Arc<Shard>>, u64)> {
+        let hash = self.hash(key);
+        Some((self.shard(hash)?.load(), hash))
+    }
+
+    /// Puts an entry in the place of the one that had its key.
+    fn put(&self, entry: &Arc<Entry>) {
+        self.change(K::of(entry), |shard, hash| self.put_into(shard, hash, entry));
+    }
+
+    fn put_into(&self, shard: &mut Shard, hash: u64, entry: &Arc<Entry>) {
+        match shard.find_mut(hash, |other| K::of(other) == K::of(entry)) {
+            Some(place) => *place = Arc::clone(entry),
+            None => {
+                shard.insert_unique(hash, Arc::clone(entry), |other| self.hash(K::of(other)));
+            }
+        }
+    }
+
+    /// Removes the entry of this key, if it is the one that is meant.
+    fn remove(&self, key: &K, is_meant: impl Fn(&Entry) -> bool) {
+        self.change(key, |shard, hash| {
+            if let Ok(found) = shard.find_entry(hash, |entry| K::of(entry) == key && is_meant(entry)) {
+                found.remove();
+            }
+        });
+    }
+
+    fn change(&self, key: &K, change: impl Fn(&mut Shard, u64)) {
+        let hash = self.hash(key);
+        if let Some(slot) = self.shard(hash) {
             let mut shard = Shard::clone(&slot.load());
-            change(&mut shard);
+            change(&mut shard, hash);
             slot.store(Arc::new(shard));
         }
     }
 
-    fn replace_all(&self, entries: impl Iterator<Item = (K, Arc<Entry>)>) {
-        let mut shards: Vec<Shard<K>> = (0..SHARDS).map(|_| HashMap::with_hasher(self.hasher.clone())).collect();
-        for (key, entry) in entries {
-            if let Some(shard) = shards.get_mut(self.position(&key)) {
-                shard.insert(key, entry);
+    fn replace_all(&self, entries: &[Arc<Entry>]) {
+        let mut shards: Vec<Shard> = (0..SHARDS).map(|_| Shard::new()).collect();
+        for entry in entries {
+            let hash = self.hash(K::of(entry));
+            if let Some(shard) = shards.get_mut(position(hash)) {
+                self.put_into(shard, hash, entry);
             }
         }
         for (slot, shard) in self.shards.iter().zip(shards) {
@@ -189,12 +264,28 @@ impl<K: Eq + std::hash::Hash + Clone> Map<K> {
     }
 }
 
-/// One shard, held while an entry of it is looked at: no reference count is touched.
-pub(crate) struct Held<K>(Guard<Arc<Shard<K>>>);
+impl<K: ?Sized> std::fmt::Debug for Map<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Map")
+    }
+}
 
-impl Held<Arc<str>> {
-    pub(crate) fn get(&self, name: &str) -> Option<&Arc<Entry>> {
-        self.0.get(name)
+/// Which shard a hash belongs to.
+const fn position(hash: u64) -> usize {
+    // The table inside uses the low bits for its buckets and the top ones for its tags: these are neither.
+    (hash >> 32) as usize % SHARDS
+}
+
+/// The shard in which a name is, if it is anywhere, held while its entry is looked at: no reference count is touched.
+pub(crate) struct Held<'a> {
+    shard: Guard<Arc<Shard>>,
+    hash: u64,
+    name: &'a [u8],
+}
+
+impl Held<'_> {
+    pub(crate) fn get(&self) -> Option<&Arc<Entry>> {
+        self.shard.find(self.hash, |entry| entry.name.as_bytes() == self.name)
     }
 }
 
@@ -207,8 +298,12 @@ enum NameChange {
 }
 
 impl Index {
-    pub(crate) fn new() -> Self {
-        Self { names: Map::new(), ids: Map::new(), generation: AtomicU64::new(0) }
+    /// An index without keys.
+    ///
+    /// # Errors
+    /// `INTERNAL` when the operating system refuses randomness.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self { names: Map::new()?, ids: Map::new()?, generation: AtomicU64::new(0) })
     }
 
     /// The generation of the store that this shows. Entries may already be newer, never older.
@@ -222,12 +317,14 @@ impl Index {
     }
 
     /// The shard in which `name` is, if it is anywhere.
-    pub(crate) fn hold(&self, name: &str) -> Option<Held<Arc<str>>> {
-        self.names.shard(name).map(|slot| Held(slot.load()))
+    pub(crate) fn hold<'a>(&self, name: &'a [u8]) -> Option<Held<'a>> {
+        let (shard, hash) = self.names.hold(name)?;
+        Some(Held { shard, hash, name })
     }
 
     pub(crate) fn by_id(&self, id: Id) -> Option<Arc<Entry>> {
-        self.ids.shard(&id)?.load().get(&id).cloned()
+        let (shard, hash) = self.ids.hold(&id)?;
+        shard.find(hash, |entry| entry.id == id).cloned()
     }
 
     /// Applies what changed. Only one thread at a time may.
@@ -235,7 +332,7 @@ impl Index {
     /// Checks go on meanwhile, so each name changes in one step: a key that is good before and after is never missing in
     /// between, also when two keys swap their names.
     pub(crate) fn apply(&self, changes: &[(Id, Option<KeyWithCredentials>)], compiler: &Compiler) {
-        let mut names: HashMap<Arc<str>, NameChange> = HashMap::new();
+        let mut names: HashMap<Name, NameChange> = HashMap::new();
         let mut entries = Vec::with_capacity(changes.len());
         for (id, row) in changes {
             let before = self.by_id(*id);
@@ -244,35 +341,25 @@ impl Index {
                 Arc::new(compiler.entry(row, before.as_deref(), levels))
             });
             if let Some(old) = before {
-                names.insert(Arc::clone(&old.name), NameChange::GivenUpBy(*id));
+                names.insert(old.name, NameChange::GivenUpBy(*id));
             }
-            entries.push((id, entry));
+            entries.push((*id, entry));
         }
         // Whoever takes a name has it, even if it was just given up.
         for entry in entries.iter().filter_map(|(_, entry)| entry.as_ref()) {
-            names.insert(Arc::clone(&entry.name), NameChange::TakenBy(Arc::clone(entry)));
+            names.insert(entry.name, NameChange::TakenBy(Arc::clone(entry)));
         }
         for (name, change) in &names {
-            self.names.change(name, |shard| match change {
-                NameChange::TakenBy(entry) => {
-                    shard.insert(Arc::clone(name), Arc::clone(entry));
-                }
-                NameChange::GivenUpBy(id) => {
-                    if shard.get(name).is_some_and(|entry| entry.id == *id) {
-                        shard.remove(name);
-                    }
-                }
-            });
+            match change {
+                NameChange::TakenBy(entry) => self.names.put(entry),
+                NameChange::GivenUpBy(id) => self.names.remove(name.as_bytes(), |entry| entry.id == *id),
+            }
         }
-        for (id, entry) in entries {
-            self.ids.change(id, |shard| match &entry {
-                Some(entry) => {
-                    shard.insert(*id, Arc::clone(entry));
-                }
-                None => {
-                    shard.remove(id);
-                }
-            });
+        for (id, entry) in &entries {
+            match entry {
+                Some(entry) => self.ids.put(entry),
+                None => self.ids.remove(id, |_| true),
+            }
         }
     }
 
@@ -298,8 +385,8 @@ impl Index {
             entries.push(Arc::new(compiler.entry(&row, before.as_deref(), levels)));
             Ok(())
         })?;
-        self.names.replace_all(entries.iter().map(|entry| (Arc::clone(&entry.name), Arc::clone(entry))));
-        self.ids.replace_all(entries.iter().map(|entry| (entry.id, Arc::clone(entry))));
+        self.names.replace_all(&entries);
+        self.ids.replace_all(&entries);
         Ok(generation)
     }
 }

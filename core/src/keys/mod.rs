@@ -10,6 +10,7 @@ mod index;
 pub mod levels;
 mod mac;
 mod manage;
+mod name;
 mod phc;
 mod pool;
 mod principal;

@@ -1,6 +1,6 @@
 //! Who a granted request comes from.
 
-use super::{credential::MAX_NAME, index::Entry, request::Channel};
+use super::{index::Entry, name::Name, request::Channel};
 use crate::{error::Code, id::Id};
 
 /// Who a granted request comes from: a small value without references, copied freely.
@@ -12,89 +12,75 @@ pub struct Principal {
     id: Id,
     credential: Id,
     revision: u64,
-    name: [u8; MAX_NAME],
-    length: u8,
+    name: Name,
     channel: Channel,
     warning: Option<Code>,
 }
 
 impl Principal {
     /// Nobody in particular, where the requirement was `Public`.
-    pub(crate) const fn anonymous(channel: Channel) -> Self {
-        Self { id: Id::NIL, credential: Id::NIL, revision: 0, name: [0; MAX_NAME], length: 0, channel, warning: None }
+    pub(crate) const fn anonymous(channel: Channel, warning: Option<Code>) -> Self {
+        Self { id: Id::NIL, credential: Id::NIL, revision: 0, name: Name::NONE, channel, warning }
     }
 
-    pub(crate) fn of(entry: &Entry, credential: Id, channel: Channel) -> Self {
-        let mut name = [0; MAX_NAME];
-        let bytes = entry.name.as_bytes();
-        // A name that a foreign writer made longer is in no look-up's reach.
-        let length = bytes.len().min(MAX_NAME);
-        if let (Some(to), Some(from)) = (name.get_mut(..length), bytes.get(..length)) {
-            to.copy_from_slice(from);
-        }
-        let length = u8::try_from(length).unwrap_or(0);
-        Self { id: entry.id, credential, revision: entry.revision, name, length, channel, warning: None }
+    #[inline]
+    pub(crate) fn of(entry: &Entry, credential: Id, channel: Channel, warning: Option<Code>) -> Self {
+        Self { id: entry.id, credential, revision: entry.revision, name: entry.name, channel, warning }
     }
 
     /// Puts a principal together again from its parts, as a language binding keeps them.
     ///
     /// This gives nothing away: a principal is judged again, against the store, wherever it acts.
+    #[inline]
     #[must_use]
     pub fn from_parts(id: Id, credential: Id, name: &str, revision: u64, channel: Channel) -> Self {
-        let mut parts = Self::anonymous(channel);
-        let bytes = name.as_bytes();
-        if let (Some(to), Ok(length)) = (parts.name.get_mut(..bytes.len()), u8::try_from(bytes.len())) {
-            to.copy_from_slice(bytes);
-            parts.length = length;
-        }
-        Self { id, credential, revision, ..parts }
-    }
-
-    pub(crate) const fn with_warning(mut self, warning: Option<Code>) -> Self {
-        self.warning = warning;
-        self
+        Self { id, credential, revision, name: Name::new(name), channel, warning: None }
     }
 
     /// The key's identity; [`Id::NIL`] when anonymous.
+    #[inline]
     #[must_use]
     pub const fn id(&self) -> Id {
         self.id
     }
 
     /// The identity of the credential that was presented; [`Id::NIL`] when anonymous.
+    #[inline]
     #[must_use]
     pub const fn credential(&self) -> Id {
         self.credential
     }
 
     /// The key's name; `None` when anonymous.
+    #[inline]
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        if self.is_anonymous() {
-            return None;
-        }
-        self.name.get(..usize::from(self.length)).and_then(|bytes| std::str::from_utf8(bytes).ok())
+        if self.is_anonymous() { None } else { Some(self.name.as_str()) }
     }
 
     /// The key's revision when the request was decided.
+    #[inline]
     #[must_use]
     pub const fn revision(&self) -> u64 {
         self.revision
     }
 
     /// The channel that the request came through.
+    #[inline]
     #[must_use]
     pub const fn channel(&self) -> Channel {
         self.channel
     }
 
     /// Whether nobody in particular was granted.
+    #[inline]
     #[must_use]
     pub fn is_anonymous(&self) -> bool {
         self.id == Id::NIL
     }
 
     /// The license reason for which a stricter enforcement would have refused this request.
+    #[inline]
     #[must_use]
     pub const fn warning(&self) -> Option<Code> {
         self.warning

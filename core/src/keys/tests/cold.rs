@@ -73,12 +73,22 @@ fn what_memory_does_not_know_it_does_not_decide() {
         auth.authenticate_warm(&request).map(code)
     };
     let right = created.credential();
+    assert_eq!(from_memory("k:no,key"), Some(Code::MalformedCredential), "whatever the store holds");
     assert_eq!(from_memory(&right), None, "not seen before, and changed since the last check");
     assert_eq!(code(ask(&auth, &right)), Code::Ok);
     assert_eq!(from_memory(&right), Some(Code::Ok));
     assert_eq!(from_memory(&wrong(&created)), Some(Code::InvalidCredential));
     assert_eq!(from_memory("nobody:x"), Some(Code::InvalidCredential));
-    assert_eq!(from_memory("k"), Some(Code::MalformedCredential));
+    for malformed in [
+        "k",
+        "k:no,key",
+        "nobody:no,key",
+        "k:",
+        &format!("{},", right.as_str()),
+        &format!("{}{}", right.as_str(), "x".repeat(200)),
+    ] {
+        assert_eq!(from_memory(malformed), Some(Code::MalformedCredential), "{malformed}");
+    }
     auth.keys().delete("k", None, &Caller::system()).unwrap();
     assert_eq!(from_memory(&right), None, "the store changed, so that memory is not to be believed");
     assert_eq!(code(ask(&auth, &right)), Code::InvalidCredential);

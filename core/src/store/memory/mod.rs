@@ -7,7 +7,10 @@ mod sharded;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -33,6 +36,10 @@ const AUDIT_KEPT: usize = 100_000;
 /// A store that is gone with its handle, and that no other process sees.
 pub struct MemoryStore {
     state: ArcSwap<State>,
+    /// The generation of `state`, for whoever asks for nothing else, which is every check. It is raised after `state`
+    /// has been replaced and before the commit returns: whoever reads a generation here finds a state at least as new
+    /// there, and whoever knows of a commit that returned reads its generation here.
+    generation: AtomicU64,
     /// What one process takes turns on; a forked child gets its own, since the parent's may be locked for ever.
     turns: ArcSwap<Turns>,
     tag_key: TagKey,
@@ -77,7 +84,7 @@ struct Activity {
 
 impl std::fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MemoryStore").field("generation", &self.state.load().generation).finish_non_exhaustive()
+        f.debug_struct("MemoryStore").field("generation", &self.generation).finish_non_exhaustive()
     }
 }
 
@@ -105,6 +112,7 @@ impl MemoryStore {
             log: Arc::new(VecDeque::from([Commit { generation: 1, keys: Arc::default(), license: false }])),
         };
         Ok(Self {
+            generation: AtomicU64::new(state.generation),
             state: ArcSwap::from_pointee(state),
             turns: ArcSwap::from_pointee(Turns { epoch: fork::epoch(), ..Turns::default() }),
             tag_key: TagKey { id: 1, secret },
@@ -119,6 +127,8 @@ impl MemoryStore {
         }
         // What was noted so far comes along, unless a thread that did not survive the fork was just noting something.
         let activity = present.activity.try_lock().map(|activity| activity.clone()).unwrap_or_default();
+        // The fork may have come between the two steps of a commit: its other step is made up for.
+        self.generation.fetch_max(self.state.load().generation, Ordering::AcqRel);
         let fresh = Turns { epoch, activity: Mutex::new(activity), ..Turns::default() };
         self.turns.compare_and_swap(&present, Arc::new(fresh));
         // Abandoned, not dropped: its locks may be held by threads of the parent.
@@ -129,7 +139,7 @@ impl MemoryStore {
 
 impl Store for MemoryStore {
     fn generation(&self) -> Result<u64> {
-        Ok(self.state.load().generation)
+        Ok(self.generation.load(Ordering::Acquire))
     }
 
     fn load(&self, each: &mut dyn FnMut(KeyWithCredentials) -> Result<()>) -> Result<u64> {
@@ -175,6 +185,7 @@ impl Store for MemoryStore {
             log.pop_front();
         }
         self.state.store(Arc::new(state));
+        self.generation.store(generation, Ordering::Release);
         drop(turn);
         // Under the lock that waiters hold between looking and sleeping, so that none misses it.
         drop(lock(&turns.waiting));

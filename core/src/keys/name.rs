@@ -1,0 +1,64 @@
+//! A key's name, in place.
+
+use std::fmt;
+
+use super::credential::MAX_NAME;
+
+/// A key's name, as entries and principals hold it: copied whole, in a few instructions, and never followed to another
+/// place in memory.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Name {
+    /// Zero behind the name.
+    bytes: [u8; MAX_NAME],
+    length: u8,
+}
+
+impl Name {
+    /// Nobody's.
+    pub(crate) const NONE: Self = Self { bytes: [0; MAX_NAME], length: 0 };
+
+    /// `name`, or nobody's when it is longer than a name can be: what a foreign writer misnamed so is in no look-up's
+    /// reach, since no credential has an empty name.
+    pub(crate) fn new(name: &str) -> Self {
+        let mut bytes = [0; MAX_NAME];
+        match (bytes.get_mut(..name.len()), u8::try_from(name.len())) {
+            (Some(to), Ok(length)) => {
+                to.copy_from_slice(name.as_bytes());
+                Self { bytes, length }
+            }
+            _ => Self::NONE,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.length)).unwrap_or_default()
+    }
+
+    #[inline]
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_kept_whole_or_not_at_all() {
+        let longest = "n".repeat(MAX_NAME);
+        for name in ["", "n", "reporting", "\u{e4}\u{20ac}", &longest] {
+            assert_eq!(Name::new(name).as_str(), name);
+        }
+        for long in [longest.clone() + "n", "n".repeat(256), "n".repeat(256 + 5)] {
+            assert_eq!(Name::new(&long), Name::NONE);
+        }
+    }
+}
