@@ -20,7 +20,7 @@ pub(super) fn python() -> Outcome<Report> {
 pub(super) fn node() -> Outcome<Report> {
     let folder = node::built()?;
     let mut report = Report::default();
-    tap(&mut report, node::npm(&folder).args(["test", "--silent", "--", "--test-reporter=tap"]))?;
+    tap(&mut report, &mut node::tests(&folder)?)?;
     report.count("types", run::output(node::npm(&folder).args(["run", "--silent", "check-types"])));
     Ok(report)
 }

@@ -129,7 +129,7 @@ fn test(tarballs: &Tarballs, manifest: &Value, report: &mut Report) -> Outcome {
         if inside { Ok(()) } else { Err(format!("it was loaded from {file}").into()) }
     });
     report.count("npm: what is loaded is what was installed", at_home);
-    bindings::tap(report, node::npm(&folder).args(["test", "--silent", "--", "--test-reporter=tap"]))?;
+    bindings::tap(report, &mut node::tests(&folder)?)?;
     let mut types = run::command(folder.join("node_modules/.bin/tsc"));
     let types = run::output(types.args(["--project", "tsconfig.json"]).current_dir(&folder));
     report.count("npm: the types of programs that use it", types);
