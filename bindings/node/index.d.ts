@@ -210,6 +210,8 @@ export interface AuthenticateOptions {
  * installation is licensed for is in {@link InspireAuth.license}.
  */
 export declare class InspireAuth {
+  #private
+  private constructor()
   /**
    * Decides one request. A key that has been seen before is decided at once; the secret of a new one is hashed on the
    * library's own threads (about 20 ms), never on the event loop or libuv's pool.
@@ -325,6 +327,8 @@ export declare class InspireAuth {
  * blocks it: about 20 ms where a secret is hashed, and up to 5 s while another process holds the store's write lock.
  */
 export declare class Keys {
+  #private
+  private constructor()
   /**
    * Makes a key. Its secret is in the answer, and nowhere else, ever again.
    *
@@ -487,6 +491,8 @@ export declare class Keys {
  * before. `now` is in Unix seconds; not given, it is the system's clock.
  */
 export declare class License {
+  #private
+  private constructor()
   /**
    * What is installed, and whether it is good.
    *
@@ -598,10 +604,12 @@ export declare class License {
  * console.log(`${caller.name} (${caller.id})`);
  */
 export declare class Principal {
+  #private
+  private constructor()
   /** The key's identity, a UUID; `null` when anonymous. */
-  readonly id?: string | null
+  readonly id: string | null
   /** The key's name; `null` when anonymous. */
-  readonly name?: string | null
+  readonly name: string | null
   /** The key's revision when the request was decided; 0 when anonymous. */
   readonly revision: number
   /** The channel that the request came through. */
@@ -609,11 +617,13 @@ export declare class Principal {
   /** Whether nobody in particular was granted, since the requirement was `Public`. */
   readonly isAnonymous: boolean
   /** The license reason for which a stricter enforcement would have refused this request; `null` when there is none. */
-  readonly warning?: InspireAuthErrorCode | null
+  readonly warning: InspireAuthErrorCode | null
 }
 
 /** What a request must hold, compiled once for all requests by {@link InspireAuth.requirement}. Good for every handle. */
 export declare class Requirement {
+  #private
+  private constructor()
   /** As it is written, such as `any(Authenticated/Ops/Write)`. */
   toString(): string
 }
@@ -626,6 +636,8 @@ export declare class Requirement {
  * await writeFile('issuer.pem', key.toPem(), { mode: 0o600 });
  */
 export declare class SigningKey {
+  #private
+  private constructor()
   /**
    * A new key, from the operating system's randomness.
    *
@@ -655,6 +667,7 @@ export declare class SigningKey {
  * const channel = proxies.channel(req.socket.remoteAddress, 'plain', req.rawHeaders);
  */
 export declare class TrustedProxies {
+  #private
   /**
    * Reads addresses and CIDR blocks, separated by commas.
    *

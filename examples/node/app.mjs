@@ -13,13 +13,22 @@ const ROUTES = [
   { method: 'POST', url: '/data/api/v1/sync', require: WRITE, answer: { sync: 'started' } },
   { method: 'GET', url: '/data/api/v1/modes', require: { any: [READ, WRITE] }, answer: { mode: 'running' } },
   { method: 'PUT', url: '/data/api/v1/modes', require: { all: [READ, WRITE] }, answer: { mode: 'changed' } },
-  { method: 'POST', url: '/video-walls', require: WRITE, entitlement: 'VIDEO_WALL_SYNC', answer: { videoWall: 'created' } },
+  {
+    method: 'POST',
+    url: '/video-walls',
+    require: WRITE,
+    entitlement: 'VIDEO_WALL_SYNC',
+    answer: { videoWall: 'created' },
+  },
 ];
 
 /** One port, and what is known about whoever comes through it: the library never believes a header about that. */
 async function service(auth, channel) {
   const app = Fastify();
   await app.register(inspireAuth, { auth, channel });
+  // Only the granted come as far as this; a real service would read what they send.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (request, body, done) => done(null));
   for (const { method, url, require, entitlement, answer } of ROUTES) {
     // onRequest: whoever is refused is answered before a byte of a body is read.
     app.route({ method, url, onRequest: app.requireKey({ require, entitlement }), handler: async () => answer });
@@ -67,9 +76,11 @@ function settings() {
     const doors = [{ port: Number(port), channel, note: '' }];
     if (plainPort !== undefined) doors.push({ port: Number(plainPort), channel: 'plain', note: ' (plain)' });
     const trusted = trustedKey?.match(/^([^=]+)=(.+)$/);
-    const usable = store && trusted !== null && doors.every(({ port }) => Number.isInteger(port));
+    const known = ['secure', 'plain', 'local'].includes(channel) && doors.every(({ port }) => Number.isInteger(port));
     const trustedKeys = trusted ? [{ id: trusted[1], publicKey: trusted[2] }] : [];
-    return usable ? { store, doors, options: { trustedKeys, machineId: values['machine-id'], product: values.product } } : undefined;
+    return store && known && trusted !== null
+      ? { store, doors, options: { trustedKeys, machineId: values['machine-id'], product: values.product } }
+      : undefined;
   } catch {
     return undefined;
   }

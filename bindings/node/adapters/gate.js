@@ -76,7 +76,8 @@ function channelReader(channel) {
 }
 
 /**
- * How a refusal is answered: with its code and general message. The detail (which level is missing) is for the audit log.
+ * How a refusal is answered: with its code and general message. The detail (which level is missing) is for the audit
+ * log.
  *
  * @param {import('../index.js').InspireAuth} auth
  * @param {unknown} error what `authenticate` threw; anything that is not the library's is thrown on

@@ -15,8 +15,8 @@ import type { InspireAuth } from '../index.js';
  *
  * Reasons: `STATIC` (offline), `CACHED` (online), `DISABLED` (not granted, or the license is not active), `STALE` (the
  * licensing server was not reached for long), `DEFAULT` (no license, and so no mode and no plan). Metadata:
- * `licenseStatus`, and where there is a license `mode`, `expiresAt` (Unix seconds) and `version`, which changes when the
- * license is validated or installed again. The evaluation context is not looked at.
+ * `licenseStatus`, and where there is a license `mode`, `expiresAt` (Unix seconds) and `version`, which changes when it
+ * is validated or installed again. The evaluation context is not looked at.
  *
  * Events: `PROVIDER_CONFIGURATION_CHANGED` with `flagsChanged`, `PROVIDER_STALE`, `PROVIDER_ERROR` when the installed
  * file is corrupt or the store fails, `PROVIDER_READY` when that is over; at the next evaluation, and within a second

@@ -11,7 +11,6 @@ const SLOT = Symbol('slot');
 const AUTHORIZATION = 'authorization';
 /** Requirements that were given as text, compiled: so many are remembered. */
 const MAX_TEXTS = 256;
-const OPTIONS = new Set(['channel', 'require', 'entitlement', 'now', 'signal']);
 
 const invalid = (detail) => new InspireAuthError('INVALID_ARGUMENT', detail);
 
@@ -30,9 +29,21 @@ function channelBits(channel) {
   }
 }
 
-function checkNames(options) {
+function checkOptions(options, withSignal) {
+  if (typeof options !== 'object') throw invalid('options is not an object');
   for (const name in options) {
-    if (!OPTIONS.has(name)) throw invalid(`options has an unknown member ${name}`);
+    switch (name) {
+      case 'channel':
+      case 'require':
+      case 'entitlement':
+      case 'now':
+        break;
+      case 'signal':
+        if (withSignal) break;
+      // falls through
+      default:
+        throw invalid(`options has an unknown member ${name}`);
+    }
   }
 }
 
@@ -40,17 +51,17 @@ function checkNames(options) {
 class CredentialHeaders {
   constructor(names) {
     this.names = new Set(names.map((name) => name.toLowerCase()));
-    this.lengths = [];
-    for (const name of this.names) this.lengths[name.length] = true;
-    for (let length = 0; length < this.lengths.length; length++) this.lengths[length] ??= false;
-    this.longest = this.lengths.length - 1;
+    /** 1 at each length that one of the names has; what is longer than any of them is 0 as well. */
+    this.lengths = new Uint8Array(1024);
+    for (const { length } of this.names) this.lengths[Math.min(length, 1023)] = 1;
+    /** Whether some name is too long for that table: then every name is looked at. */
+    this.anyLength = names.some((name) => name.length >= 1023);
   }
 
   /** Whether a line of this name may carry one. What is no string is never passed over. */
   has(name) {
     if (typeof name !== 'string') return true;
-    const { length } = name;
-    return length <= this.longest && this.lengths[length] && this.names.has(name.toLowerCase());
+    return (this.lengths[name.length] === 1 || this.anyLength) && this.names.has(name.toLowerCase());
   }
 
   /**
@@ -58,17 +69,23 @@ class CredentialHeaders {
    * text; else all lines that count, flat.
    */
   fromRaw(raw) {
+    const { lengths } = this;
+    const { length } = raw;
+    if (this.anyLength || length % 2 !== 0) return this.all(raw);
     let only;
-    for (let at = 0; at < raw.length; at += 2) {
+    for (let at = 0; at < length; at += 2) {
       const name = raw[at];
-      if (!this.has(name)) continue;
-      if (only !== undefined || name.length !== AUTHORIZATION.length || name.toLowerCase() !== AUTHORIZATION) {
+      if (typeof name !== 'string') return this.all(raw);
+      if (lengths[name.length] !== 1) continue;
+      if (name === 'Authorization' || name === AUTHORIZATION || name.toLowerCase() === AUTHORIZATION) {
+        if (only !== undefined) return this.all(raw);
+        only = raw[at + 1];
+        if (typeof only !== 'string') return this.all(raw);
+      } else if (this.names.has(name.toLowerCase())) {
         return this.all(raw);
       }
-      only = raw[at + 1];
-      if (typeof only !== 'string') return this.all(raw);
     }
-    return only ?? (raw.length % 2 === 0 ? [] : raw);
+    return only ?? [];
   }
 
   all(raw) {
@@ -127,7 +144,7 @@ class CredentialHeaders {
 
 /** Puts `authenticate` and `authenticateSync` on the native class; returns what makes an instance ready for them. */
 function requests(native) {
-  const { InspireAuth, Requirement } = native;
+  const { InspireAuth } = native;
   const compiled = (requirement) => {
     Object.defineProperty(requirement, SLOT, { value: requirement.slot() });
     return requirement;
@@ -149,7 +166,7 @@ function requests(native) {
     return require[SLOT];
   }
 
-  /** Terms of a requirement that nobody holds on to: compiled for one request. */
+  /** Decides with the terms that the options ask for. A requirement that nobody holds on to is compiled for this once. */
   function termsOf(options, use) {
     const require = options?.require;
     const channel = channelBits(options?.channel);
@@ -193,7 +210,7 @@ function requests(native) {
       let entitlement;
       let now;
       if (options !== undefined && options !== null) {
-        checkNames(options);
+        checkOptions(options, false);
         ({ entitlement, now } = options);
         const slot = slotOf(options.require);
         if (slot === undefined) {
@@ -212,8 +229,8 @@ function requests(native) {
     async authenticate(headers, options) {
       const warm = warmOf(this);
       const found = warm.headers.read(headers);
+      if (options !== undefined && options !== null) checkOptions(options, true);
       const { entitlement, now, signal } = options ?? {};
-      if (options !== undefined && options !== null) checkNames(options);
       const answer = termsOf(options, (terms) => {
         if (typeof found === 'string' && entitlement === undefined && now === undefined && !signal?.aborted) {
           const slot = warm.decide(found, terms);
@@ -224,7 +241,10 @@ function requests(native) {
       });
       if (typeof answer === 'number') return principalOf(this, warm, answer);
       try {
-        return principalOf(this, warm, await unlessAborted(answer, signal));
+        const principal = await unlessAborted(answer, signal);
+        const slot = this.slot(principal);
+        if (slot < 0) warm.principals[~slot] = principal;
+        return warm.principals[slot < 0 ? ~slot : slot];
       } catch (error) {
         Error.captureStackTrace(error);
         throw error;

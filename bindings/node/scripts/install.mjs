@@ -15,7 +15,12 @@ function types() {
   const declared = readFileSync(join(build, 'native.d.ts'), 'utf8')
     .replace(/^\/\* auto-generated[^\n]*\n\/\* eslint-disable \*\/\n*/, '')
     // A class's methods come after those that JavaScript adds, which are declared by hand.
-    .replace(/^export declare class InspireAuth \{$/m, `${inClass(header)}`);
+    .replace(/^export declare class InspireAuth \{$/m, `${inClass(header)}`)
+    // What is made by the library only: an object that has the same members is none, and `new` makes none.
+    .replace(/^export declare class \w+ \{\n([\s\S]*?)^\}/gm, (whole, body) =>
+      whole.replace('{\n', `{\n  #private\n${/^ {2}constructor\(/m.test(body) ? '' : '  private constructor()\n'}`))
+    // An own member of an object is always there, `null` or not.
+    .replace(/^( {2}readonly \w+)\?(: .*\bnull\b)/gm, '$1$2');
   const { errors } = createRequire(import.meta.url)(join(build, addons[0]));
   const union = errors()
     .filter(({ code }) => code !== 'OK' && code !== 'PENDING')

@@ -6,7 +6,11 @@ use inspire_auth_core::{AuditSink, Result, store::AuditEvent as Core};
 use napi::{Env, ValueType, bindgen_prelude::Unknown};
 use napi_derive::napi;
 
-use crate::{arguments::invalid, environment::Environment, raw::{Kept, call}};
+use crate::{
+    arguments::invalid,
+    environment::Environment,
+    raw::{Kept, call},
+};
 
 /// One line of the audit log. Holds no secret.
 #[napi(object, object_from_js = false)]

@@ -226,6 +226,12 @@ impl InspireAuth {
         Principal::object(&core, env)
     }
 
+    /// The number of a principal that came by a promise: see [`Principals::slot`](crate::principals::Principals::slot).
+    #[napi(skip_typescript)]
+    pub fn slot(&self, env: &Env, principal: Unknown<'_>) -> napi::Result<i32> {
+        run(env, || Ok(self.handle.principals.slot(&known(&principal)?)))
+    }
+
     /// Decides any request on this thread: all lines that may carry a credential, as `[name, value, ...]`.
     #[napi(skip_typescript)]
     pub fn decide_now(
@@ -239,11 +245,12 @@ impl InspireAuth {
         run(env, || {
             let question = Question::read(env, &self.handle, lines, terms, entitlement, now)?;
             let principal = self.handle.core()?.authenticate(&question.request(&question.lines()))?;
-            Ok(self.handle.slot(&principal))
+            Ok(self.handle.principals.slot(&principal))
         })
     }
 
-    /// The same without waiting for a hash: a number, or the promise of one.
+    /// The same without waiting for a hash: a number, or the promise of a principal.
+    /// (A number is good only until something else is decided.)
     #[napi(skip_typescript)]
     pub fn decide<'e>(
         &self,
@@ -257,11 +264,10 @@ impl InspireAuth {
             let question = Question::read(env, &self.handle, lines, terms, entitlement, now)?;
             match self.handle.core()?.authenticate_no_wait(&question.request(&question.lines())) {
                 Attempt::Done(decided) => {
-                    let slot = env.create_int32(self.handle.slot(&decided?));
+                    let slot = env.create_int32(self.handle.principals.slot(&decided?));
                     slot.map(|slot| slot.to_unknown()).map_err(|_| Error::new(Code::Internal))
                 }
                 Attempt::Pending(ticket) => {
-                    let number = self.handle.number;
                     let begin = |answer: Answer<CorePrincipal>| {
                         let asked = ticket.clone();
                         ticket.on_ready(Box::new(move || {
@@ -269,8 +275,9 @@ impl InspireAuth {
                         }));
                         Ok(())
                     };
-                    promise(env, begin, move |here, principal| {
-                        here.handle(number).map(|handle| handle.slot(&principal)).ok_or(Error::new(Code::Internal))
+                    promise(env, begin, |env, principal| {
+                        let object = Principal::object(&principal, env);
+                        object.map(|object| object.to_unknown()).map_err(|_| Error::new(Code::Internal))
                     })
                 }
             }
@@ -278,10 +285,12 @@ impl InspireAuth {
     }
 }
 
+/// (name, value) of a header, as bytes.
+pub(crate) type Line = (Vec<u8>, Zeroizing<Vec<u8>>);
+
 /// What a request is asked with, read.
 struct Question {
-    /// (name, value), as bytes.
-    lines: Vec<(Vec<u8>, Zeroizing<Vec<u8>>)>,
+    lines: Vec<Line>,
     requirement: CoreRequirement,
     channel: Channel,
     entitlement: Option<String>,
@@ -321,7 +330,7 @@ impl Question {
 }
 
 /// The pairs of a flat array.
-pub(crate) fn pairs(env: &Env, lines: &Unknown<'_>) -> Result<Vec<(Vec<u8>, Zeroizing<Vec<u8>>)>> {
+pub(crate) fn pairs(env: &Env, lines: &Unknown<'_>) -> Result<Vec<Line>> {
     let unreadable = || invalid("headers are not pairs of strings");
     let object = object(env, lines, "headers")?;
     let length = object.get_array_length().map_err(|_| unreadable())?;

@@ -40,7 +40,11 @@ where
 {
     run(env, || {
         let work = prepare()?;
-        promise(env, |answer| threads::hand_over(move || answer(caught(work))), |_, value| Ok(value))
+        promise(
+            env,
+            |answer| threads::hand_over(move || answer(caught(work))),
+            |env, value: T| value.into_unknown(env).map_err(|_| Error::new(Code::Internal)),
+        )
     })
 }
 
@@ -48,10 +52,10 @@ where
 pub(crate) type Answer<T> = Box<dyn FnOnce(Result<T>) + Send>;
 
 /// A promise. `begin` is given what settles it; `finish` makes the JavaScript value, on the event loop.
-pub(crate) fn promise<T: Send + 'static, V: ToNapiValue>(
+pub(crate) fn promise<T: Send + 'static>(
     env: &Env,
     begin: impl FnOnce(Answer<T>) -> Result<()>,
-    finish: impl FnOnce(&Environment, T) -> Result<V> + Send + 'static,
+    finish: impl for<'e> FnOnce(&'e Env, T) -> Result<Unknown<'e>> + Send + 'static,
 ) -> Result<Unknown<'_>> {
     let here = Environment::of(env)?;
     let (deferred, promise) = Deferred::new(env)?;
@@ -60,7 +64,7 @@ pub(crate) fn promise<T: Send + 'static, V: ToNapiValue>(
     let begun = begin(Box::new(move |outcome| {
         mailbox.post(Box::new(move |env, here| {
             here.end(env);
-            deferred.settle(env, caught(|| finish(here, outcome?)));
+            deferred.settle(env, caught(|| finish(env, outcome?)));
         }));
     }));
     if begun.is_err() {

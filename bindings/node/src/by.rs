@@ -4,10 +4,7 @@ use inspire_auth_core::{
     Result,
     keys::{Actor, Caller, Principal as Core},
 };
-use napi::{
-    Env, JsValue, ValueType,
-    bindgen_prelude::Unknown,
-};
+use napi::{Env, JsValue, ValueType, bindgen_prelude::Unknown};
 
 use crate::{
     arguments::{invalid, is_given, member, moment, object, only, read},

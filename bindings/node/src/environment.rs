@@ -2,8 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
-    rc::{Rc, Weak},
+    rc::Rc,
     sync::Arc,
 };
 
@@ -11,10 +10,7 @@ use inspire_auth_core::{Code, Error, Result, keys::Requirement};
 use napi::{Env, bindgen_prelude::Object};
 use napi_derive::napi;
 
-use crate::{
-    handle::Handle,
-    raw::{Kept, Mailbox},
-};
+use crate::raw::{Kept, Mailbox};
 
 /// An environment's own state; reached through Node-API's instance data only.
 pub(crate) struct Environment {
@@ -25,8 +21,6 @@ pub(crate) struct Environment {
     pub(crate) requirements: RefCell<Slots<Requirement>>,
     /// Functions that receive audit events.
     pub(crate) sinks: RefCell<Slots<Kept>>,
-    handles: RefCell<HashMap<u32, Weak<Handle>>>,
-    next_handle: Cell<u32>,
     /// Promises that are not settled: while there are any, the process stays.
     pending: Cell<usize>,
 }
@@ -39,22 +33,6 @@ impl Environment {
     pub(crate) fn of(env: &Env) -> Result<Rc<Self>> {
         let here = env.get_instance_data::<Rc<Self>>().ok().flatten();
         here.map(|here| Rc::clone(here)).ok_or_else(|| Error::new(Code::Internal))
-    }
-
-    pub(crate) fn enroll(&self, handle: impl FnOnce(u32) -> Rc<Handle>) -> Rc<Handle> {
-        let number = self.next_handle.get();
-        self.next_handle.set(number.wrapping_add(1));
-        let handle = handle(number);
-        self.handles.borrow_mut().insert(number, Rc::downgrade(&handle));
-        handle
-    }
-
-    pub(crate) fn strike(&self, number: u32) {
-        self.handles.borrow_mut().remove(&number);
-    }
-
-    pub(crate) fn handle(&self, number: u32) -> Option<Rc<Handle>> {
-        self.handles.borrow().get(&number).and_then(Weak::upgrade)
     }
 
     /// A promise was made: the event loop stays until it is settled.
@@ -116,8 +94,6 @@ pub fn register(_exports: Object<'_>, env: Env) -> napi::Result<()> {
         error_class: RefCell::new(None),
         requirements: RefCell::new(Slots::new()),
         sinks: RefCell::new(Slots::new()),
-        handles: RefCell::new(HashMap::new()),
-        next_handle: Cell::new(0),
         pending: Cell::new(0),
     });
     env.set_instance_data(here, (), |_| ())

@@ -1,10 +1,7 @@
 //! The table of every answer the library can give.
 
 use inspire_auth_core::{Result, TABLE};
-use napi::{
-    Env, ValueType,
-    bindgen_prelude::Unknown,
-};
+use napi::{Env, ValueType, bindgen_prelude::Unknown};
 use napi_derive::napi;
 
 use crate::{arguments::invalid, boundary::run, environment::Environment, raw::Kept};

@@ -1,10 +1,13 @@
 //! An open store, as one environment holds it.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
 use inspire_auth_core::{
     InspireAuth as Core, Options, Result,
-    keys::{Channel, Presented, Principal, Request},
+    keys::{Channel, Presented, Request},
 };
 use napi::Env;
 
@@ -16,9 +19,8 @@ pub(crate) struct Handle {
     core: RefCell<Option<Core>>,
     pub(crate) principals: Principals,
     pub(crate) here: Rc<Environment>,
-    pub(crate) number: u32,
     /// Where its audit events go.
-    sink: Option<u32>,
+    sink: Cell<Option<u32>>,
 }
 
 impl Handle {
@@ -26,10 +28,11 @@ impl Handle {
     /// As `InspireAuth::open`.
     pub(crate) fn open(env: &Env, options: Options, sink: Option<u32>) -> Result<Rc<Self>> {
         let here = Environment::of(env)?;
-        let core = RefCell::new(Some(Core::open(options)?));
-        Ok(here.enroll(|number| {
-            Rc::new(Self { core, principals: Principals::default(), here: Rc::clone(&here), number, sink })
-        }))
+        let (core, sink) = (RefCell::new(None), Cell::new(sink));
+        // Made before the store is opened: if that fails, dropping it lets the sink go.
+        let handle = Self { core, principals: Principals::default(), here, sink };
+        *handle.core.borrow_mut() = Some(Core::open(options)?);
+        Ok(Rc::new(handle))
     }
 
     /// The library's own handle.
@@ -44,7 +47,7 @@ impl Handle {
     pub(crate) fn close(&self) {
         let core = self.core.borrow_mut().take();
         drop(core);
-        if let Some(sink) = self.sink {
+        if let Some(sink) = self.sink.take() {
             // Behind the events that are on their way.
             self.here.mailbox.post(Box::new(move |env, here| {
                 let function = here.sinks.borrow_mut().remove(sink);
@@ -66,16 +69,11 @@ impl Handle {
         let decided = core.authenticate_warm(&request)?;
         Some(decided.map(|principal| self.principals.slot(&principal)))
     }
-
-    pub(crate) fn slot(&self, principal: &Principal) -> i32 {
-        self.principals.slot(principal)
-    }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
         self.close();
-        self.here.strike(self.number);
     }
 }
 

@@ -62,7 +62,9 @@ impl SigningKey {
 }
 
 /// What a vendor writes down to have a file made. Unknown members are refused.
+// Declared for index.d.ts; the core reads the object itself.
 #[napi(object, object_from_js = false, object_to_js = false)]
+#[allow(dead_code)]
 pub struct LicenseDescription {
     /// The license's id; any text that is not empty.
     pub id: String,

@@ -4,9 +4,7 @@ use std::rc::Rc;
 
 use inspire_auth_core::{
     Result,
-    keys::{
-        Created, Import, ImportFormat, KeyRecord as CoreRecord, KeyUpdate, ListFilter, NewKey as CoreNewKey,
-    },
+    keys::{Created, Import, ImportFormat, KeyRecord as CoreRecord, KeyUpdate, ListFilter, NewKey as CoreNewKey},
     store::Strength,
 };
 use napi::{Env, ValueType, bindgen_prelude::Unknown};
@@ -273,8 +271,7 @@ impl Keys {
         new_name: Unknown<'_>,
         by: Unknown<'_>,
     ) -> Result<work!(KeyRecord)> {
-        let (core, name, new_name) =
-            (self.handle.core()?, text(env, name, "name")?, text(env, new_name, "newName")?);
+        let (core, name, new_name) = (self.handle.core()?, text(env, name, "name")?, text(env, new_name, "newName")?);
         let by = By::read(env, &by, &[])?;
         Ok(move || core.keys().rename(&name, &new_name, by.revision, &by.caller()).map(KeyRecord::from))
     }
@@ -298,8 +295,7 @@ impl Keys {
         new_name: Unknown<'_>,
         by: Unknown<'_>,
     ) -> Result<work!(CreatedKey)> {
-        let (core, name, new_name) =
-            (self.handle.core()?, text(env, name, "name")?, text(env, new_name, "newName")?);
+        let (core, name, new_name) = (self.handle.core()?, text(env, name, "name")?, text(env, new_name, "newName")?);
         let by = By::read(env, &by, &[])?;
         Ok(move || core.keys().duplicate(&name, &new_name, by.revision, &by.caller()).map(CreatedKey::from))
     }

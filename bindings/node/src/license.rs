@@ -144,9 +144,7 @@ impl License {
         let file = bytes(env, file, "file")?;
         let (read_by, members) = (By::read_unrevised(env, &by, &["force"])?, object(env, &by, "by")?);
         let force = read::<Option<bool>>(env, member(&members, "force")?, "by.force")?.unwrap_or(false);
-        Ok(move || {
-            core.license().activate_offline(&key, &file, force, &read_by.caller()).map(LicenseStatus::from)
-        })
+        Ok(move || core.license().activate_offline(&key, &file, force, &read_by.caller()).map(LicenseStatus::from))
     }
 
     fn revalidating(&self, env: &Env, by: Unknown<'_>) -> Result<work!(LicenseStatus)> {
@@ -207,13 +205,7 @@ impl License {
     /// @example
     /// auth.license.checkLimit('MAX_DISPLAYS', displays.length + 1);
     #[napi(ts_args_type = "name: string, inUse: number, now?: number")]
-    pub fn check_limit(
-        &self,
-        env: &Env,
-        name: Unknown<'_>,
-        in_use: Unknown<'_>,
-        now: Unknown<'_>,
-    ) -> napi::Result<()> {
+    pub fn check_limit(&self, env: &Env, name: Unknown<'_>, in_use: Unknown<'_>, now: Unknown<'_>) -> napi::Result<()> {
         run(env, || {
             let (name, in_use) = (text(env, name, "name")?, read::<i64>(env, in_use, "inUse")?);
             self.handle.core()?.license().check_limit(&name, in_use, moment(env, now)?)

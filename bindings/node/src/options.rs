@@ -85,9 +85,11 @@ pub struct OpenOptions {
     pub peppers: Option<Vec<Pepper>>,
     /// What an actor needs to change keys. Not given: no principal may, only `SYSTEM`.
     #[napi(ts_type = "RequirementLike")]
+    #[allow(dead_code)] // read one by one, below
     pub write_requirement: Option<IgnoredAny>,
     /// What an actor needs to change the license. Not given: no principal may, only `SYSTEM`.
     #[napi(ts_type = "RequirementLike")]
+    #[allow(dead_code)] // read one by one, below
     pub admin_requirement: Option<IgnoredAny>,
     /// Whether imported secrets that people chose are remembered in memory after their first success. Default false.
     pub memo_chosen: Option<bool>,
@@ -114,6 +116,7 @@ pub struct OpenOptions {
     /// Receives audit events, besides the store: on the event loop, soon after they happened. It does not keep the
     /// process alive, and when thousands of events wait for a busy event loop, further ones go to the store only.
     #[napi(ts_type = "(event: AuditEvent) => void")]
+    #[allow(dead_code)] // read one by one, below
     pub audit: Option<IgnoredAny>,
 }
 
@@ -128,7 +131,13 @@ pub(crate) fn read(env: &Env, store: &str, value: Unknown<'_>) -> Result<(Option
         ($($name:ident),*) => { $(if let Some(value) = given.$name { options.$name = value; })* };
     }
     take!(
-        realm, extra_headers, local_is_secure, max_hash_memory, memo_chosen, chosen_failures_per_minute, allow_unbound,
+        realm,
+        extra_headers,
+        local_is_secure,
+        max_hash_memory,
+        memo_chosen,
+        chosen_failures_per_minute,
+        allow_unbound,
         payment_required
     );
     options.product = given.product;

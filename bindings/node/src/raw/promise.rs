@@ -3,11 +3,7 @@
 use std::ptr;
 
 use inspire_auth_core::{Code, Error, Result};
-use napi::{
-    Env,
-    bindgen_prelude::{ToNapiValue, Unknown},
-    sys,
-};
+use napi::{Env, JsValue, bindgen_prelude::Unknown, sys};
 
 use super::error::make;
 
@@ -31,15 +27,11 @@ impl Deferred {
     }
 
     /// Resolves or rejects the promise.
-    pub(crate) fn settle(self, env: &Env, outcome: Result<impl ToNapiValue>) {
-        let value = outcome.and_then(|value| {
-            // SAFETY: a live environment, on its thread.
-            unsafe { ToNapiValue::to_napi_value(env.raw(), value) }.map_err(|_| Error::new(Code::Internal))
-        });
+    pub(crate) fn settle(self, env: &Env, outcome: Result<Unknown<'_>>) {
         // SAFETY: the deferred is of this environment and is settled once, since `self` is given up.
         unsafe {
-            match value {
-                Ok(value) => sys::napi_resolve_deferred(env.raw(), self.0, value),
+            match outcome {
+                Ok(value) => sys::napi_resolve_deferred(env.raw(), self.0, value.raw()),
                 Err(error) => match make(env, &error) {
                     Some(reason) => sys::napi_reject_deferred(env.raw(), self.0, reason),
                     None => sys::Status::napi_generic_failure,

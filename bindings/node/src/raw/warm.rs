@@ -11,11 +11,7 @@ use std::{
 };
 
 use inspire_auth_core::{Code, Error};
-use napi::{
-    Env,
-    bindgen_prelude::Unknown,
-    sys,
-};
+use napi::{Env, bindgen_prelude::Unknown, sys};
 
 use super::throw;
 use crate::handle::Handle;
@@ -82,7 +78,7 @@ unsafe extern "C" fn warm(env: sys::napi_env, info: sys::napi_callback_info) -> 
         std::mem::forget(payload);
         Some(Err(Error::new(Code::Internal)))
     });
-    for word in words.iter_mut().take(length / 8 + 1) {
+    for word in words.iter_mut().take(length.div_ceil(8)) {
         // SAFETY: a word of the local buffer; volatile, so that it is not taken for a useless write.
         unsafe { ptr::write_volatile(word, MaybeUninit::new(0)) };
     }

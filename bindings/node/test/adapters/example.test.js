@@ -17,7 +17,10 @@ const EXAMPLE = path.join(__dirname, '../../../../examples/node/app.mjs');
 
 /** Where `name` is installed. */
 function folder(name) {
-  const found = require.resolve.paths(name).map((each) => path.join(each, name)).find((each) => fs.existsSync(each));
+  const found = require.resolve
+    .paths(name)
+    .map((each) => path.join(each, name))
+    .find((each) => fs.existsSync(each));
   return found ?? path.dirname(require.resolve(`${name}/package.json`));
 }
 
@@ -25,7 +28,8 @@ test('the example', { skip: fs.existsSync(EXAMPLE) ? false : 'examples/node is n
   const { auth, store, reader, writer, secure } = site(t);
   const modules = path.join(path.dirname(store), 'node_modules');
   fs.mkdirSync(modules);
-  for (const name of ['fastify', 'fastify-plugin', 'inspire-auth']) fs.symlinkSync(folder(name), path.join(modules, name));
+  for (const name of ['fastify', 'fastify-plugin', 'inspire-auth'])
+    fs.symlinkSync(folder(name), path.join(modules, name));
   const app = path.join(path.dirname(store), 'app.mjs');
   fs.copyFileSync(EXAMPLE, app);
 
@@ -52,12 +56,15 @@ test('the example', { skip: fs.existsSync(EXAMPLE) ? false : 'examples/node is n
   };
   const api = '/data/api/v1';
   const as = (credential) => [bearer(credential)];
-  assert.deepEqual(await expect(200, undefined, port, `GET ${api}/resources`, as(reader)), { resources: ['tags', 'views'] });
+  assert.deepEqual(await expect(200, undefined, port, `GET ${api}/resources`, as(reader)), {
+    resources: ['tags', 'views'],
+  });
   await expect(200, undefined, port, `GET ${api}/resources`, [token(reader)]);
   await expect(401, 'NO_CREDENTIAL', port, `GET ${api}/resources`);
   await expect(400, 'MALFORMED_CREDENTIAL', port, `GET ${api}/resources`, [bearer(reader), bearer(writer)]);
   await expect(403, 'INSUFFICIENT_LEVEL', port, `POST ${api}/sync`, as(reader));
   await expect(200, undefined, port, `POST ${api}/sync`, as(writer));
+  await expect(200, undefined, port, `POST ${api}/sync`, [...as(writer), 'Content-Type: text/x'], 'a body');
   await expect(200, undefined, port, `GET ${api}/modes`, as(reader));
   await expect(403, 'INSUFFICIENT_LEVEL', port, `PUT ${api}/modes`, as(reader));
   await expect(200, undefined, port, `PUT ${api}/modes`, as(writer));
@@ -81,7 +88,14 @@ test('the example', { skip: fs.existsSync(EXAMPLE) ? false : 'examples/node is n
   assert.deepEqual(await ended, [0, null], log);
   for (const credential of [reader, writer, secure, doomed]) assert.ok(!log.includes(credential.split(':')[1]));
 
-  for (const wrong of [[], ['--store'], ['--store', store, '--nothing'], ['--store', store, '--trusted-key', 'x'], ['--store', store, '--port', 'x']]) {
+  for (const wrong of [
+    [],
+    ['--store'],
+    ['--store', store, '--nothing'],
+    ['--store', store, '--trusted-key', 'x'],
+    ['--store', store, '--port', 'x'],
+    ['--store', store, '--channel', 'x'],
+  ]) {
     const failed = spawn(process.execPath, [app, ...wrong], { stdio: ['ignore', 'ignore', 'pipe'] });
     failed.stderr.once('data', (piece) => assert.match(String(piece), /^usage: /));
     assert.deepEqual(await once(failed, 'exit'), [2, null], wrong.join(' '));

@@ -20,7 +20,11 @@ async function listen(t, handler) {
   return server.address().port;
 }
 
-const answer = (req, length) => ({ caller: req.principal?.name ?? null, anonymous: req.principal?.isAnonymous, length });
+const answer = (req, length) => ({
+  caller: req.principal?.name ?? null,
+  anonymous: req.principal?.isAnonymous,
+  length,
+});
 
 manners('express', async (t, auth, routes, { channel }) => {
   const app = express();
@@ -72,7 +76,14 @@ describe('express alone', () => {
     assert.equal((await ask(port, 'GET /data/v1/read', [token(reader)])).json.caller, 'reader');
     assert.equal((await ask(port, 'POST /data/v1/write', [bearer(reader)])).status, 403);
     assert.equal((await ask(port, 'POST /data/v1/write', [bearer(writer)])).json.caller, 'writer');
-    for (const path of ['/data', '/data/', '/DATA/v1/read', '/data/v1/nothing', '/data//v1/read', '/data/../data/v1/read']) {
+    for (const path of [
+      '/data',
+      '/data/',
+      '/DATA/v1/read',
+      '/data/v1/nothing',
+      '/data//v1/read',
+      '/data/../data/v1/read',
+    ]) {
       assert.equal((await ask(port, `GET ${path}`)).status, 401, path);
     }
   });
@@ -80,7 +91,10 @@ describe('express alone', () => {
   test('one principal a key, whichever request it is', async (t) => {
     const { auth, reader } = site(t);
     const seen = new Set();
-    const port = await listen(t, express().use(apiKey(auth), (req, res) => res.json(seen.add(req.principal).size)));
+    const port = await listen(
+      t,
+      express().use(apiKey(auth), (req, res) => res.json(seen.add(req.principal).size)),
+    );
     for (let count = 0; count < 5; count++) await ask(port, 'GET /', [bearer(reader)]);
     assert.equal(seen.size, 1);
     assert.ok(Object.isFrozen([...seen][0]));
@@ -93,11 +107,14 @@ describe('express alone', () => {
       req.headers.authorization = `Bearer ${reader}`;
       next();
     });
-    const port = await listen(t, app.use(apiKey(auth), (req, res) => res.json('in')));
+    const port = await listen(
+      t,
+      app.use(apiKey(auth), (req, res) => res.json('in')),
+    );
     assert.equal((await ask(port, 'GET /')).status, 401);
   });
 
-  test('error handlers see the host\'s errors, and no refusal', async (t) => {
+  test("error handlers see the host's errors, and no refusal", async (t) => {
     const { auth, reader } = site(t);
     const errors = [];
     const app = express();
@@ -132,13 +149,17 @@ describe('express alone', () => {
       res.status(504).json('too late');
     });
     const errors = [];
-    app.use(apiKey(auth), (req, res) => res.json('in'), (error, req, res, _next) => errors.push(error));
+    app.use(
+      apiKey(auth),
+      (req, res) => res.json('in'),
+      (error, req, res, _next) => errors.push(error),
+    );
     const port = await listen(t, app);
     for (let count = 0; count < 2; count++) assert.equal((await ask(port, 'GET /')).status, 504);
     assert.deepEqual(errors, []);
   });
 
-  test('a list of proxies takes the channel of a connection that is nobody\'s as it is', async (t) => {
+  test("a list of proxies takes the channel of a connection that is nobody's as it is", async (t) => {
     const { auth, secure } = site(t);
     const guard = apiKey(auth, { channel: new TrustedProxies('10.0.0.0/8') });
     const through = async (socket, ...more) => {
@@ -160,10 +181,17 @@ describe('express alone', () => {
   test('entitled asks the license alone, by the enforcement of the handle', async (t) => {
     const strict = site(t);
     const lenient = site(t, { enforcement: 'warn' });
-    const serve = ({ auth }) => listen(t, express().use(entitled(auth, 'VIDEO_WALL_SYNC'), (req, res) => res.json('in')));
+    const serve = ({ auth }) =>
+      listen(
+        t,
+        express().use(entitled(auth, 'VIDEO_WALL_SYNC'), (req, res) => res.json('in')),
+      );
     const port = await serve(strict);
     const refusal = await ask(port, 'GET /');
-    assert.deepEqual([refusal.status, refusal.json], [403, { error: 'UNLICENSED', message: 'no license is installed' }]);
+    assert.deepEqual(
+      [refusal.status, refusal.json],
+      [403, { error: 'UNLICENSED', message: 'no license is installed' }],
+    );
     license(strict.auth, []);
     assert.equal((await ask(port, 'GET /')).json.error, 'NOT_ENTITLED');
     license(strict.auth, ['VIDEO_WALL_SYNC']);
@@ -183,14 +211,20 @@ describe('express alone', () => {
     await once(server.listen(0, '127.0.0.1'), 'listening');
     t.after(() => server.close());
     const upgrade = (...lines) =>
-      exchange(server.address().port, ['GET / HTTP/1.1', 'Host: x', 'Connection: Upgrade', 'Upgrade: websocket', ...lines, '', ''].join('\r\n'));
+      exchange(
+        server.address().port,
+        ['GET / HTTP/1.1', 'Host: x', 'Connection: Upgrade', 'Upgrade: websocket', ...lines, '', ''].join('\r\n'),
+      );
     assert.match(await upgrade(), /^HTTP\/1\.1 401/);
     assert.match(await upgrade(bearer(reader)), /^HTTP\/1\.1 101/);
   });
 
   test('a closed handle refuses', async (t) => {
     const { auth, reader } = site(t);
-    const port = await listen(t, express().use(apiKey(auth), (req, res) => res.json('in')));
+    const port = await listen(
+      t,
+      express().use(apiKey(auth), (req, res) => res.json('in')),
+    );
     assert.equal((await ask(port, 'GET /', [bearer(reader)])).status, 200);
     auth.close();
     const { status, json } = await ask(port, 'GET /', [bearer(reader)]);

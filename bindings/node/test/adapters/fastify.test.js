@@ -74,10 +74,13 @@ describe('fastify alone', () => {
     const { app } = application(t);
     const steps = [];
     await app.register(inspireAuth, { auth });
-    for (const hook of ['preParsing', 'preValidation', 'preHandler']) app.addHook(hook, async () => void steps.push(hook));
+    for (const hook of ['preParsing', 'preValidation', 'preHandler'])
+      app.addHook(hook, async () => void steps.push(hook));
     app.addHook('onSend', async () => void steps.push('onSend'));
     app.addHook('onResponse', async () => void steps.push('onResponse'));
-    app.addContentTypeParser('*', { parseAs: 'string' }, (request, body, done) => done(null, steps.push('parser') && body));
+    app.addContentTypeParser('*', { parseAs: 'string' }, (request, body, done) =>
+      done(null, steps.push('parser') && body),
+    );
     app.post('/', { onRequest: app.requireKey({ require: WRITE }) }, async () => steps.push('handler') && 'in');
     const port = await listen(app);
     const asked = async (...lines) => {
@@ -95,11 +98,14 @@ describe('fastify alone', () => {
     const { auth, reader } = site(t);
     const { app } = application(t);
     await app.register(inspireAuth, { auth });
-    await app.register(async (scope) => {
-      scope.addHook('onRequest', scope.requireKey({ require: READ }));
-      scope.get('/read', async (request) => answer(request));
-      scope.register(async (inner) => inner.get('/read', async (request) => answer(request)), { prefix: '/inner' });
-    }, { prefix: '/data' });
+    await app.register(
+      async (scope) => {
+        scope.addHook('onRequest', scope.requireKey({ require: READ }));
+        scope.get('/read', async (request) => answer(request));
+        scope.register(async (inner) => inner.get('/read', async (request) => answer(request)), { prefix: '/inner' });
+      },
+      { prefix: '/data' },
+    );
     app.get('/', async (request) => answer(request));
     const port = await listen(app);
     assert.deepEqual((await ask(port, 'GET /')).json.caller, null);
@@ -119,11 +125,14 @@ describe('fastify alone', () => {
     });
     await app.ready();
     assert.ok(!app.hasDecorator('requireKey') && !app.hasRequestDecorator('principal'));
-    await assert.rejects(async () => {
-      const twice = application(t).app;
-      await twice.register(inspireAuth, { auth });
-      await twice.register(inspireAuth, { auth });
-    }, { code: 'FST_ERR_DEC_ALREADY_PRESENT' });
+    await assert.rejects(
+      async () => {
+        const twice = application(t).app;
+        await twice.register(inspireAuth, { auth });
+        await twice.register(inspireAuth, { auth });
+      },
+      { code: 'FST_ERR_DEC_ALREADY_PRESENT' },
+    );
   });
 
   test('as a preHandler it guards as well', async (t) => {
@@ -179,20 +188,26 @@ describe('fastify alone', () => {
     const port = await listen(app);
     for (const lines of [[], [bearer(key('cold', []))]]) assert.equal((await ask(port, 'GET /', lines)).status, 504);
     assert.equal(handled, 0);
-    assert.ok(log.every((line) => !/ERR_REP_ALREADY_SENT|already sent/.test(line)), log.join(''));
+    assert.ok(
+      log.every((line) => !/ERR_REP_ALREADY_SENT|already sent/.test(line)),
+      log.join(''),
+    );
   });
 
   test('a channel function is given the request of Fastify', async (t) => {
     const { auth, secure } = site(t);
     const { app } = application(t, { trustProxy: 'loopback' });
-    await app.register(inspireAuth, { auth, channel: (request) => (request.protocol === 'https' ? 'secure' : 'plain') });
+    await app.register(inspireAuth, {
+      auth,
+      channel: (request) => (request.protocol === 'https' ? 'secure' : 'plain'),
+    });
     app.get('/', { onRequest: app.requireKey() }, async (request) => answer(request));
     const port = await listen(app);
     assert.equal((await ask(port, 'GET /', [bearer(secure)])).status, 403);
     assert.equal((await ask(port, 'GET /', ['X-Forwarded-Proto: https', bearer(secure)])).status, 200);
   });
 
-  test('options that can\'t be are refused when it is registered', async (t) => {
+  test("options that can't be are refused when it is registered", async (t) => {
     const { auth } = site(t);
     for (const options of [{}, { auth: {} }, auth, { auth, chanel: 'secure' }]) {
       const { app } = application(t);

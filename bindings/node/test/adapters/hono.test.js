@@ -37,7 +37,7 @@ manners('hono', async (t, auth, routes, { channel }) => {
 });
 
 describe('hono alone', () => {
-  test('app.request(): by the request\'s headers, where repeated ones are joined', async (t) => {
+  test("app.request(): by the request's headers, where repeated ones are joined", async (t) => {
     const { auth, reader, writer, secure } = site(t);
     const app = new Hono().use(apiKey(auth, { require: READ })).get('/', (c) => answer(c));
     const status = async (...lines) => (await app.request('/', { headers: lines })).status;
@@ -55,14 +55,19 @@ describe('hono alone', () => {
     const app = new Hono().use(apiKey(auth, { require: READ })).get('/', (c) => answer(c));
     for (const incoming of [{}, { rawHeaders: 7 }, 'text', null]) {
       assert.equal((await app.request('/', {}, { incoming })).status, 401);
-      assert.equal((await app.request('/', { headers: { Authorization: `Bearer ${reader}` } }, { incoming })).status, 200);
+      assert.equal(
+        (await app.request('/', { headers: { Authorization: `Bearer ${reader}` } }, { incoming })).status,
+        200,
+      );
     }
   });
 
   test('without a peer, a list of proxies believes nobody', async (t) => {
     const { TrustedProxies } = require('inspire-auth');
     const { auth, secure } = site(t);
-    const app = new Hono().use(apiKey(auth, { channel: new TrustedProxies('0.0.0.0/0, ::/0') })).get('/', (c) => answer(c));
+    const app = new Hono()
+      .use(apiKey(auth, { channel: new TrustedProxies('0.0.0.0/0, ::/0') }))
+      .get('/', (c) => answer(c));
     const headers = { Authorization: `Bearer ${secure}`, 'X-Forwarded-Proto': 'https' };
     assert.equal((await app.request('/', { headers })).status, 403);
   });
@@ -92,14 +97,20 @@ describe('hono alone', () => {
       c.req.raw = new Request(c.req.raw, { headers: { Authorization: `Bearer ${reader}` } });
       await next();
     });
-    const port = await listen(t, app.use(apiKey(auth)).get('/', (c) => answer(c)));
+    const port = await listen(
+      t,
+      app.use(apiKey(auth)).get('/', (c) => answer(c)),
+    );
     assert.equal((await ask(port, 'GET /')).status, 401);
   });
 
   test('a channel function is given the context', async (t) => {
     const { auth, secure } = site(t);
     const channel = (c) => (c.req.path === '/secure' ? 'secure' : 'plain');
-    const port = await listen(t, new Hono().use(apiKey(auth, { channel })).get('*', (c) => answer(c)));
+    const port = await listen(
+      t,
+      new Hono().use(apiKey(auth, { channel })).get('*', (c) => answer(c)),
+    );
     assert.equal((await ask(port, 'GET /plain', [bearer(secure)])).status, 403);
     assert.equal((await ask(port, 'GET /secure', [bearer(secure)])).json.caller, 'secure');
   });

@@ -16,7 +16,10 @@ for (const [adapter, names] of Object.entries(EXPORTS)) {
   test(`${adapter}, imported and required`, async () => {
     const required = require(`inspire-auth/${adapter}`);
     const imported = await import(`inspire-auth/${adapter}`);
-    assert.deepEqual(Object.keys(imported).filter((name) => name !== 'default'), names);
+    assert.deepEqual(
+      Object.keys(imported).filter((name) => name !== 'default'),
+      names,
+    );
     for (const name of names) assert.equal(imported[name], required[name]);
   });
 }

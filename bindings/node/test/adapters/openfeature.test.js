@@ -1,9 +1,16 @@
 'use strict';
 
 const assert = require('node:assert/strict');
+const { execFileSync } = require('node:child_process');
 const { after, describe, test } = require('node:test');
 
-const { ErrorCode, OpenFeature, ProviderEvents, ProviderStatus, createEvaluationEvent } = require('@openfeature/server-sdk');
+const {
+  ErrorCode,
+  OpenFeature,
+  ProviderEvents,
+  ProviderStatus,
+  createEvaluationEvent,
+} = require('@openfeature/server-sdk');
 const { open } = require('inspire-auth');
 
 const { LicenseProvider } = require('inspire-auth/openfeature');
@@ -21,7 +28,8 @@ async function connect(auth) {
   const domain = `test ${++domains}`;
   const client = OpenFeature.getClient(domain);
   const events = [];
-  for (const event of Object.values(ProviderEvents)) client.addHandler(event, (details) => events.push({ event, ...details }));
+  for (const event of Object.values(ProviderEvents))
+    client.addHandler(event, (details) => events.push({ event, ...details }));
   await OpenFeature.setProviderAndWait(domain, provider).catch(() => {});
   const settled = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
   await settled();
@@ -38,8 +46,18 @@ async function details(client, kind, key, fallback) {
 /** The part of a handle that the provider asks, with a license that a test makes up. */
 function pretend(status) {
   const license = {
-    state: 'active', reason: null, name: 'Test', key: '********3333', mode: 'online', expiresAt: null,
-    leaseExpiresAt: null, lastValidatedAt: now, limits: { MAX_DISPLAYS: 4 }, entitlements: ['MFA'], warnings: [], ...status,
+    state: 'active',
+    reason: null,
+    name: 'Test',
+    key: '********3333',
+    mode: 'online',
+    expiresAt: null,
+    leaseExpiresAt: null,
+    lastValidatedAt: now,
+    limits: { MAX_DISPLAYS: 4 },
+    entitlements: ['MFA'],
+    warnings: [],
+    ...status,
   };
   return { license: { status: () => ({ ...license }) }, change: (more) => Object.assign(license, more) };
 }
@@ -63,10 +81,27 @@ describe('openfeature', () => {
     license(auth, ['SSO_SAML', 'OWN_FEATURE'], { expiry: new Date((now + 90 * DAY) * 1000).toISOString() });
     const { client } = await connect(auth);
     const { lastValidatedAt } = auth.license.status();
-    const flagMetadata = { licenseStatus: 'active', mode: 'offline', expiresAt: now + 90 * DAY, version: String(lastValidatedAt) };
-    assert.deepEqual(await details(client, 'Boolean', 'SSO_SAML', false), { value: true, reason: 'STATIC', flagMetadata });
-    assert.deepEqual(await details(client, 'Boolean', 'sso_saml', false), { value: true, reason: 'STATIC', flagMetadata });
-    assert.deepEqual(await details(client, 'Boolean', 'OWN_FEATURE', false), { value: true, reason: 'STATIC', flagMetadata });
+    const flagMetadata = {
+      licenseStatus: 'active',
+      mode: 'offline',
+      expiresAt: now + 90 * DAY,
+      version: String(lastValidatedAt),
+    };
+    assert.deepEqual(await details(client, 'Boolean', 'SSO_SAML', false), {
+      value: true,
+      reason: 'STATIC',
+      flagMetadata,
+    });
+    assert.deepEqual(await details(client, 'Boolean', 'sso_saml', false), {
+      value: true,
+      reason: 'STATIC',
+      flagMetadata,
+    });
+    assert.deepEqual(await details(client, 'Boolean', 'OWN_FEATURE', false), {
+      value: true,
+      reason: 'STATIC',
+      flagMetadata,
+    });
     assert.deepEqual(await details(client, 'Boolean', 'MFA', true), { value: false, reason: 'DISABLED', flagMetadata });
     const unknown = await details(client, 'Boolean', 'FOO', false);
     assert.deepEqual([unknown.value, unknown.reason, unknown.errorCode], [false, 'ERROR', ErrorCode.FLAG_NOT_FOUND]);
@@ -79,13 +114,20 @@ describe('openfeature', () => {
     assert.deepEqual(none, { value: false, reason: 'DISABLED', flagMetadata: { licenseStatus: 'unlicensed' } });
     assert.equal((await details(client, 'Number', 'limits.max_displays', 9)).value, 0);
     assert.deepEqual(await details(client, 'String', 'license.status', ''), {
-      value: 'unlicensed', variant: 'unlicensed', reason: 'STATIC', flagMetadata: { licenseStatus: 'unlicensed' },
+      value: 'unlicensed',
+      variant: 'unlicensed',
+      reason: 'STATIC',
+      flagMetadata: { licenseStatus: 'unlicensed' },
     });
     for (const key of ['license.mode', 'license.plan']) {
       const { value, reason, errorCode } = await details(client, 'String', key, 'none');
       assert.deepEqual([value, reason, errorCode], ['none', 'DEFAULT', undefined]);
     }
-    const past = { now: now - 10 * DAY, expiry: new Date((now - DAY) * 1000).toISOString(), limits: { MAX_DISPLAYS: 3 } };
+    const past = {
+      now: now - 10 * DAY,
+      expiry: new Date((now - DAY) * 1000).toISOString(),
+      limits: { MAX_DISPLAYS: 3 },
+    };
     license(auth, ['MFA'], past);
     const ended = await details(client, 'Boolean', 'MFA', true);
     assert.deepEqual([ended.value, ended.reason, ended.errorCode], [false, 'DISABLED', undefined]);
@@ -115,7 +157,11 @@ describe('openfeature', () => {
     const { auth } = site(t);
     license(auth, ['MFA']);
     const { client } = await connect(auth);
-    for (const [key, value] of [['license.status', 'active'], ['license.mode', 'offline'], ['license.plan', 'Test']]) {
+    for (const [key, value] of [
+      ['license.status', 'active'],
+      ['license.mode', 'offline'],
+      ['license.plan', 'Test'],
+    ]) {
       const found = await details(client, 'String', key, '');
       assert.deepEqual([found.value, found.variant, found.reason], [value, value, 'STATIC']);
     }
@@ -124,13 +170,18 @@ describe('openfeature', () => {
     assert.deepEqual(JSON.parse(JSON.stringify(value)), value, 'JSON');
   });
 
-  test('another type than the flag\'s is a mismatch', async (t) => {
+  test("another type than the flag's is a mismatch", async (t) => {
     const { auth } = site(t);
     license(auth, ['MFA']);
     const { client } = await connect(auth);
     for (const [kind, key, fallback] of [
-      ['Number', 'MFA', 0], ['String', 'MFA', ''], ['Object', 'MFA', {}], ['Boolean', 'limits.max_displays', false],
-      ['Boolean', 'license.status', false], ['Boolean', 'license', false], ['String', 'license', ''],
+      ['Number', 'MFA', 0],
+      ['String', 'MFA', ''],
+      ['Object', 'MFA', {}],
+      ['Boolean', 'limits.max_displays', false],
+      ['Boolean', 'license.status', false],
+      ['Boolean', 'license', false],
+      ['String', 'license', ''],
     ]) {
       const found = await details(client, kind, key, fallback);
       assert.deepEqual([found.value, found.errorCode], [fallback, ErrorCode.TYPE_MISMATCH], `${kind} ${key}`);
@@ -141,16 +192,20 @@ describe('openfeature', () => {
     const { auth, store } = site(t);
     license(auth, ['MFA'], { limits: { MAX_DISPLAYS: 1 } });
     const { client, events, settled } = await connect(auth);
-    assert.deepEqual(events.splice(0).map(({ event }) => event), [ProviderEvents.Ready]);
+    assert.deepEqual(
+      events.splice(0).map(({ event }) => event),
+      [ProviderEvents.Ready],
+    );
     const other = open(store, { trustedKeys: [{ id: 'vendor', publicKey: vendor.publicKey }], machineId: MACHINE });
     t.after(() => other.close());
     license(other, ['OBSERVABILITY'], { limits: { MAX_DISPLAYS: 2 } });
     assert.equal(await client.getBooleanValue('OBSERVABILITY', false), true);
     assert.equal(await client.getBooleanValue('MFA', true), false);
     await settled();
-    assert.deepEqual(events.map(({ event, flagsChanged }) => [event, flagsChanged]), [
-      [ProviderEvents.ConfigurationChanged, ['MFA', 'OBSERVABILITY', 'limits.max_displays', 'license']],
-    ]);
+    assert.deepEqual(
+      events.map(({ event, flagsChanged }) => [event, flagsChanged]),
+      [[ProviderEvents.ConfigurationChanged, ['MFA', 'OBSERVABILITY', 'limits.max_displays', 'license']]],
+    );
     assert.equal(client.providerStatus, ProviderStatus.READY);
   });
 
@@ -167,9 +222,16 @@ describe('openfeature', () => {
   test('an online license whose lease is not renewed is stale, until it is', async () => {
     const handle = pretend({ warnings: ['LEASE_ENDS_SOON'] });
     const { client, events, settled } = await connect(handle);
-    assert.deepEqual(events.splice(0).map(({ event }) => event), [ProviderEvents.Ready, ProviderEvents.Stale]);
+    assert.deepEqual(
+      events.splice(0).map(({ event }) => event),
+      [ProviderEvents.Ready, ProviderEvents.Stale],
+    );
     assert.equal(client.providerStatus, ProviderStatus.STALE);
-    for (const [kind, key, value] of [['Boolean', 'MFA', true], ['Number', 'limits.max_displays', 4], ['String', 'license.mode', 'online']]) {
+    for (const [kind, key, value] of [
+      ['Boolean', 'MFA', true],
+      ['Number', 'limits.max_displays', 4],
+      ['String', 'license.mode', 'online'],
+    ]) {
       const found = await details(client, kind, key, null);
       assert.deepEqual([found.value, found.reason], [value, 'STALE']);
     }
@@ -184,7 +246,10 @@ describe('openfeature', () => {
   test('a corrupt file is an error from the beginning, and until it is replaced', async () => {
     for (const reason of ['LICENSE_MALFORMED', 'LICENSE_SIGNATURE_INVALID', 'LICENSE_UNSUPPORTED_ALGORITHM']) {
       const handle = pretend({ state: 'invalid', reason, entitlements: [], limits: { MAX_DISPLAYS: 0 } });
-      await assert.rejects(OpenFeature.setProviderAndWait(new LicenseProvider(handle)), { code: ErrorCode.GENERAL, message: reason });
+      await assert.rejects(OpenFeature.setProviderAndWait(new LicenseProvider(handle)), {
+        code: ErrorCode.GENERAL,
+        message: reason,
+      });
       const { client, events, settled } = await connect(handle);
       assert.equal(client.providerStatus, ProviderStatus.ERROR);
       const found = await details(client, 'Boolean', 'MFA', true);
@@ -226,15 +291,23 @@ describe('openfeature', () => {
     client.addHooks({ finally: (context, found) => void seen.push(createEvaluationEvent(context, found)) });
     await client.getBooleanValue('MFA', false);
     assert.deepEqual(seen[0].attributes, {
-      'feature_flag.key': 'MFA', 'feature_flag.provider.name': 'inspire-auth', 'feature_flag.result.reason': 'static',
-      'feature_flag.result.value': true, 'feature_flag.version': String(auth.license.status().lastValidatedAt),
+      'feature_flag.key': 'MFA',
+      'feature_flag.provider.name': 'inspire-auth',
+      'feature_flag.result.reason': 'static',
+      'feature_flag.result.value': true,
+      'feature_flag.version': String(auth.license.status().lastValidatedAt),
     });
   });
 
-  test('it keeps no process alive', async (t) => {
-    const { execFileSync } = require('node:child_process');
-    const script = `const { open } = require('inspire-auth'); const { LicenseProvider } = require('inspire-auth/openfeature');
-      require('@openfeature/server-sdk').OpenFeature.setProviderAndWait(new LicenseProvider(open(':memory:'))).then(() => console.log('ready'))`;
-    assert.equal(execFileSync(process.execPath, ['-e', script], { cwd: __dirname, encoding: 'utf8', timeout: 30_000 }), 'ready\n');
+  test('it keeps no process alive', () => {
+    const script = `
+      const { open } = require('inspire-auth');
+      const { LicenseProvider } = require('inspire-auth/openfeature');
+      const { OpenFeature } = require('@openfeature/server-sdk');
+      OpenFeature.setProviderAndWait(new LicenseProvider(open(':memory:'))).then(() => console.log('ready'));`;
+    assert.equal(
+      execFileSync(process.execPath, ['-e', script], { cwd: __dirname, encoding: 'utf8', timeout: 30_000 }),
+      'ready\n',
+    );
   });
 });

@@ -17,7 +17,7 @@ const { READ, site } = require('./support/site.js');
 const WORKERS = 4;
 const exec = path.join(__dirname, 'support', 'worker.js');
 
-test('four workers of a cluster know each key that another process makes, and refuse each that it deletes', async (t) => {
+test('four workers of a cluster know each key that is made, and refuse each that is deleted', async (t) => {
   const { auth, store, reader, key } = site(t);
   cluster.setupPrimary({ exec, args: [store, '0'] });
   const workers = Array.from({ length: WORKERS }, () => cluster.fork());

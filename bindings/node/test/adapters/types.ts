@@ -38,7 +38,10 @@ entitled(auth);
 // Fastify
 const service = Fastify();
 export async function start() {
-  const options: InspireAuthOptions = { auth, channel: (request) => (request.protocol === 'https' ? 'secure' : 'plain') };
+  const options: InspireAuthOptions = {
+    auth,
+    channel: (request) => (request.protocol === 'https' ? 'secure' : 'plain'),
+  };
   await service.register(inspireAuth, options);
   await service.register(named, { auth, channel: new TrustedProxies('::1') });
   service.addHook('onRequest', service.requireKey());
@@ -55,12 +58,17 @@ export async function start() {
 
 // Hono
 const hono = new Hono<{ Variables: PrincipalVariables }>();
-hono.use('/data/*', honoKey(auth, { require: 'A', channel: (c) => (c.req.url.startsWith('https:') ? 'secure' : 'plain') }));
+hono.use(
+  '/data/*',
+  honoKey(auth, { require: 'A', channel: (c) => (c.req.url.startsWith('https:') ? 'secure' : 'plain') }),
+);
 hono.get('/data', (c) => {
   const caller: Principal = c.get('principal');
   return c.json({ caller: caller.name });
 });
-new Hono().get('/', honoKey(auth), (c) => c.json({ caller: c.get('principal').name, also: c.var.principal.isAnonymous }));
+new Hono().get('/', honoKey(auth), (c) =>
+  c.json({ caller: c.get('principal').name, also: c.var.principal.isAnonymous }),
+);
 // @ts-expect-error an unknown option
 honoKey(auth, { level: 'A' });
 

@@ -105,7 +105,11 @@ function manners(framework, serve) {
       await granted(port, 'reader', 'GET /read', [bearer(reader), ...lines(900)]);
       for (const request of ['GET /read', 'GET /public']) {
         const challenge = `${PLAIN}, error="invalid_request"`;
-        await refused(port, 400, 'MALFORMED_CREDENTIAL', challenge, request, [bearer(reader), ...lines(1100), bearer(writer)]);
+        await refused(port, 400, 'MALFORMED_CREDENTIAL', challenge, request, [
+          bearer(reader),
+          ...lines(1100),
+          bearer(writer),
+        ]);
       }
     });
 
@@ -145,7 +149,13 @@ function manners(framework, serve) {
     });
 
     test('the channel is plain unless the host says otherwise', async (t) => {
-      for (const [channel, status] of [[undefined, 403], ['plain', 403], ['local', 403], ['secure', 200], [() => 'secure', 200]]) {
+      for (const [channel, status] of [
+        [undefined, 403],
+        ['plain', 403],
+        ['local', 403],
+        ['secure', 200],
+        [() => 'secure', 200],
+      ]) {
         const { port, secure, reader } = await start(t, { channel });
         assert.equal((await ask(port, 'GET /read', [bearer(secure)])).status, status);
         await granted(port, 'reader', 'GET /read', [bearer(reader)]);
@@ -167,7 +177,10 @@ function manners(framework, serve) {
       const https = 'X-Forwarded-Proto: https';
       await granted(trusted.port, 'secure', 'GET /read', [https, bearer(trusted.secure)]);
       for (const lines of [[], ['X-Forwarded-Proto: http'], [https, https], ['X-Forwarded-Proto: https, http']]) {
-        await refused(trusted.port, 403, 'SECURE_CHANNEL_REQUIRED', undefined, 'GET /read', [...lines, bearer(trusted.secure)]);
+        await refused(trusted.port, 403, 'SECURE_CHANNEL_REQUIRED', undefined, 'GET /read', [
+          ...lines,
+          bearer(trusted.secure),
+        ]);
       }
       await refused(other.port, 403, 'SECURE_CHANNEL_REQUIRED', undefined, 'GET /read', [https, bearer(other.secure)]);
     });
@@ -178,7 +191,11 @@ function manners(framework, serve) {
         assert.equal((await ask(port, 'GET /read', [bearer(reader)])).status, 500);
         assert.equal((await ask(port, 'GET /public')).status, 500);
       }
-      const { port } = await start(t, { channel: () => { throw new Error('the host errs'); } });
+      const { port } = await start(t, {
+        channel: () => {
+          throw new Error('the host errs');
+        },
+      });
       assert.deepEqual((await ask(port, 'GET /read')).json, { host: 'the host errs' });
     });
 
@@ -189,7 +206,9 @@ function manners(framework, serve) {
       await refused(port, 403, 'NOT_ENTITLED', undefined, 'POST /walls', [bearer(writer)]);
       license(auth, ['VIDEO_WALL_SYNC']);
       await granted(port, 'writer', 'POST /walls', [bearer(writer)]);
-      await refused(port, 403, 'INSUFFICIENT_LEVEL', `${PLAIN}, error="insufficient_scope"`, 'POST /walls', [bearer(reader)]);
+      await refused(port, 403, 'INSUFFICIENT_LEVEL', `${PLAIN}, error="insufficient_scope"`, 'POST /walls', [
+        bearer(reader),
+      ]);
       await refused(port, 401, 'NO_CREDENTIAL', PLAIN, 'POST /walls');
     });
 
@@ -202,14 +221,17 @@ function manners(framework, serve) {
     test('busy is 503 with Retry-After, and no challenge', async (t) => {
       const { port, auth } = await start(t, { chosenFailuresPerMinute: 1 });
       const hash = '$argon2id$v=19$m=64,t=1,p=1$7TFSqKONqsMTH1yNdP1KcA$/XlVSqxg4kEt3Q2pwdVR/8xTsTUABpwyeRnLTH3K95M';
-      auth.keys.importSync({ name: 'human', levels: [READ], requireSecure: false, format: 'phc', hash, strength: 'chosen' }, { actor: SYSTEM });
+      auth.keys.importSync(
+        { name: 'human', levels: [READ], requireSecure: false, format: 'phc', hash, strength: 'chosen' },
+        { actor: SYSTEM },
+      );
       const challenge = `${PLAIN}, error="invalid_token"`;
       await refused(port, 401, 'INVALID_CREDENTIAL', challenge, 'GET /read', [bearer('human:wrong')]);
       const answer = await refused(port, 503, 'BUSY', undefined, 'GET /read', [bearer('human:wrong2')]);
       assert.equal(answer.header('retry-after'), '1');
     });
 
-    test('an error of a handler is the framework\'s', async (t) => {
+    test("an error of a handler is the framework's", async (t) => {
       const { port, reader } = await start(t);
       const answer = await ask(port, 'GET /boom', [bearer(reader)]);
       assert.deepEqual([answer.status, answer.json], [500, { host: 'the handler errs' }]);
@@ -218,8 +240,13 @@ function manners(framework, serve) {
 
     test('a refused request is answered before its body has come', async (t) => {
       const { port, reader } = await start(t);
-      const head = (...lines) => ['POST /write HTTP/1.1', 'Host: localhost', 'Content-Length: 1000000', ...lines, '', ''].join('\r\n');
-      for (const [lines, status] of [[[], 401], [[bearer(reader)], 403], [['Expect: 100-continue'], 401]]) {
+      const head = (...lines) =>
+        ['POST /write HTTP/1.1', 'Host: localhost', 'Content-Length: 1000000', ...lines, '', ''].join('\r\n');
+      for (const [lines, status] of [
+        [[], 401],
+        [[bearer(reader)], 403],
+        [['Expect: 100-continue'], 401],
+      ]) {
         const text = await exchange(port, head(...lines), /"error".*\}/);
         assert.equal(parse(text.slice(text.indexOf('HTTP/1.1 4'))).status, status, text);
       }
@@ -227,7 +254,12 @@ function manners(framework, serve) {
 
     test('an upgrade without a listener of its own is guarded as any request', async (t) => {
       const { port } = await start(t);
-      const lines = ['Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Version: 13'];
+      const lines = [
+        'Upgrade: websocket',
+        'Connection: Upgrade',
+        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+        'Sec-WebSocket-Version: 13',
+      ];
       const text = ['GET /read HTTP/1.1', 'Host: localhost', ...lines, '', ''].join('\r\n');
       assert.match(await exchange(port, text, /"error".*\}/), /^HTTP\/1\.1 401 /);
     });
@@ -237,7 +269,11 @@ function manners(framework, serve) {
       const names = Array.from({ length: 8 }, (_, index) => `cold${index}`);
       const credentials = names.map((name) => key(name, [READ]));
       const answers = await Promise.all(
-        [0, 1, 2].flatMap(() => names.map((name, index) => ask(port, 'GET /read', [bearer(credentials[index])]).then((answer) => ({ name, answer })))),
+        [0, 1, 2].flatMap(() =>
+          names.map((name, index) =>
+            ask(port, 'GET /read', [bearer(credentials[index])]).then((answer) => ({ name, answer })),
+          ),
+        ),
       );
       // A full pool may say BUSY, which is no wrong answer; anything else is.
       for (const { name, answer } of answers) {
@@ -276,11 +312,15 @@ function manners(framework, serve) {
       await granted(port, 'reader', 'GET /read', [bearer(reader)]);
     });
 
-    test('guards that can\'t be are refused when a server starts', async (t) => {
+    test("guards that can't be are refused when a server starts", async (t) => {
       const { auth } = site(t);
       const make = (guard, options = {}) => serve(t, auth, [{ name: 'x', guard }], options);
       for (const guard of [
-        { requires: READ }, { require: undefined }, { require: null }, { entitlement: '' }, { entitlement: 7 },
+        { requires: READ },
+        { require: undefined },
+        { require: null },
+        { entitlement: '' },
+        { entitlement: 7 },
         { entitlements: ['MFA'] },
       ]) {
         await assert.rejects(make(guard), TypeError, JSON.stringify(guard));

@@ -53,8 +53,13 @@ function site(t, options = {}) {
 /** Installs a license with these entitlements and limits. */
 function license(auth, entitlements, { limits = {}, now, ...more } = {}) {
   const description = {
-    id: 'test-license', key: LICENSE_KEY, name: 'Test', fingerprint: MACHINE,
-    entitlements: ['OFFLINE_LICENSING', ...entitlements], limits, ...more,
+    id: 'test-license',
+    key: LICENSE_KEY,
+    name: 'Test',
+    fingerprint: MACHINE,
+    entitlements: ['OFFLINE_LICENSING', ...entitlements],
+    limits,
+    ...more,
   };
   const file = sign(vendor, description, { kind: 'machine', now });
   auth.license.activateOfflineSync(LICENSE_KEY, file, { actor: SYSTEM, force: true, now });

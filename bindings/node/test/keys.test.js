@@ -1,0 +1,126 @@
+'use strict';
+
+const assert = require('node:assert');
+const { mkdtempSync, rmSync, existsSync } = require('node:fs');
+const { tmpdir } = require('node:os');
+const { join } = require('node:path');
+const { test } = require('node:test');
+const { inspect } = require('node:util');
+const { open, InspireAuthError, SYSTEM, backupStore, backupStoreSync, restoreStore } = require('inspire-auth');
+
+const QUICK = { hash: { memoryKib: 64, iterations: 1 } };
+const by = { actor: SYSTEM };
+const code = (expected) => (error) => error instanceof InspireAuthError && error.code === expected;
+
+function folder(t) {
+  const path = mkdtempSync(join(tmpdir(), 'inspire-auth-'));
+  t.after(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+test('the life of a key, by promises', async (t) => {
+  const auth = open(':memory:', { ...QUICK, peppers: [{ id: 'p', secret: Buffer.from('0123456789abcdef') }] });
+  t.after(() => auth.close());
+  const { keys } = auth;
+  const made = await keys.create({ name: 'a', description: 'd', levels: ['B', 'A', 'A'], expiresAt: 4_000_000_000 }, by);
+  assert.match(made.key, /^isk_/);
+  assert.strictEqual(made.credential, `a:${made.key}`);
+  assert.strictEqual(made.rfc6750Credential, `a~${made.key}`);
+  assert.deepStrictEqual(
+    [made.record.levels, made.record.requireSecure, made.record.enabled, made.record.origin, made.record.type],
+    [['A', 'B'], true, true, 'generated', 'basic-token'],
+  );
+  assert.deepStrictEqual(keys.get('a'), made.record);
+  // What is undefined stays, what is null is cleared.
+  const kept = await keys.update('a', 1, { description: 'e', expiresAt: undefined }, by);
+  assert.deepStrictEqual([kept.description, kept.expiresAt, kept.revision], ['e', 4_000_000_000, 2]);
+  assert.strictEqual((await keys.update('a', 2, { expiresAt: null }, by)).expiresAt, null);
+  await assert.rejects(keys.update('a', 2, {}, by), code('CONFLICT'));
+  await assert.rejects(keys.update('a', 3, { levls: [] }, by), /changes has an unknown member levls/);
+  await assert.rejects(keys.update('a', -1, {}, by), code('INVALID_ARGUMENT'));
+  assert.strictEqual((await keys.setEnabled('a', false, { ...by, revision: 3 })).enabled, false);
+  assert.strictEqual((await keys.rename('a', 'b', by)).name, 'b');
+  const copy = await keys.duplicate('b', 'c', by);
+  assert.deepStrictEqual([copy.record.enabled, copy.record.levels], [false, ['A', 'B']]);
+  assert.notStrictEqual(copy.key, made.key);
+  assert.notStrictEqual((await keys.rotate('b', { ...by, overlapSeconds: 0 })).key, made.key);
+  await assert.rejects(keys.rotate('b', { ...by, overlapSeconds: 60 }), code('INVALID_ARGUMENT'));
+  const imported = await keys.import({
+    name: 'i', format: 'phc', hash: '$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
+  }, by);
+  assert.strictEqual(imported.origin, 'imported');
+  assert.deepStrictEqual(keys.list().map(({ name }) => name), ['b', 'c', 'i']);
+  assert.deepStrictEqual(keys.list({ after: 'b', limit: 1 }).map(({ name }) => name), ['c']);
+  assert.deepStrictEqual(keys.list({ level: 'B' }).map(({ name }) => name), ['b', 'c']);
+  assert.strictEqual(keys.export().length, 3);
+  assert.strictEqual(await keys.sealAll(by), 3);
+  assert.strictEqual(await keys.delete('b', by), undefined);
+  assert.throws(() => keys.get('b'), code('NOT_FOUND'));
+});
+
+test('no secret shows in anything but what was just created', async (t) => {
+  const auth = open(':memory:', QUICK);
+  t.after(() => auth.close());
+  const { key, record, credential } = auth.keys.createSync({ name: 'a', requireSecure: false }, by);
+  const principal = auth.authenticateSync(`Bearer ${credential}`);
+  const wrong = `${key.slice(0, -4)}AAAA`;
+  const caught = [];
+  for (const call of [
+    () => auth.authenticateSync(`Bearer a:${wrong}`), () => auth.authenticateSync(`Bearer a:${key}:${key}`),
+    () => auth.authenticateSync({ authorization: { secret: key } }), () => auth.keys.get(key), () => auth.keys.createSync(key, by),
+    () => auth.keys.importSync({ name: 'x', format: 'phc', hash: key }, by), () => auth.authenticateSync([], { require: `${key},` }),
+    () => auth.keys.createSync({ name: `${key}!` }, by),
+  ]) {
+    assert.throws(call, (error) => caught.push(error) > 0);
+  }
+  await assert.rejects(auth.authenticate(`Bearer a:${wrong}`), (error) => caught.push(error) > 0);
+  assert.strictEqual(caught.length, 9);
+  const secret = key.slice(4, 20);
+  for (const shown of [auth, auth.keys, auth.license, principal, record, auth.audit(), auth.keys.list(), ...caught]) {
+    const texts = [inspect(shown, { depth: 10, showHidden: true }), JSON.stringify(shown), String(shown.stack), String(shown)];
+    for (const text of texts) assert.ok(!text?.includes(secret), text);
+  }
+});
+
+test('another handle of the same file sees each change at once', (t) => {
+  const store = join(folder(t), 'store.db');
+  const [one, other] = [open(store, QUICK), open(store, QUICK)];
+  const { credential } = one.keys.createSync({ name: 'a', requireSecure: false }, by);
+  const principal = other.authenticateSync(`Bearer ${credential}`);
+  assert.strictEqual(one.authenticateSync(`Bearer ${credential}`).id, principal.id);
+  one.keys.deleteSync('a', by);
+  assert.throws(() => other.authenticateSync(`Bearer ${credential}`), code('INVALID_CREDENTIAL'));
+  one.close();
+  other.close();
+});
+
+test('many opens and closes', (t) => {
+  const store = join(folder(t), 'store.db');
+  for (let n = 0; n < 100; n++) {
+    const auth = open(n % 2 === 0 ? store : ':memory:', QUICK);
+    if (n === 0) auth.keys.createSync({ name: 'a' }, by);
+    if (n % 2 === 0) assert.strictEqual(auth.keys.get('a').name, 'a');
+    auth.close();
+  }
+  for (let n = 0; n < 5; n++) {
+    assert.throws(() => open(join(store, 'below-a-file.db'), { audit: () => {} }), (error) => /^STORE_/.test(error.code));
+  }
+});
+
+test('a backup is made and brought back', async (t) => {
+  const path = folder(t);
+  const [store, copy, twice] = ['store.db', 'copy.db', 'twice.db'].map((name) => join(path, name));
+  const auth = open(store, QUICK);
+  auth.keys.createSync({ name: 'a' }, by);
+  auth.keys.createSync({ name: 'gone' }, by);
+  await backupStore(store, copy);
+  backupStoreSync(store, twice);
+  assert.ok(existsSync(copy) && existsSync(twice));
+  await assert.rejects(backupStore(store, copy), code('INVALID_ARGUMENT'));
+  auth.keys.deleteSync('gone', by);
+  auth.keys.createSync({ name: 'new' }, by);
+  const report = await restoreStore(store, copy);
+  assert.deepStrictEqual([report.kept, report.stayedDeleted, report.deleted, report.license], [1, 1, ['new'], 'none']);
+  await assert.rejects(restoreStore(store, copy, { acceptRevivd: true }), /options has an unknown member acceptRevivd/);
+  auth.close();
+});

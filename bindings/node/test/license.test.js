@@ -1,0 +1,99 @@
+'use strict';
+
+const assert = require('node:assert');
+const { test } = require('node:test');
+const {
+  open, inspect, sign, machineIdentity, explainMachine, InspireAuthError, SigningKey, SYSTEM, TrustedProxies,
+} = require('inspire-auth');
+
+const NOW = 1_800_000_000;
+const by = { actor: SYSTEM, now: NOW };
+const code = (expected) => (error) => error instanceof InspireAuthError && error.code === expected;
+
+function issued(t) {
+  const signer = SigningKey.generate();
+  const trustedKeys = [{ id: 'k', publicKey: signer.publicKey }];
+  const license = {
+    id: 'l1', key: 'ABCD-EFGH', name: 'Plant 3', entitlements: ['MFA', 'OFFLINE_LICENSING'], limits: { MAX_DISPLAYS: 2 },
+    fingerprint: 'box',
+  };
+  const file = sign(signer, license, { kind: 'machine', encrypted: true, now: NOW });
+  const auth = open(':memory:', { trustedKeys, machineId: 'box' });
+  t.after(() => auth.close());
+  return { auth, file, license, trustedKeys };
+}
+
+test('a license is installed, asked and taken out', async (t) => {
+  const { auth: { license }, file } = issued(t);
+  assert.deepStrictEqual([license.status(NOW).state, license.status(NOW).reason], ['unlicensed', 'UNLICENSED']);
+  assert.throws(() => license.checkEntitlement('MFA', NOW), code('UNLICENSED'));
+  await assert.rejects(license.activateOffline('WRONG', file, by), code('LICENSE_KEY_OR_MACHINE_MISMATCH'));
+  const status = await license.activateOffline('ABCD-EFGH', Buffer.from(file), by);
+  assert.deepStrictEqual(
+    [status.state, status.reason, status.name, status.key, status.mode, status.limits.MAX_DISPLAYS, status.entitlements],
+    ['active', null, 'Plant 3', '********EFGH', 'offline', 2, ['MFA', 'OFFLINE_LICENSING']],
+  );
+  assert.strictEqual(license.hasEntitlement('mfa', NOW), true);
+  assert.strictEqual(license.hasEntitlement('SSO_SAML', NOW), false);
+  assert.throws(() => license.checkEntitlement('SSO_SAML', NOW), code('NOT_ENTITLED'));
+  assert.strictEqual(license.limit('maxDisplays', NOW), 2);
+  license.checkLimit('MAX_DISPLAYS', 2, NOW);
+  assert.throws(() => license.checkLimit('MAX_DISPLAYS', 3, NOW), code('LIMIT_EXCEEDED'));
+  assert.throws(() => license.checkLimit('MAX_DISPLAYS', -1, NOW), code('INVALID_ARGUMENT'));
+  const table = license.entitlements(NOW);
+  assert.deepStrictEqual(table.find((row) => row.code === 'MFA'), { code: 'MFA', feature: 'Multi-factor authentication', granted: true });
+  assert.throws(() => license.revalidateSync(by), code('NOT_AVAILABLE_OFFLINE'));
+  assert.deepStrictEqual(license.machine(), { fingerprint: 'box', source: 'option', container: license.machine().container });
+  assert.strictEqual((await license.deactivate(by)).state, 'unlicensed');
+  assert.throws(() => license.activateOfflineSync('ABCD-EFGH', file, { ...by, force: true }), code('LICENSE_FILE_OLDER'));
+});
+
+test('a gate that only warns says so on the principal', (t) => {
+  const { auth } = issued(t);
+  const warned = open(':memory:', { enforcement: 'warn' });
+  t.after(() => warned.close());
+  assert.throws(() => auth.authenticateSync([], { require: 'Public', entitlement: 'MFA' }), code('UNLICENSED'));
+  assert.strictEqual(warned.authenticateSync([], { require: 'Public', entitlement: 'MFA' }).warning, 'UNLICENSED');
+  assert.strictEqual(warned.authenticateSync([], { require: 'Public' }).warning, null);
+});
+
+test('a file is inspected without being installed', (t) => {
+  const { file, trustedKeys } = issued(t);
+  const good = inspect(file, { trustedKeys, licenseKey: 'ABCD-EFGH', machineId: 'box', now: NOW, offline: true });
+  assert.deepStrictEqual([good.failures, good.kind, good.machineFingerprint, good.issuedAt], [[], 'machine', 'box', NOW]);
+  assert.deepStrictEqual([good.license.key, good.license.limits.MAX_DISPLAYS, good.license.metadata], ['ABCD-EFGH', 2, { maxDisplays: 2 }]);
+  assert.deepStrictEqual(inspect(Buffer.from(file)).failures, ['LICENSE_SIGNATURE_INVALID']);
+  assert.deepStrictEqual(inspect('junk'), {
+    failures: ['LICENSE_MALFORMED'], kind: null, license: null, issuedAt: null, fileExpiresAt: null, machineFingerprint: null,
+  });
+  assert.throws(() => inspect(7), code('INVALID_ARGUMENT'));
+  assert.throws(() => inspect(file, { trustedKeys: [{ id: 'k', publicKey: '00'.repeat(32) }] }), code('WEAK_TRUSTED_KEY'));
+});
+
+test('a signing key is read from its file, and its secret is not shown', () => {
+  const key = SigningKey.generate();
+  const again = SigningKey.fromSeedFile(key.toPem());
+  assert.strictEqual(again.publicKey, key.publicKey);
+  assert.throws(() => SigningKey.fromSeedFile('SECRET'), (error) => code('INVALID_ARGUMENT')(error) && !/SECRET/.test(error.message));
+  assert.throws(() => sign({}, { id: 'l', key: 'K' }), code('INVALID_ARGUMENT'));
+  assert.throws(() => sign(key, { id: 'l', key: 'K', expriy: 'x' }), /license has an unknown member expriy/);
+  assert.throws(() => sign(key, { id: 'l', key: 'K' }, { kind: 'machine' }), code('INVALID_ARGUMENT'));
+});
+
+test('the machine has a fingerprint, and says what it is made of', () => {
+  assert.strictEqual(machineIdentity({ machineId: 'x' }).source, 'option');
+  assert.ok(explainMachine().some(({ name }) => name === 'fingerprint'));
+  assert.throws(() => machineIdentity({ machine: 'x' }), code('INVALID_ARGUMENT'));
+});
+
+test('a proxy’s word counts from a trusted peer only', () => {
+  const proxies = new TrustedProxies('10.0.0.0/8, fe80::/10');
+  const https = ['X-Forwarded-Proto', 'https'];
+  assert.strictEqual(proxies.channel('::ffff:10.1.2.3', 'plain', https), 'secure');
+  assert.strictEqual(proxies.channel('fe80::1%eth0', 'plain', https), 'secure');
+  assert.strictEqual(proxies.channel('10.1.2.3', 'plain', [...https, ...https]), 'plain');
+  assert.strictEqual(proxies.channel('192.0.2.1', 'local', https), 'local');
+  assert.throws(() => proxies.channel(undefined, 'plain', []), code('INVALID_ARGUMENT'));
+  assert.throws(() => proxies.channel('10.1.2.3', 'plain', ['x']), code('INVALID_ARGUMENT'));
+  assert.throws(() => new TrustedProxies('host'), code('INVALID_ARGUMENT'));
+});

@@ -1,0 +1,107 @@
+// What the types must allow, and what they must refuse. Checked by `npm run check-types`; never run.
+import inspireAuth, {
+  CATALOGUE, ERRORS, InspireAuth, InspireAuthError, SYSTEM, SigningKey, TrustedProxies, VERSION, backupStore, inspect,
+  machineIdentity, open, restoreStore, sign,
+} from 'inspire-auth';
+import type {
+  AuditEvent, By, Channel, CreatedKey, HeadersLike, InspireAuthErrorCode, KeyRecord, LicenseStatus, OpenOptions, Principal,
+  Requirement, RequirementLike, RestoreReport,
+} from 'inspire-auth';
+import type { IncomingMessage } from 'node:http';
+
+declare const req: IncomingMessage;
+
+const options: OpenOptions = {
+  realm: 'gate',
+  mode: 'ignition',
+  hash: { memoryKib: 64 },
+  peppers: [{ id: 'p1', secret: new Uint8Array(32) }],
+  writeRequirement: { any: ['Authenticated/Admin'] },
+  trustedKeys: [{ id: 'k', publicKey: '00', notAfter: 1 }],
+  audit: (event: AuditEvent) => console.log(event.at + 1, event.detail.length),
+};
+const auth: InspireAuth = open('service.db', options);
+const requirement: Requirement = auth.requirement('any(A)');
+
+async function requests() {
+  const shapes: HeadersLike[] = [req.rawHeaders, req.headers, [['a', 'b']], new Headers(), 'Bearer a:b'];
+  const caller: Principal = await auth.authenticate(shapes[0]!, { channel: 'secure', require: requirement, signal: AbortSignal.timeout(1) });
+  const same: Principal = auth.authenticateSync(req.rawHeaders, { require: { all: ['A'] }, entitlement: 'MFA', now: 1 });
+  const name: string | null = caller.name;
+  const channel: Channel = same.channel;
+  const warning: InspireAuthErrorCode | null = same.warning;
+  const levels: string[] = auth.principalLevels(caller);
+  auth.recheck(caller, 'A', { now: 1 });
+  const { status, challenge, retryAfter } = auth.http('BUSY');
+  const answer: [number, string | null, number | null] = [status, challenge, retryAfter];
+  return [name, channel, warning, levels, answer];
+}
+
+async function keys(actor: Principal) {
+  const by: By = { actor: SYSTEM };
+  const made: CreatedKey = await auth.keys.create({ name: 'a', expiresAt: null }, by);
+  const record: KeyRecord = auth.keys.updateSync('a', made.record.revision, { expiresAt: null }, { actor, now: 1 });
+  await auth.keys.rotate('a', { actor, revision: record.revision, overlapSeconds: 0 });
+  const nothing: void = await auth.keys.delete('a', { actor, revision: 2 });
+  const all: KeyRecord[] = auth.keys.list({ after: 'a', limit: 1 });
+  const count: number = await auth.keys.sealAll(by);
+  await auth.keys.import({ name: 'b', format: 'phc', hash: '$argon2id$' }, by);
+  return [nothing, all, count];
+}
+
+async function licenses() {
+  const status: LicenseStatus = auth.license.status();
+  const state: 'unlicensed' | 'active' | 'expired' | 'suspended' | 'invalid' = status.state;
+  const displays: number = (status.limits.MAX_DISPLAYS ?? 0) + auth.license.limit('MAX_DISPLAYS', 1);
+  await auth.license.activateOffline('key', new Uint8Array(1), { actor: SYSTEM, force: true });
+  const key: SigningKey = SigningKey.generate();
+  const file: string = sign(key, { id: 'l', key: 'K', limits: { A: 1 }, metadata: { a: [1] } }, { kind: 'machine' });
+  const failures: InspireAuthErrorCode[] = inspect(file, { trustedKeys: [{ id: 'k', publicKey: key.publicKey }] }).failures;
+  await backupStore('a', 'b');
+  const report: RestoreReport = await restoreStore('a', 'b', { acceptRevived: true });
+  const fingerprint: string = machineIdentity().fingerprint;
+  const channel: Channel = new TrustedProxies('::1').channel('::1', 'plain', req.rawHeaders);
+  return [state, displays, failures, report, fingerprint, channel, CATALOGUE[0]?.feature, ERRORS.length, VERSION, inspireAuth];
+}
+
+function errors(error: unknown) {
+  if (error instanceof InspireAuthError) {
+    const code: InspireAuthErrorCode = error.code;
+    if (code === 'LICENSE_EXPIRED') return error.detail?.length;
+    // @ts-expect-error: not a code
+    if (code === 'LICENCE_EXPIRED') return 1;
+    // @ts-expect-error: read-only
+    error.code = 'BUSY';
+  }
+  return undefined;
+}
+
+function refused(actor: Principal, like: RequirementLike) {
+  // @ts-expect-error: who changes it must be said
+  auth.keys.createSync({ name: 'a' });
+  // @ts-expect-error: who changes it must be said
+  auth.keys.deleteSync('a', {});
+  // @ts-expect-error: a symbol of the caller's own is not the host
+  auth.keys.deleteSync('a', { actor: Symbol('SYSTEM') });
+  // @ts-expect-error: what is created has no revision yet
+  auth.keys.createSync({ name: 'a' }, { actor, revision: 1 });
+  // @ts-expect-error: not an option
+  open('a', { reaml: 'x' });
+  // @ts-expect-error: not a channel
+  auth.authenticateSync([], { channel: 'tls' });
+  // @ts-expect-error: not a requirement
+  auth.authenticateSync([], { require: 7 });
+  // @ts-expect-error: only a promise can be given up
+  auth.authenticateSync([], { signal: AbortSignal.abort() });
+  // @ts-expect-error: read-only
+  actor.name = 'somebody';
+  // @ts-expect-error: made by the library only
+  auth.recheck({ id: 'x', name: 'x' }, like);
+  // @ts-expect-error: bytes
+  open('a', { peppers: [{ id: 'p', secret: 'text' }] });
+  // @ts-expect-error: a promise
+  auth.keys.create({ name: 'a' }, { actor }).key;
+}
+
+using disposed = open(':memory:');
+export { disposed, errors, keys, licenses, refused, requests };
