@@ -6,10 +6,10 @@ Example:
     >>> from inspire_auth.openfeature import LicenseProvider
     >>> api.set_provider_and_wait(LicenseProvider(InspireAuth.open("service.db")))
     >>> client = api.get_client()
-    >>> client.get_boolean_value("VIDEO_WALL_SYNC", False)
-    True
+    >>> client.get_boolean_value("VIDEO_WALL_SYNC", False)      # until a license holds it
+    False
     >>> client.get_integer_value("limits.max_displays", 0)
-    16
+    0
 
 | flag | type | value |
 |---|---|---|

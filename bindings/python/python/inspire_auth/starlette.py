@@ -5,14 +5,18 @@ Example:
     >>> from starlette.authentication import requires
     >>> from starlette.middleware import Middleware
     >>> from starlette.middleware.authentication import AuthenticationMiddleware
+    >>> from starlette.responses import PlainTextResponse
+    >>> from starlette.routing import Route
     >>> from inspire_auth import InspireAuth
     >>> from inspire_auth.starlette import ApiKeyBackend, on_error
-    >>> auth = InspireAuth.open("service.db")
-    >>> backend = ApiKeyBackend(auth, channel="secure")
-    >>> app = Starlette(middleware=[Middleware(AuthenticationMiddleware, backend=backend, on_error=on_error)])
-    >>> @app.route("/resources")
-    ... @requires("Authenticated/Ops/Read")
-    ... async def resources(request): ...
+    >>> @requires("Authenticated/Ops/Read")
+    ... async def who(request):
+    ...     return PlainTextResponse(request.user.display_name)
+    >>> backend = ApiKeyBackend(InspireAuth.open("service.db"), channel="secure")
+    >>> app = Starlette(
+    ...     routes=[Route("/who", who)],
+    ...     middleware=[Middleware(AuthenticationMiddleware, backend=backend, on_error=on_error)],
+    ... )
 
 As Starlette has it, a request without a credential goes on as nobody, and each route says with ``@requires`` what it
 needs: a route without it is open to everyone. What is sent and wrong is refused. ``@requires`` answers 403, also to
