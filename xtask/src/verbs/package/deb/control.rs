@@ -78,8 +78,8 @@ impl Package {
         self.meta("md5sums", &run::output(run::command("sh").args(["-c", sums]).current_dir(&self.folder))?)?;
         let kilobytes =
             run::output(run::command("du").args(["-k", "-s", "--apparent-size", "usr"]).current_dir(&self.folder))?;
-        let size = format!("Installed-Size: {}\n", kilobytes.split('\t').next().unwrap_or_default());
-        let control = format!("{size}{}", self.control);
+        let size = kilobytes.split('\t').next().unwrap_or_default();
+        let control = self.control.replace("\nDescription:", &format!("\nInstalled-Size: {size}\nDescription:"));
         self.meta("control", &control.replace("${shlibs:Depends}", &self.shared_libraries()?))?;
         let file = dist.join(format!("{}_{}_{}.deb", self.name, version(), architecture()?));
         let mut build = run::command("dpkg-deb");
