@@ -61,8 +61,8 @@ async def rest(seconds: float) -> list[float]:
 
 
 def line(name: str, late: list[float]) -> str:
-    at = lambda share: late[int((len(late) - 1) * share)] * 1e3  # noqa: E731
-    return f"{name:28} {len(late):6} timers   median {at(0.5):6.2f} ms   99 % {at(0.99):6.2f} ms   worst {late[-1] * 1e3:6.2f} ms"
+    median, most, worst = (late[int((len(late) - 1) * share)] * 1e3 for share in (0.5, 0.99, 1))
+    return f"{name:28} {len(late):6} timers   median {median:6.2f} ms   99 % {most:6.2f} ms   worst {worst:6.2f} ms"
 
 
 def main() -> None:
@@ -70,11 +70,12 @@ def main() -> None:
     parser.add_argument("--blocking", action="store_true", help="decide on the loop's thread, for comparison")
     parser.add_argument("--keys", type=int, default=8, help="keys at once (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=10, help="rounds, each with new keys (default: %(default)s)")
+    parser.add_argument("--hash-memory", type=int, default=64, help="MiB for all hashing (default: %(default)s)")
     args = parser.parse_args()
 
     print(f"{os.cpu_count()} cores, {args.keys} cold keys at once, {args.rounds} rounds")
     everything: list[float] = []
-    with InspireAuth.open() as auth:
+    with InspireAuth.open(max_hash_memory=args.hash_memory << 20) as auth:
         for round in range(args.rounds):
             keys = [auth.keys.create(f"r{round}k{n}", actor=SYSTEM) for n in range(args.keys)]
             late, took = asyncio.run(measure(auth, keys, args.blocking))

@@ -12,7 +12,7 @@ use arc_swap::ArcSwapOption;
 use inspire_auth_core::{AuditSink, store::AuditEvent};
 use pyo3::{PyTraverseError, PyVisit, prelude::*};
 
-use crate::records;
+use crate::{gate, records};
 
 /// Events that wait to be handed over, at most; more are dropped (the store has them).
 const MOST: u32 = 4096;
@@ -96,6 +96,7 @@ impl Audit {
         let callback = self.callback.try_lock().ok().and_then(|kept| kept.as_ref().map(|kept| kept.clone_ref(py)));
         let Some(callback) = callback else { return };
         let callback = callback.bind(py);
+        let _passage = gate::run_python(py);
         for event in self.queue.take() {
             let told = records::event(py, &event).and_then(|event| callback.call1((event,)));
             if let Err(error) = told {

@@ -141,9 +141,9 @@ impl InspireAuth {
     ///     enforcement: what a gate does when the license does not allow something: `"strict"` refuses, `"warn"` grants
     ///         with a `warning` on the principal, `"report-only"` grants with an audit event.
     ///     payment_required: whether license refusals answer HTTP 402 instead of 403.
-    ///     audit: called with each audit event, besides the store: on a thread that is calling the handle, after what it
-    ///         did there is decided; the calls of one thread come in order. It may call the handle. What it raises goes to
-    ///         `sys.unraisablehook`, and changes nothing.
+    ///     audit: called with each audit event, besides the store: on a thread that is calling the handle, after what
+    ///         it did there is decided; the calls of one thread come in order. It may call the handle. What it raises
+    ///         goes to `sys.unraisablehook`, and changes nothing.
     ///
     /// Raises:
     ///     ArgumentError: an option is out of range.
@@ -237,18 +237,19 @@ impl InspireAuth {
 
     /// Decides one request: returns who is calling, or raises. There is no falsy answer.
     ///
-    /// A key that has been seen before, or a wrong one, is decided in well under a microsecond, with the GIL kept. A key
-    /// that is seen for the first time takes a slow hash (Argon2, some 20 ms), and blocks this thread with the GIL let
-    /// go; an event loop awaits `authenticate_async` instead.
+    /// A key that has been seen before, or a wrong one, is decided in well under a microsecond, with the GIL kept. A
+    /// key that is seen for the first time takes a slow hash (Argon2, some 20 ms), and blocks this thread with the GIL
+    /// let go; an event loop awaits `authenticate_async` instead.
     ///
     /// Args:
-    ///     headers: all (name, value) pairs of the request, str or bytes, as received (a list or tuple is fastest; ASGI's
-    ///         `scope["headers"]` as it is), or a mapping, or, as str or bytes, the value of the one `Authorization`
-    ///         header. Only the headers that carry credentials are looked at; a repeated one is refused.
+    ///     headers: all (name, value) pairs of the request, str or bytes, as received (a list or tuple is fastest;
+    ///         ASGI's `scope["headers"]` as it is), or a mapping, or, as str or bytes, the value of the one
+    ///         `Authorization` header. Only the headers that carry credentials are looked at; a repeated one is
+    ///         refused.
     ///     channel: how the request came, as the host knows it (never from a header that anybody can send): `"plain"`,
     ///         `"secure"` for TLS that ended here or at a trusted proxy, `"local"` for loopback or a Unix socket.
-    ///     require: what the caller must hold: a `Requirement`, or its text, which is compiled once and then found by its
-    ///         text (a `Requirement` saves that search); None is any valid key.
+    ///     require: what the caller must hold: a `Requirement`, or its text, which is compiled once and then found by
+    ///         its text (a `Requirement` saves that search); None is any valid key.
     ///     entitlement: an entitlement that the license must hold as well.
     ///     now: Unix seconds; None or 0 is the system's clock.
     ///
@@ -439,8 +440,8 @@ impl InspireAuth {
         self.change(py, |core| core.store().generation())
     }
 
-    /// Writes what was noted on the side (last use, audit) to the store now. It is written from time to time anyway, and
-    /// when the handle is closed.
+    /// Writes what was noted on the side (last use, audit) to the store now. It is written from time to time anyway,
+    /// and when the handle is closed.
     ///
     /// Raises:
     ///     StoreError: the store can't be written.
@@ -448,8 +449,8 @@ impl InspireAuth {
         self.change(py, Core::flush)
     }
 
-    /// Accepts what the store holds now as its history, after `STORE_HISTORY_CHANGED`: in every process. For an operator
-    /// who meant the change.
+    /// Accepts what the store holds now as its history, after `STORE_HISTORY_CHANGED`: in every process. For an
+    /// operator who meant the change.
     ///
     /// Raises:
     ///     StoreError: the store can't be read or written.
@@ -457,8 +458,8 @@ impl InspireAuth {
         self.change(py, |core| core.store().adopt())
     }
 
-    /// Closes the handle: writes what was noted on the side, and closes the store when the last call on another thread is
-    /// done. Afterwards every call raises `ArgumentError`; closing again does nothing.
+    /// Closes the handle: writes what was noted on the side, and closes the store when the last call on another thread
+    /// is done. Afterwards every call raises `ArgumentError`; closing again does nothing.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         if let Some(core) = self.core.swap(None) {
             // What can't be written can't be helped: closing never fails.

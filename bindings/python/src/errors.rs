@@ -3,10 +3,13 @@
 use inspire_auth_core::{Code, Error, TABLE};
 use pyo3::{prelude::*, sync::PyOnceLock};
 
+use crate::gate;
+
 /// The exception for an error of the core.
 #[cold]
 pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
     static MAKE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let _passage = gate::run_python(py);
     let made = MAKE
         .import(py, "inspire_auth._errors", "error")
         .and_then(|make| make.call1((error.code().name(), error.detail())));

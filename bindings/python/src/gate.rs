@@ -9,7 +9,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{self, ThreadId},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use inspire_auth_platform::fork;
@@ -60,6 +60,20 @@ pub(crate) fn reattach() -> Passage {
     })
 }
 
+/// Announces that Python code runs above frames of ours, which may let the interpreter's lock go and want it back.
+pub(crate) fn run_python(py: Python<'_>) -> Passage {
+    Passage::open().unwrap_or_else(|| {
+        py.detach(|| {
+            loop {
+                thread::park();
+            }
+        })
+    })
+}
+
+/// How long the end of the interpreter waits at most: somebody's audit callback may never return.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Closes the way in at exit, and waits for those who are in it.
 #[pyfunction]
 pub(crate) fn close_gate(py: Python<'_>) {
@@ -67,8 +81,8 @@ pub(crate) fn close_gate(py: Python<'_>) {
     CLOSED.store(true, Ordering::SeqCst);
     let epoch = u64::from(fork::epoch()) << 32;
     py.detach(|| {
-        // Nobody stays longer than it takes to get the interpreter's lock and hand something over.
-        loop {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
             let seen = ENTERING.load(Ordering::SeqCst);
             if seen & !0xffff_ffff != epoch || seen == epoch {
                 break;

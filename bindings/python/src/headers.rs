@@ -1,7 +1,7 @@
 //! A request's headers, in whatever shape a host keeps them.
 //!
-//! Only the lines that are asked for are kept, those that can carry a credential or the claim of a proxy; the core reads
-//! them, and judges repeated ones.
+//! Only the lines that are asked for are kept, those that can carry a credential or the claim of a proxy; the core
+//! reads them, and judges repeated ones.
 
 use inspire_auth_core::keys::LEGACY_HEADER;
 use pyo3::{
@@ -14,8 +14,8 @@ use zeroize::Zeroizing;
 const AUTHORIZATION: &str = "Authorization";
 const FORWARDED: &str = "X-Forwarded-Proto";
 
-/// Lines that are kept. A request has at most two kinds, so that among three one is repeated, which refuses it: what else
-/// there is changes nothing.
+/// Lines that are kept. A request has at most two kinds, so that among three one is repeated, which refuses it: what
+/// else there is changes nothing.
 const MOST: usize = 3;
 
 /// The lines that were asked for.

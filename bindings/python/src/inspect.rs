@@ -27,8 +27,12 @@ use crate::{arguments::contents, boundary::released, options::TrustedKey, record
 ///     ('LICENSE_EXPIRED',)
 #[pyfunction]
 #[pyo3(
-    signature = (file, *, trusted_keys = vec![], license_key = None, machine_id = None, product = None, now = None, offline = false),
-    text_signature = "(file, *, trusted_keys=(), license_key=None, machine_id=None, product=None, now=None, offline=False)"
+    signature = (
+        file, *, trusted_keys = vec![], license_key = None, machine_id = None, product = None, now = None,
+        offline = false
+    ),
+    text_signature = "(file, *, trusted_keys=(), license_key=None, machine_id=None, product=None, now=None, \
+        offline=False)"
 )]
 #[allow(clippy::too_many_arguments)]
 pub(crate) fn inspect<'py>(

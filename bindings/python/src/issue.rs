@@ -38,8 +38,8 @@ impl SigningKey {
     /// Reads what a key file holds.
     ///
     /// Args:
-    ///     text: PEM PKCS#8, as `to_pem` and `openssl genpkey -algorithm ed25519` write it, or the seed as 64 hexadecimal
-    ///         digits. White space around either is ignored.
+    ///     text: PEM PKCS#8, as `to_pem` and `openssl genpkey -algorithm ed25519` write it, or the seed as 64
+    ///         hexadecimal digits. White space around either is ignored.
     ///
     /// Raises:
     ///     ArgumentError: it is neither. The text is not shown.
@@ -68,11 +68,11 @@ impl SigningKey {
 ///
 /// Args:
 ///     key: the signing key.
-///     description: the license, as a mapping or as the text of a JSON object: `id` and `key`, and where they are needed
-///         `name`, `expiry` and `issued` (RFC 3339), `status`, `suspended`, `product`, `policy`, `limits`, `metadata`,
-///         `entitlements`, `fingerprint`, `ttl` (seconds). A member that is not known is refused.
-///     kind: `"machine"` for a file that is good on one machine (`fingerprint` names it), `"license"` for one that is good
-///         on any.
+///     description: the license, as a mapping or as the text of a JSON object: `id` and `key`, and where they are
+///         needed `name`, `expiry` and `issued` (RFC 3339), `status`, `suspended`, `product`, `policy`, `limits`,
+///         `metadata`, `entitlements`, `fingerprint`, `ttl` (seconds). A member that is not known is refused.
+///     kind: `"machine"` for a file that is good on one machine (`fingerprint` names it), `"license"` for one that is
+///         good on any.
 ///     encrypted: whether the contents are hidden from whoever does not have the license key (and, for a machine file,
 ///         the fingerprint).
 ///     now: Unix seconds; None or 0 is the system's clock. The time of issue, unless the description names one.

@@ -22,8 +22,8 @@ const STRENGTHS: &[(&str, Strength)] = &[("chosen", Strength::Chosen), ("random"
 ///
 /// Every change names its `actor`: `SYSTEM`, or a `Principal`, which is judged again inside the write transaction (it
 /// needs `write_requirement`, and to hold every level itself that it hands out or takes over). Every change is seen by
-/// the next check of every process. A `revision` that is given must still be the key's. A `now` is in Unix seconds; None
-/// or 0 is the system's clock.
+/// the next check of every process. A `revision` that is given must still be the key's. A `now` is in Unix seconds;
+/// None or 0 is the system's clock.
 #[pyclass(frozen, module = "inspire_auth")]
 pub(crate) struct Keys {
     auth: Py<InspireAuth>,
@@ -68,8 +68,12 @@ impl Keys {
     ///     >>> created.credential
     ///     'reporting:isk_...'
     #[pyo3(
-        signature = (name, *, description = "", levels = vec![], require_secure = true, enabled = true, expires_at = None, actor, now = None),
-        text_signature = "($self, name, *, description='', levels=(), require_secure=True, enabled=True, expires_at=None, actor, now=None)"
+        signature = (
+            name, *, description = "", levels = vec![], require_secure = true, enabled = true, expires_at = None,
+            actor, now = None
+        ),
+        text_signature = "($self, name, *, description='', levels=(), require_secure=True, enabled=True, \
+            expires_at=None, actor, now=None)"
     )]
     #[allow(clippy::too_many_arguments)]
     fn create<'py>(
@@ -111,8 +115,12 @@ impl Keys {
     ///     ArgumentError: as `create`, and `INVALID_HASH`.
     ///     InspireAuthError: as `create`.
     #[pyo3(
-        signature = (name, *, format = "phc", hash, strength = "chosen", description = "", levels = vec![], require_secure = true, enabled = true, expires_at = None, actor, now = None),
-        text_signature = "($self, name, *, format='phc', hash, strength='chosen', description='', levels=(), require_secure=True, enabled=True, expires_at=None, actor, now=None)"
+        signature = (
+            name, *, format = "phc", hash, strength = "chosen", description = "", levels = vec![],
+            require_secure = true, enabled = true, expires_at = None, actor, now = None
+        ),
+        text_signature = "($self, name, *, format='phc', hash, strength='chosen', description='', levels=(), \
+            require_secure=True, enabled=True, expires_at=None, actor, now=None)"
     )]
     #[allow(clippy::too_many_arguments)]
     fn import_<'py>(
@@ -215,7 +223,8 @@ impl Keys {
     ///     >>> auth.keys.update(record.name, record.revision, expires_at=None, actor=SYSTEM)
     #[pyo3(
         signature = (name, revision, *, actor, now = None, **changes),
-        text_signature = "($self, name, revision, *, description=..., levels=..., require_secure=..., enabled=..., expires_at=..., actor, now=None)"
+        text_signature = "($self, name, revision, *, description=..., levels=..., require_secure=..., \
+            enabled=..., expires_at=..., actor, now=None)"
     )]
     fn update<'py>(
         &self,

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! No Python code ever runs while the core is at work: what the core has to tell the host meanwhile (audit events,
-//! tickets that are ready) is queued, and handed over afterwards. So no lock of the core can wait for the interpreter's.
+//! tickets that are ready) is queued, and handed over afterwards. So no lock of the core can wait for the
+//! interpreter's.
 #![forbid(unsafe_code)]
 
 mod arguments;

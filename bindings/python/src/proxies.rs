@@ -38,14 +38,14 @@ impl TrustedProxies {
     /// The channel of a request.
     ///
     /// Args:
-    ///     peer: the address of the connection itself, such as `10.1.2.3`. One that can't be read (a Unix socket has none)
-    ///         is not trusted.
+    ///     peer: the address of the connection itself, such as `10.1.2.3`. One that can't be read (a Unix socket has
+    ///         none) is not trusted.
     ///     direct: the channel that the host saw: what a peer that is not trusted has.
     ///     headers: as for `InspireAuth.authenticate`, but never one value alone.
     ///
     /// Returns:
-    ///     From a trusted peer `"secure"` when there is exactly one `X-Forwarded-Proto` and it is `https`, and `"plain"`
-    ///     for anything else; from any other peer `direct`.
+    ///     From a trusted peer `"secure"` when there is exactly one `X-Forwarded-Proto` and it is `https`, and
+    ///     `"plain"` for anything else; from any other peer `direct`.
     ///
     /// Raises:
     ///     ArgumentError: `direct` is no channel.

@@ -16,10 +16,13 @@ use pyo3::{
 };
 use serde_json::Value;
 
+use crate::gate;
+
 type Object<'py> = PyResult<Bound<'py, PyAny>>;
 
 fn make<'py>(py: Python<'py>, class: &str, fields: impl PyCallArgs<'py>) -> Object<'py> {
     static RECORDS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let _passage = gate::run_python(py);
     RECORDS
         .get_or_try_init(py, || py.import("inspire_auth._records").map(Bound::unbind))?
         .bind(py)

@@ -21,8 +21,8 @@ pub(crate) fn backup_store(py: Python<'_>, store: &Bound<'_, PyAny>, to: &Bound<
     released(py, || SqliteStore::open(store)?.backup(&to))
 }
 
-/// Brings a backup back into a store: it revives nothing that was revoked since, and what nothing is known of comes back
-/// disabled.
+/// Brings a backup back into a store: it revives nothing that was revoked since, and what nothing is known of comes
+/// back disabled.
 ///
 /// Args:
 ///     store: the path of the store.

@@ -20,8 +20,8 @@ impl Ticket {
 
 #[pymethods]
 impl Ticket {
-    /// Has `callback` called with `argument` by `loop`, once, when `result` will answer. Nothing is called when the loop
-    /// is closed by then, or the interpreter is gone.
+    /// Has `callback` called with `argument` by `loop`, once, when `result` will answer. Nothing is called when the
+    /// loop is closed by then, or the interpreter is gone.
     fn call_when_ready(
         &self,
         py: Python<'_>,

@@ -72,7 +72,8 @@ def test_a_signing_key_shows_its_public_half_only(signer: SigningKey) -> None:
 def test_signing(signer: SigningKey) -> None:
     assert sign(signer, DESCRIPTION, now=NOW) == sign(signer, json.dumps(DESCRIPTION), kind="machine", now=NOW)
     assert "LICENSE FILE" in sign(signer, {"id": "l", "key": "K"}, kind="license")
-    for wrong in ({"id": "l"}, {"id": "l", "key": "K", "expirey": "x"}, "not json", '{"id": 1}', {"id": "l", "key": "K"}):
+    unbound = {"id": "l", "key": "K"}
+    for wrong in ({"id": "l"}, unbound | {"expirey": "x"}, "not json", '{"id": 1}', unbound):
         with pytest.raises(ArgumentError) as caught:
             sign(signer, wrong)
         assert "ABCD" not in str(caught.value)
@@ -116,9 +117,11 @@ def test_an_untrusted_signature_and_a_bad_trusted_key(signer: SigningKey, file: 
     ended = TrustedKey("vendor", signer.public_key, not_after=NOW)
     assert inspire_auth.inspect(file, trusted_keys=[ended], now=NOW).result == "LICENSE_SIGNATURE_INVALID"
     for key, code in [("00" * 32, "WEAK_TRUSTED_KEY"), ("xyz", "INVALID_ARGUMENT")]:
-        for use in (lambda k: inspire_auth.inspect(file, trusted_keys=[k]), lambda k: InspireAuth.open(trusted_keys=[k])):
+        trusted = [TrustedKey("vendor", key)]
+        opened, inspected = InspireAuth.open, inspire_auth.inspect
+        for use in (lambda: inspected(file, trusted_keys=trusted), lambda: opened(trusted_keys=trusted)):
             with pytest.raises(ArgumentError) as caught:
-                use(TrustedKey("vendor", key))
+                use()
             assert caught.value.code == code
 
 

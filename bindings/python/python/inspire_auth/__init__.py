@@ -12,9 +12,9 @@ what is this installation licensed for (`InspireAuth.license`).
     >>> "VIDEO_WALL_SYNC" in auth.license.entitlements
     False
 
-A refusal is always an exception (`InspireAuthError`), never a falsy answer. Times are Unix seconds. Vendors sign license
-files with `inspire_auth.issue`; frameworks have their own modules: `inspire_auth.fastapi`, `.starlette`, `.django`,
-`.flask`, `.asgi`, `.wsgi`, `.openfeature`.
+A refusal is always an exception (`InspireAuthError`), never a falsy answer. Times are Unix seconds. Vendors sign
+license files with `inspire_auth.issue`; frameworks have their own modules: `inspire_auth.fastapi`, `.starlette`,
+`.django`, `.flask`, `.asgi`, `.wsgi`, `.openfeature`.
 """
 
 from ._asyncio import authenticate_async

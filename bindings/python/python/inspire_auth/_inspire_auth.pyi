@@ -97,9 +97,9 @@ class InspireAuth:
             enforcement: what a gate does when the license does not allow something: `"strict"` refuses, `"warn"` grants
                 with a `warning` on the principal, `"report-only"` grants with an audit event.
             payment_required: whether license refusals answer HTTP 402 instead of 403.
-            audit: called with each audit event, besides the store: on a thread that is calling the handle, after what it
-                did there is decided; the calls of one thread come in order. It may call the handle. What it raises goes to
-                `sys.unraisablehook`, and changes nothing.
+            audit: called with each audit event, besides the store: on a thread that is calling the handle, after what
+                it did there is decided; the calls of one thread come in order. It may call the handle. What it raises
+                goes to `sys.unraisablehook`, and changes nothing.
 
         Raises:
             ArgumentError: an option is out of range.
@@ -121,18 +121,19 @@ class InspireAuth:
     ) -> Principal:
         """Decides one request: returns who is calling, or raises. There is no falsy answer.
 
-        A key that has been seen before, or a wrong one, is decided in well under a microsecond, with the GIL kept. A key
-        that is seen for the first time takes a slow hash (Argon2, some 20 ms), and blocks this thread with the GIL let
-        go; an event loop awaits `authenticate_async` instead.
+        A key that has been seen before, or a wrong one, is decided in well under a microsecond, with the GIL kept. A
+        key that is seen for the first time takes a slow hash (Argon2, some 20 ms), and blocks this thread with the GIL
+        let go; an event loop awaits `authenticate_async` instead.
 
         Args:
-            headers: all (name, value) pairs of the request, str or bytes, as received (a list or tuple is fastest; ASGI's
-                `scope["headers"]` as it is), or a mapping, or, as str or bytes, the value of the one `Authorization`
-                header. Only the headers that carry credentials are looked at; a repeated one is refused.
+            headers: all (name, value) pairs of the request, str or bytes, as received (a list or tuple is fastest;
+                ASGI's `scope["headers"]` as it is), or a mapping, or, as str or bytes, the value of the one
+                `Authorization` header. Only the headers that carry credentials are looked at; a repeated one is
+                refused.
             channel: how the request came, as the host knows it (never from a header that anybody can send): `"plain"`,
                 `"secure"` for TLS that ended here or at a trusted proxy, `"local"` for loopback or a Unix socket.
-            require: what the caller must hold: a `Requirement`, or its text, which is compiled once and then found by its
-                text (a `Requirement` saves that search); None is any valid key.
+            require: what the caller must hold: a `Requirement`, or its text, which is compiled once and then found by
+                its text (a `Requirement` saves that search); None is any valid key.
             entitlement: an entitlement that the license must hold as well.
             now: Unix seconds; None or 0 is the system's clock.
 
@@ -277,24 +278,24 @@ class InspireAuth:
         """
 
     def flush(self) -> None:
-        """Writes what was noted on the side (last use, audit) to the store now. It is written from time to time anyway, and
-        when the handle is closed.
+        """Writes what was noted on the side (last use, audit) to the store now. It is written from time to time anyway,
+        and when the handle is closed.
 
         Raises:
             StoreError: the store can't be written.
         """
 
     def adopt_store(self) -> None:
-        """Accepts what the store holds now as its history, after `STORE_HISTORY_CHANGED`: in every process. For an operator
-        who meant the change.
+        """Accepts what the store holds now as its history, after `STORE_HISTORY_CHANGED`: in every process. For an
+        operator who meant the change.
 
         Raises:
             StoreError: the store can't be read or written.
         """
 
     def close(self) -> None:
-        """Closes the handle: writes what was noted on the side, and closes the store when the last call on another thread is
-        done. Afterwards every call raises `ArgumentError`; closing again does nothing.
+        """Closes the handle: writes what was noted on the side, and closes the store when the last call on another thread
+        is done. Afterwards every call raises `ArgumentError`; closing again does nothing.
         """
 
     def __enter__(self) -> InspireAuth:
@@ -393,8 +394,8 @@ class Keys:
 
     Every change names its `actor`: `SYSTEM`, or a `Principal`, which is judged again inside the write transaction (it
     needs `write_requirement`, and to hold every level itself that it hands out or takes over). Every change is seen by
-    the next check of every process. A `revision` that is given must still be the key's. A `now` is in Unix seconds; None
-    or 0 is the system's clock.
+    the next check of every process. A `revision` that is given must still be the key's. A `now` is in Unix seconds;
+    None or 0 is the system's clock.
     """
 
     def create(
@@ -880,14 +881,14 @@ class TrustedProxies:
         """The channel of a request.
 
         Args:
-            peer: the address of the connection itself, such as `10.1.2.3`. One that can't be read (a Unix socket has none)
-                is not trusted.
+            peer: the address of the connection itself, such as `10.1.2.3`. One that can't be read (a Unix socket has
+                none) is not trusted.
             direct: the channel that the host saw: what a peer that is not trusted has.
             headers: as for `InspireAuth.authenticate`, but never one value alone.
 
         Returns:
-            From a trusted peer `"secure"` when there is exactly one `X-Forwarded-Proto` and it is `https`, and `"plain"`
-            for anything else; from any other peer `direct`.
+            From a trusted peer `"secure"` when there is exactly one `X-Forwarded-Proto` and it is `https`, and
+            `"plain"` for anything else; from any other peer `direct`.
 
         Raises:
             ArgumentError: `direct` is no channel.
@@ -916,8 +917,8 @@ class SigningKey:
         """Reads what a key file holds.
 
         Args:
-            text: PEM PKCS#8, as `to_pem` and `openssl genpkey -algorithm ed25519` write it, or the seed as 64 hexadecimal
-                digits. White space around either is ignored.
+            text: PEM PKCS#8, as `to_pem` and `openssl genpkey -algorithm ed25519` write it, or the seed as 64
+                hexadecimal digits. White space around either is ignored.
 
         Raises:
             ArgumentError: it is neither. The text is not shown.
@@ -935,8 +936,8 @@ class Ticket:
     """A decision that is still being hashed; what `authenticate_async` awaits."""
 
     def call_when_ready(self, loop: object, callback: Callable[[Any], object], argument: object) -> None:
-        """Has `callback` called with `argument` by `loop`, once, when `result` will answer. Nothing is called when the loop
-        is closed by then, or the interpreter is gone.
+        """Has `callback` called with `argument` by `loop`, once, when `result` will answer. Nothing is called when the
+        loop is closed by then, or the interpreter is gone.
         """
 
     def cancel(self) -> None:
@@ -959,11 +960,11 @@ def sign(
 
     Args:
         key: the signing key.
-        description: the license, as a mapping or as the text of a JSON object: `id` and `key`, and where they are needed
-            `name`, `expiry` and `issued` (RFC 3339), `status`, `suspended`, `product`, `policy`, `limits`, `metadata`,
-            `entitlements`, `fingerprint`, `ttl` (seconds). A member that is not known is refused.
-        kind: `"machine"` for a file that is good on one machine (`fingerprint` names it), `"license"` for one that is good
-            on any.
+        description: the license, as a mapping or as the text of a JSON object: `id` and `key`, and where they are
+            needed `name`, `expiry` and `issued` (RFC 3339), `status`, `suspended`, `product`, `policy`, `limits`,
+            `metadata`, `entitlements`, `fingerprint`, `ttl` (seconds). A member that is not known is refused.
+        kind: `"machine"` for a file that is good on one machine (`fingerprint` names it), `"license"` for one that is
+            good on any.
         encrypted: whether the contents are hidden from whoever does not have the license key (and, for a machine file,
             the fingerprint).
         now: Unix seconds; None or 0 is the system's clock. The time of issue, unless the description names one.
@@ -1053,8 +1054,8 @@ def backup_store(store: str | PathLike[str] | bytes, to: str | PathLike[str] | b
 def restore_store(
     store: str | PathLike[str] | bytes, backup: str | PathLike[str] | bytes, *, accept_revived: bool = False
 ) -> RestoreReport:
-    """Brings a backup back into a store: it revives nothing that was revoked since, and what nothing is known of comes back
-    disabled.
+    """Brings a backup back into a store: it revives nothing that was revoked since, and what nothing is known of comes
+    back disabled.
 
     Args:
         store: the path of the store.
