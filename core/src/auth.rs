@@ -108,14 +108,14 @@ impl InspireAuth {
         let tagger = Tagger::new(&store.tag_key()?);
         let compiler =
             Arc::new(Compiler { mac: ProcessMac::random()?, mode: options.mode, sealer, hasher: Arc::clone(&hasher) });
-        let ceiling = options.max_hash_memory;
+        let (ceiling, threads) = (options.max_hash_memory, options.hash_threads);
         let inner = Inner {
             activity: Arc::new(Activity::new(Arc::clone(&store), options.audit)),
             index: Index::new()?,
             compiler,
             hasher,
             tagger,
-            pool: PerProcess::new(move || Pool::new(ceiling)),
+            pool: PerProcess::new(move || Pool::new(ceiling, threads)),
             license,
             config,
             catching_up: PerProcess::new(|| Mutex::new(())),

@@ -1,6 +1,6 @@
 //! What a host decides once, when it opens a handle.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
 use zeroize::Zeroizing;
 
@@ -106,6 +106,9 @@ pub struct Options {
     pub scheme: Scheme,
     /// Bytes of memory that all hashing in this process may take together. Default 64 MiB; at least one hash's.
     pub max_hash_memory: u64,
+    /// Threads that may hash at once. `None`: as many as there are cores. A host with one thread that must never wait for
+    /// a core, such as an event loop's, leaves it one.
+    pub hash_threads: Option<NonZeroUsize>,
     /// Peppers: the first is current, the others are retired and only read.
     pub peppers: Vec<Pepper>,
     /// What an actor needs to change keys. `None`: no principal may.
@@ -148,6 +151,7 @@ impl Options {
             hash: HashParameters::default(),
             scheme: Scheme::Argon2,
             max_hash_memory: 64 << 20,
+            hash_threads: None,
             peppers: Vec::new(),
             write_requirement: None,
             admin_requirement: None,

@@ -19,8 +19,9 @@ import type { InspireAuth } from '../index.js';
  * is validated or installed again. The evaluation context is not looked at.
  *
  * Events: `PROVIDER_CONFIGURATION_CHANGED` with `flagsChanged`, `PROVIDER_STALE`, `PROVIDER_ERROR` when the installed
- * file is corrupt or the store fails, `PROVIDER_READY` when that is over; at the next evaluation, and within a second
- * without one, whichever process changed the license. All is answered from memory: no network, no promise that waits.
+ * file is corrupt or the store fails, `PROVIDER_READY` when that is over: within a second, whichever process changed the
+ * license. Entitlements and limits are those of the moment; the metadata of what is granted is at most a second old. All
+ * is answered from memory: no network, no promise that waits.
  *
  * Credits are not flags: consuming one needs an atomic yes or no.
  *

@@ -26,8 +26,10 @@ class LicenseProvider {
   #license;
   /** Codes that are flags even while they are not granted; what was granted once stays one. */
   #codes = new Set(CATALOGUE.map(({ code }) => code));
-  /** What was last seen, for the difference; undefined until initialised. */
-  #seen;
+  /** The license as it was last seen, at most `WATCH` ago; undefined until initialised. */
+  #status;
+  /** Its flags, for the difference. */
+  #seen = new Map();
   /** The provider's state, as the event that tells of it. */
   #state = ProviderEvents.Ready;
   #timer;
@@ -37,19 +39,19 @@ class LicenseProvider {
   }
 
   async initialize() {
-    this.#seen = new Map();
     this.#state = ProviderEvents.Error; // until shown otherwise
     this.#timer = setInterval(() => this.#watch(), WATCH).unref();
-    const status = this.#read();
-    this.#seen = flagsOf(status);
-    if (corruption(status) !== null) throw new GeneralError(corruption(status));
+    this.#keep(this.#read());
+    const corrupt = corruption(this.#status);
+    if (corrupt !== null) throw new GeneralError(corrupt);
     this.#state = ProviderEvents.Ready;
     setImmediate(() => this.#watch()); // a grace that is there from the beginning: READY is said first, by the SDK
   }
 
   async onClose() {
     clearInterval(this.#timer);
-    this.#seen = undefined;
+    this.#timer = undefined;
+    this.#status = undefined;
   }
 
   async resolveBooleanEvaluation(key) {
@@ -71,20 +73,25 @@ class LicenseProvider {
   }
 
   #resolve(key, type) {
-    if (this.#seen === undefined) throw new ProviderNotReadyError('the provider is not initialised');
-    const status = this.#look();
-    const flag = this.#find(key, status);
+    if (this.#status === undefined) throw new ProviderNotReadyError('the provider is not initialised');
+    let flag = this.#find(key);
+    if (!this.#isCurrent(flag)) {
+      this.#look();
+      flag = this.#find(key);
+    }
     if (flag === undefined) throw new FlagNotFoundError('the license knows no such entitlement, limit or fact');
     if (flag.type !== type) throw new TypeMismatchError(`the flag is a ${flag.type}`);
+    const status = this.#status;
     const flagMetadata = metadataOf(status);
     if (type === 'number' && flag.value === -1) flagMetadata.unlimited = true;
     return { value: flag.value, variant: flag.variant, reason: reasonOf(status, flag), flagMetadata };
   }
 
-  #find(key, status) {
+  #find(key) {
+    const status = this.#status;
     switch (key) {
       case 'license':
-        return { type: 'object', value: status };
+        return { type: 'object', value: structuredClone(status) };
       case 'license.status':
         return text(status.state);
       case 'license.mode':
@@ -94,11 +101,26 @@ class LicenseProvider {
     }
     if (key.startsWith(LIMIT)) {
       const limit = Object.entries(status.limits).find(([name]) => limitKey(name) === key.toLowerCase());
-      return limit && { type: 'number', value: limit[1], gated: true };
+      return limit && { type: 'number', value: limit[1], gated: true, limit: limit[0] };
     }
     const code = key.toUpperCase();
     if (!this.#codes.has(code)) return undefined;
-    return { type: 'boolean', value: status.entitlements.includes(code), gated: true };
+    return { type: 'boolean', value: status.entitlements.includes(code), gated: true, entitlement: code };
+  }
+
+  /**
+   * Whether what is granted has the value that it was last seen with: far cheaper than to look at the whole license.
+   * Whoever is refused is told by a new look, why.
+   */
+  #isCurrent(flag) {
+    if (!flag?.gated || !flag.value) return false;
+    try {
+      if (flag.entitlement !== undefined) return this.#license.hasEntitlement(flag.entitlement);
+      return this.#license.limit(flag.limit) === flag.value;
+    } catch {
+      // To be told by a look.
+    }
+    return false;
   }
 
   #read() {
@@ -110,7 +132,13 @@ class LicenseProvider {
     }
   }
 
-  /** The license now; what has changed since the last look is told. */
+  #keep(status) {
+    for (const code of status.entitlements) this.#codes.add(code);
+    this.#status = status;
+    this.#seen = flagsOf(status);
+  }
+
+  /** Looks at the license as it is now; what has changed since the last look is told. */
   #look() {
     let status;
     try {
@@ -119,20 +147,18 @@ class LicenseProvider {
       this.#turn(ProviderEvents.Error, error.message);
       throw error;
     }
-    for (const code of status.entitlements) this.#codes.add(code);
-    const flags = flagsOf(status);
-    const changed = difference(this.#seen, flags);
-    this.#seen = flags;
+    const before = this.#seen;
+    this.#keep(status);
+    const changed = difference(before, this.#seen);
     if (changed.length > 0) this.events.emit(ProviderEvents.ConfigurationChanged, { flagsChanged: changed });
     const corrupt = corruption(status);
     if (corrupt !== null) this.#turn(ProviderEvents.Error, corrupt);
     else if (isGrace(status)) this.#turn(ProviderEvents.Stale, 'the licensing server was not reached for long');
     else this.#turn(ProviderEvents.Ready);
-    return status;
   }
 
   #watch() {
-    if (this.#seen === undefined) return;
+    if (this.#timer === undefined) return; // closed meanwhile
     try {
       this.#look();
     } catch {

@@ -1,6 +1,6 @@
 //! What a host decides once, when it opens a handle.
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, thread, time::Duration};
 
 use inspire_auth_core::{
     Enforcement, LevelMode, Options, Pepper as CorePepper, Result, StoreLocation,
@@ -127,6 +127,9 @@ pub struct OpenOptions {
 pub(crate) fn read(env: &Env, store: &str, value: Unknown<'_>) -> Result<(Options, Option<u32>)> {
     let given: OpenOptions = read_or_default(env, value, "options")?;
     let mut options = Options::new(StoreLocation::parse(store));
+    // The event loop keeps a core, so that its timers are not late while keys are seen for the first time.
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    options.hash_threads = NonZeroUsize::new(cores.saturating_sub(1).max(1));
     macro_rules! take {
         ($($name:ident),*) => { $(if let Some(value) = given.$name { options.$name = value; })* };
     }

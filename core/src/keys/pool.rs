@@ -7,6 +7,7 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
+    num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
@@ -133,9 +134,10 @@ struct Shared {
 pub(crate) struct Pool(Arc<Shared>);
 
 impl Pool {
-    /// A pool that never uses more than `ceiling` bytes, with no thread yet.
-    pub(crate) fn new(ceiling: u64) -> Self {
-        let max_threads = thread::available_parallelism().map_or(1, usize::from);
+    /// A pool that never uses more than `ceiling` bytes, nor more threads than said (`None`: than there are cores), with
+    /// no thread yet.
+    pub(crate) fn new(ceiling: u64, threads: Option<NonZeroUsize>) -> Self {
+        let max_threads = threads.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
         Self(Arc::new(Shared { state: Mutex::default(), work: Condvar::new(), ceiling, max_threads }))
     }
 
@@ -352,7 +354,7 @@ mod tests {
 
     #[test]
     fn equal_questions_share_one_answer() {
-        let pool = Pool::new(100);
+        let pool = Pool::new(100, None);
         let runs = Arc::new(AtomicUsize::new(0));
         let (release, gate) = mpsc::channel::<()>();
         let first = {
@@ -377,7 +379,7 @@ mod tests {
     /// T14, T15: the permit belongs to the job. A thousand callers that went away change nothing.
     #[test]
     fn memory_stays_below_the_ceiling_and_untagged_below_half() {
-        let pool = Pool::new(100);
+        let pool = Pool::new(100, None);
         let used = Arc::new(AtomicU64::new(0));
         let peak = Arc::new(AtomicU64::new(0));
         let mut flights = Vec::new();
@@ -406,8 +408,28 @@ mod tests {
     }
 
     #[test]
+    fn no_more_threads_hash_than_were_allowed() {
+        let pool = Pool::new(1000, NonZeroUsize::new(1));
+        let (running, peak) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let fly = |n| {
+            let (running, peak) = (Arc::clone(&running), Arc::clone(&peak));
+            let run = Box::new(move || {
+                peak.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                thread::sleep(Duration::from_millis(1));
+                running.fetch_sub(1, Ordering::SeqCst);
+                Verdict::Wrong
+            });
+            pool.fly(key(n), TAGGED, run).unwrap()
+        };
+        for flight in (0..20).map(fly).collect::<Vec<_>>() {
+            assert_eq!(flight.wait(None), Some(Verdict::Wrong));
+        }
+        assert_eq!(peak.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
     fn one_job_at_a_time_per_credential() {
-        let pool = Pool::new(1000);
+        let pool = Pool::new(1000, None);
         let together = Arc::new(AtomicUsize::new(0));
         let flights: Vec<_> = (0..50)
             .map(|n| {
@@ -428,7 +450,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_is_busy_and_what_can_never_fit_too() {
-        let pool = Pool::new(100);
+        let pool = Pool::new(100, None);
         let (release, gate) = mpsc::channel::<()>();
         let blocked = pool
             .fly(
@@ -456,7 +478,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_an_answer_and_the_pool_goes_on() {
-        let pool = Pool::new(100);
+        let pool = Pool::new(100, None);
         let flight = pool.fly(key(1), TAGGED, Box::new(|| panic!("on purpose"))).unwrap();
         assert!(matches!(flight.wait(None), Some(Verdict::Unusable(_))));
         assert_eq!(pool.run(10, || Ok(7)).unwrap(), 7);
@@ -465,7 +487,7 @@ mod tests {
 
     #[test]
     fn callbacks_come_once_before_or_after_landing() {
-        let pool = Pool::new(100);
+        let pool = Pool::new(100, None);
         let (send, receive) = mpsc::channel();
         let flight = pool.fly(key(1), TAGGED, Box::new(|| Verdict::Wrong)).unwrap();
         let early = send.clone();

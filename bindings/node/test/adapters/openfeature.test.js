@@ -59,7 +59,14 @@ function pretend(status) {
     warnings: [],
     ...status,
   };
-  return { license: { status: () => ({ ...license }) }, change: (more) => Object.assign(license, more) };
+  return {
+    license: {
+      status: () => ({ ...license }),
+      hasEntitlement: (code) => license.entitlements.includes(code),
+      limit: (name) => license.limits[name] ?? 0,
+    },
+    change: (more) => Object.assign(license, more),
+  };
 }
 
 describe('openfeature', () => {
@@ -168,6 +175,8 @@ describe('openfeature', () => {
     const { value } = await details(client, 'Object', 'license', {});
     assert.deepEqual(value, auth.license.status());
     assert.deepEqual(JSON.parse(JSON.stringify(value)), value, 'JSON');
+    value.entitlements.push('SSO_SAML'); // what the caller does to its copy is its own affair
+    assert.equal(await client.getBooleanValue('SSO_SAML', false), false);
   });
 
   test("another type than the flag's is a mismatch", async (t) => {
@@ -199,14 +208,16 @@ describe('openfeature', () => {
     const other = open(store, { trustedKeys: [{ id: 'vendor', publicKey: vendor.publicKey }], machineId: MACHINE });
     t.after(() => other.close());
     license(other, ['OBSERVABILITY'], { limits: { MAX_DISPLAYS: 2 } });
-    assert.equal(await client.getBooleanValue('OBSERVABILITY', false), true);
     assert.equal(await client.getBooleanValue('MFA', true), false);
+    assert.equal(await client.getBooleanValue('OBSERVABILITY', false), true);
     await settled();
     assert.deepEqual(
       events.map(({ event, flagsChanged }) => [event, flagsChanged]),
       [[ProviderEvents.ConfigurationChanged, ['MFA', 'OBSERVABILITY', 'limits.max_displays', 'license']]],
     );
     assert.equal(client.providerStatus, ProviderStatus.READY);
+    license(other, ['OBSERVABILITY'], { limits: { MAX_DISPLAYS: 3 } });
+    assert.equal(await client.getNumberValue('limits.max_displays', 0), 3);
   });
 
   test('a change is told also when nobody asks', async (t) => {
@@ -236,10 +247,12 @@ describe('openfeature', () => {
       assert.deepEqual([found.value, found.reason], [value, 'STALE']);
     }
     handle.change({ warnings: [] });
+    assert.equal(await client.getStringValue('license.mode', ''), 'online'); // a text is asked for anew
     assert.equal((await details(client, 'Boolean', 'MFA', false)).reason, 'CACHED');
     await settled();
     assert.equal(client.providerStatus, ProviderStatus.READY);
     handle.change({ warnings: ['LEASE_ENDS_SOON'], mode: 'offline' });
+    assert.equal(await client.getStringValue('license.mode', ''), 'offline');
     assert.equal((await details(client, 'Boolean', 'MFA', false)).reason, 'STATIC');
   });
 
