@@ -775,7 +775,12 @@ export interface ErrorEntry {
   /** Whether the same call may succeed later without anything being changed. */
   retry: boolean
   /** The HTTP status with which a host answers a request refused by this code; `null` where no request is. */
-  http: number | null
+  httpStatus: number | null
+  /**
+   * Whether the conformance vectors of this library reach the code through every language; the others have a test of
+   * their own.
+   */
+  hasVector: boolean
 }
 
 /** Every answer the library can give, by number. {@link ERRORS} is this list, made once. */

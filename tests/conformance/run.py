@@ -57,6 +57,8 @@ VOLATILE = {
     "license.": {"last_validated_at"},
 }
 
+# Up to here, every integer is a double.
+EXACT = 2**53 - 1
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -90,6 +92,11 @@ def joined(part, variables):
     return str(substitute(part, variables))
 
 
+def interoperable(value):
+    """An integer that is exact in every language's JSON, or what a double makes of it (RFC 8259, section 6)."""
+    return float(value) if isinstance(value, int) and abs(value) > EXACT else value
+
+
 def match(expected, got, variables, path=""):
     """Compares, binds, and returns the differences as lines."""
     where = path or "answer"
@@ -118,7 +125,7 @@ def match(expected, got, variables, path=""):
             return [f"{where}: expected {shown(expected)}, got {shown(got)}"]
         pairs = enumerate(zip(expected, got))
         return [line for at, (one, other) in pairs for line in match(one, other, variables, f"{path}[{at}]")]
-    expected = substitute(expected, variables)
+    expected, got = interoperable(substitute(expected, variables)), interoperable(got)
     # True is 1 in Python, but not in JSON.
     if type(expected) is not type(got) or expected != got:
         return [f"{where}: expected {shown(expected)}, got {shown(got)}"]
@@ -143,7 +150,7 @@ def comparable(op, answer, temporary):
             return {member: reduce(inner, member) for member, inner in value.items()}
         if isinstance(value, list):
             return [reduce(inner) for inner in value]
-        return value.replace(temporary, "<tmp>") if isinstance(value, str) else value
+        return value.replace(temporary, "<tmp>") if isinstance(value, str) else interoperable(value)
 
     # A refusal may write its absent members as null or not at all.
     refused = answer["result"] != "OK"

@@ -121,6 +121,12 @@ class Values(unittest.TestCase):
     def test_a_whole_variable_keeps_its_type(self):
         self.assertEqual(run.substitute(["${k}", "x${k}"], {"k": 7}), [7, "x7"])
 
+    def test_integers_that_are_no_double_are_compared_as_what_a_double_makes_of_them(self):
+        self.assertEqual(run.match(2**63 - 1, 2**63, {}), [])
+        self.assertEqual(run.match(2**53 - 1, 2**53 - 1, {}), [])
+        self.assertNotEqual(run.match(2**53 - 1, 2**53 - 2, {}), [])
+        self.assertNotEqual(run.match(2**53 - 1, float(2**53 - 1), {}), [])
+
 
 if __name__ == "__main__":
     unittest.main()

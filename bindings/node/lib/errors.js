@@ -14,7 +14,7 @@ class InspireAuthError extends Error {
     this.code = entry.code;
     this.detail = detail ?? null;
     this.retry = entry.retry;
-    this.httpStatus = entry.http;
+    this.httpStatus = entry.httpStatus;
   }
 }
 Object.defineProperty(InspireAuthError.prototype, 'name', { value: 'InspireAuthError', writable: true, configurable: true });

@@ -24,7 +24,10 @@ pub struct ErrorEntry {
     /// Whether the same call may succeed later without anything being changed.
     pub retry: bool,
     /// The HTTP status with which a host answers a request refused by this code; `null` where no request is.
-    pub http: Option<u16>,
+    pub http_status: Option<u16>,
+    /// Whether the conformance vectors of this library reach the code through every language; the others have a test of
+    /// their own.
+    pub has_vector: bool,
 }
 
 /// Every answer the library can give, by number. {@link ERRORS} is this list, made once.
@@ -39,7 +42,8 @@ pub fn errors() -> Vec<ErrorEntry> {
             admin: entry.admin,
             developer: entry.developer,
             retry: entry.retry,
-            http: entry.http,
+            http_status: entry.http,
+            has_vector: entry.proof.is_none(),
         })
         .collect()
 }

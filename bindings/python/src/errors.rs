@@ -25,10 +25,13 @@ pub(crate) fn invalid(py: Python<'_>, detail: impl Into<std::borrow::Cow<'static
     raise(py, &Error::with(Code::InvalidArgument, detail))
 }
 
-type Row = (u32, &'static str, &'static str, &'static str, &'static str, bool, Option<u16>);
+type Row = (u32, &'static str, &'static str, &'static str, &'static str, bool, Option<u16>, bool);
 
 /// The table of errors: the fields of each `ErrorEntry`, by number.
 #[pyfunction]
 pub(crate) fn error_table() -> Vec<Row> {
-    TABLE.iter().map(|e| (e.number, e.name, e.message, e.admin, e.developer, e.retry, e.http)).collect()
+    TABLE
+        .iter()
+        .map(|e| (e.number, e.name, e.message, e.admin, e.developer, e.retry, e.http, e.proof.is_none()))
+        .collect()
 }

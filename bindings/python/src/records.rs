@@ -34,18 +34,12 @@ fn texts<'py>(py: Python<'py>, texts: &[String]) -> PyResult<Bound<'py, PyTuple>
     PyTuple::new(py, texts)
 }
 
-/// A read-only mapping.
-fn mapping<'py>(dict: Bound<'py, PyDict>) -> Object<'py> {
-    static PROXY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    PROXY.import(dict.py(), "types", "MappingProxyType")?.call1((dict,))
-}
-
 fn limits<'py>(py: Python<'py>, limits: &BTreeMap<String, i64>) -> Object<'py> {
     let dict = PyDict::new(py);
     for (name, limit) in limits {
         dict.set_item(name, limit)?;
     }
-    mapping(dict)
+    Ok(dict.into_any())
 }
 
 pub(crate) fn key<'py>(py: Python<'py>, record: &KeyRecord) -> Object<'py> {
@@ -137,8 +131,7 @@ fn view<'py>(py: Python<'py>, view: &LicenseView) -> Object<'py> {
 
 fn metadata<'py>(py: Python<'py>, metadata: &Value) -> Object<'py> {
     static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let read = LOADS.import(py, "json", "loads")?.call1((metadata.to_string(),))?;
-    mapping(read.cast_into()?)
+    LOADS.import(py, "json", "loads")?.call1((metadata.to_string(),))
 }
 
 pub(crate) fn inspection<'py>(py: Python<'py>, found: &Inspection) -> Object<'py> {

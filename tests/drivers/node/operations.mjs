@@ -249,7 +249,7 @@ function channel(_, args) {
   const direct = args.required('direct', channelName)
   const lines = headers(args)
   args.end()
-  return { channel: proxies.channel(peer, direct, lines) }
+  return { channel: proxies.channel(peer, direct, lines.flat()) }
 }
 
 function headers(args) {
@@ -289,7 +289,7 @@ function inspectFile(_, args) {
     file_expires_at: found.fileExpiresAt,
     machine_fingerprint: found.machineFingerprint,
   }
-  if (found.result !== 'OK') throw new Refusal(found.result, fields)
+  if (found.failures.length > 0) throw new Refusal(found.failures[0], fields)
   return fields
 }
 

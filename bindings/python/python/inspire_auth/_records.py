@@ -31,6 +31,8 @@ class ErrorEntry:
         developer: what a developer should do.
         retry: whether the same call may succeed later without anything being changed.
         http_status: the HTTP status of a request refused by this code; None where no request is.
+        has_vector: whether the conformance vectors of this library reach the code through every language; the others
+            have a test of their own.
     """
 
     number: int
@@ -40,6 +42,7 @@ class ErrorEntry:
     developer: str
     retry: bool
     http_status: int | None
+    has_vector: bool
 
 
 @dataclass(frozen=True, slots=True)
