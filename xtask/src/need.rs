@@ -27,6 +27,7 @@ pub(crate) enum Tool {
     Microhttpd,
     CppHttplib,
     Sanitizers,
+    Debian,
 }
 
 impl Tool {
@@ -45,6 +46,7 @@ impl Tool {
             Self::Microhttpd => ("libmicrohttpd", "libmicrohttpd-dev"),
             Self::CppHttplib => ("cpp-httplib", "libcpp-httplib-dev"),
             Self::Sanitizers => ("gcc's AddressSanitizer", "gcc libc6-dev"),
+            Self::Debian => ("dpkg-dev, fakeroot", "dpkg-dev fakeroot"),
         }
     }
 
@@ -59,6 +61,9 @@ impl Tool {
             }
             Self::Valgrind => answers("valgrind", &["--version"]),
             Self::Python => answers("python3", &["--version"]),
+            Self::Debian => {
+                ["dpkg-shlibdeps", "dpkg-deb", "fakeroot"].iter().all(|program| answers(program, &["--version"]))
+            }
             Self::PythonVenv => {
                 answers("python3", &["-c", "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))"])
             }

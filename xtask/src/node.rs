@@ -59,6 +59,19 @@ pub(crate) fn install(folder: &std::path::Path) -> Outcome {
     run::output(npm(folder).args(["ci", "--no-audit", "--no-fund", "--loglevel", "error"])).map(drop)
 }
 
+/// The tests of a folder as its `test` script runs them, but with a report that can be counted, and not for ever.
+pub(crate) fn tests(folder: &std::path::Path) -> Outcome<Command> {
+    let package = std::fs::read_to_string(folder.join("package.json"))?;
+    let package: serde_json::Value =
+        serde_json::from_str(&package).map_err(|error| format!("package.json: {error}"))?;
+    let script = package["scripts"]["test"].as_str().and_then(|script| script.strip_prefix("node --test "));
+    let files = script.ok_or("the `test` script is not `node --test` and files")?;
+    let mut command = run::command("sh");
+    command.args(["-c", &format!("exec node --test --test-reporter=tap --test-timeout=600000 {files}")]);
+    command.current_dir(folder);
+    Ok(command)
+}
+
 /// npm in a folder.
 pub(crate) fn npm(folder: &std::path::Path) -> Command {
     let mut command = run::command("npm");

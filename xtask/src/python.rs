@@ -52,20 +52,29 @@ fn install() -> Outcome<PathBuf> {
     Ok(python)
 }
 
-/// The interpreter of `target/xtask/venv`, made anew when the requirements have changed.
+/// The interpreter of `target/xtask/venv`, which has what the tests of the package need.
 pub(crate) fn environment() -> Outcome<PathBuf> {
+    environment_with("venv", &requirements())
+}
+
+/// What the tests of the package need.
+pub(crate) fn requirements() -> PathBuf {
+    project::root().join(FOLDER).join("requirements-test.txt")
+}
+
+/// The interpreter of `target/xtask/NAME`, made anew when the requirements have changed.
+pub(crate) fn environment_with(name: &str, requirements: &Path) -> Outcome<PathBuf> {
     need::all(&[Tool::PythonVenv])?;
-    let folder = project::work("venv");
+    let folder = project::work(name);
     let python = folder.join("bin/python");
-    let wanted = fs::read(project::root().join(FOLDER).join("requirements-test.txt"))?;
+    let wanted = fs::read(requirements)?;
     let stamp = folder.join("requirements.txt");
     if fs::read(&stamp).is_ok_and(|there| there == wanted) && python.exists() {
         return Ok(python);
     }
-    say("making a virtual environment for the Python tests (a minute the first time)");
+    say(&format!("making a virtual environment in {} (a minute the first time)", folder.display()));
     run::output(run::command("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-    let list = project::root().join(FOLDER).join("requirements-test.txt");
-    run::output(pip(&python).args(["install", "--quiet", "--requirement"]).arg(list))?;
+    run::output(pip(&python).args(["install", "--quiet", "--requirement"]).arg(requirements))?;
     fs::write(stamp, wanted)?;
     Ok(python)
 }
@@ -78,13 +87,15 @@ pub(crate) fn maturin(python: &Path, verb: &str) -> Outcome<Command> {
     Ok(command)
 }
 
-fn pip(python: &Path) -> Command {
+/// pip of an environment.
+pub(crate) fn pip(python: &Path) -> Command {
     let mut command = run::command(python);
     command.args(["-m", "pip", "--disable-pip-version-check", "--no-input"]);
     command
 }
 
-fn only_wheel(folder: &Path) -> Outcome<PathBuf> {
+/// The one wheel in a folder.
+pub(crate) fn only_wheel(folder: &Path) -> Outcome<PathBuf> {
     match project::files(folder, "whl").as_slice() {
         [wheel] => Ok(wheel.clone()),
         found => Err(format!("{} wheels in {}", found.len(), folder.display()).into()),

@@ -6,11 +6,11 @@ const assert = require('node:assert');
 const { execFile } = require('node:child_process');
 const { cpSync, mkdtempSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
-const { join } = require('node:path');
+const { dirname, join } = require('node:path');
 const { test } = require('node:test');
 const { promisify } = require('node:util');
 
-const PACKAGE = join(__dirname, '..');
+const PACKAGE = dirname(require.resolve('inspire-auth/package.json'));
 const run = (code, ...flags) =>
   promisify(execFile)(process.execPath, [...flags, '-e', `const api = require(${JSON.stringify(PACKAGE)});${code}`], { timeout: 60_000 });
 

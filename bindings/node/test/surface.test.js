@@ -20,7 +20,7 @@ test('the table and the catalogue are the library’s, and frozen', () => {
   });
   assert.deepStrictEqual([CATALOGUE.length, { ...CATALOGUE[6] }], [10, { code: 'MFA', feature: 'Multi-factor authentication' }]);
   assert.match(VERSION, /^\d+\.\d+\.\d+$/);
-  assert.strictEqual(VERSION, require('../package.json').version);
+  assert.strictEqual(VERSION, require('inspire-auth/package.json').version);
   assert.strictEqual(ABI_VERSION, 1);
 });
 

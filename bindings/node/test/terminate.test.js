@@ -6,12 +6,12 @@
 const assert = require('node:assert');
 const { mkdtempSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
-const { join } = require('node:path');
+const { dirname, join } = require('node:path');
 const { test } = require('node:test');
 const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads');
 
 const COUNT = Number(process.env.INSPIRE_AUTH_TERMINATIONS ?? 60);
-const PACKAGE = join(__dirname, '..');
+const PACKAGE = dirname(require.resolve('inspire-auth/package.json'));
 
 /** What a worker does until it is terminated: cold checks, warm ones, refusals, changes and audit events at once. */
 async function work() {

@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use inspire_auth_core::{self as core, Enforcement, LevelMode, Options, StoreLocation, license::keys, store::Scheme};
-use pyo3::{
-    prelude::*,
-    types::PyBytes,
-};
+use pyo3::{prelude::*, types::PyBytes};
 use zeroize::Zeroizing;
 
 use crate::{

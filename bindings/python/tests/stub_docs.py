@@ -13,7 +13,9 @@ from pathlib import Path
 
 from inspire_auth import _inspire_auth
 
-STUB = Path(__file__).parent.parent / "python/inspire_auth/_inspire_auth.pyi"
+SOURCE = Path(__file__).parent.parent / "python/inspire_auth/_inspire_auth.pyi"
+# Away from the source, the tests look at what is installed.
+STUB = SOURCE if SOURCE.exists() else Path(_inspire_auth.__file__).with_name(SOURCE.name)
 
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pickle
 from datetime import timedelta
@@ -98,8 +99,9 @@ def test_inspecting(signer: SigningKey, file: str) -> None:
     assert "ABCD" not in repr(found) and "m1" not in repr(found).replace("metadata", "")
     with pytest.raises(TypeError, match="secret"):
         pickle.dumps(found)
-    with pytest.raises(TypeError):
-        license.limits["MAX_DISPLAYS"] = 9  # type: ignore[index]
+    assert json.loads(json.dumps(dataclasses.asdict(license)))["limits"] == license.limits
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        license.limits = {"MAX_DISPLAYS": 9}  # type: ignore[misc]
 
     late = inspire_auth.inspect(file, trusted_keys=trusted, license_key="ABCD-EFGH", machine_id="m1", now=1 << 40)
     assert not late.ok and late.result == "LICENSE_EXPIRED" and "LICENSE_EXPIRED" in late.failures

@@ -10,7 +10,7 @@ pub(super) fn python() -> Outcome<Report> {
     let mut report = Report::default();
     let mut pytest = python::program("pytest")?;
     pytest.args(["tests", "-q", "-rs", "-p", "no:cacheprovider"]).env("PYTHONDONTWRITEBYTECODE", "1");
-    add(&mut report, &mut pytest, pytest_counts)?;
+    self::pytest(&mut report, &mut pytest)?;
     report.count(
         "stubtest",
         run::output(python::program("stubtest")?.args(["inspire_auth", "--allowlist", "tests/stubtest-allowlist.txt"])),
@@ -23,9 +23,19 @@ pub(super) fn python() -> Outcome<Report> {
 pub(super) fn node() -> Outcome<Report> {
     let folder = node::built()?;
     let mut report = Report::default();
-    add(&mut report, node::npm(&folder).args(["test", "--silent", "--", "--test-reporter=tap"]), tap_counts)?;
+    tap(&mut report, &mut node::tests(&folder)?)?;
     report.count("types", run::output(node::npm(&folder).args(["run", "--silent", "check-types"])));
     Ok(report)
+}
+
+/// Counts what pytest comes to.
+pub(crate) fn pytest(report: &mut Report, command: &mut Command) -> Outcome {
+    add(report, command, pytest_counts)
+}
+
+/// Counts what a program comes to that writes the Test Anything Protocol.
+pub(crate) fn tap(report: &mut Report, command: &mut Command) -> Outcome {
+    add(report, command, tap_counts)
 }
 
 /// Passed, failed, skipped.

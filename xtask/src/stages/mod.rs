@@ -1,11 +1,11 @@
 //! The stages of `cargo xtask test`: each runs one kind of check and counts what passed.
 
-mod bindings;
+pub(crate) mod bindings;
 mod c;
 mod conformance;
 mod generated;
 mod native;
-mod package;
+pub(crate) mod package;
 mod rust;
 mod sanitize;
 
@@ -26,7 +26,8 @@ pub(crate) struct Stage {
     pub about: &'static str,
     /// Whether `cargo xtask lint` runs it.
     pub lint: bool,
-    run: fn() -> Outcome<Report>,
+    /// Does it.
+    pub run: fn() -> Outcome<Report>,
 }
 
 /// What a stage comes to.

@@ -8,6 +8,7 @@ pub(crate) mod errors;
 pub(crate) mod header;
 pub(crate) mod install;
 mod lint;
+mod package;
 pub(crate) mod size;
 mod soak;
 mod test;
@@ -33,4 +34,5 @@ pub(crate) const ALL: &[Verb] = &[
     size::VERB,
     bench::VERB,
     soak::VERB,
+    package::VERB,
 ];

@@ -1070,7 +1070,7 @@ def restore_store(
         ArgumentError: the backup is the store's own file.
     """
 
-def error_table() -> list[tuple[int, str, str, str, str, bool, int | None]]:
+def error_table() -> list[tuple[int, str, str, str, str, bool, int | None, bool]]:
     """The table of errors: the fields of each `ErrorEntry`, by number."""
 
 def close_gate() -> None:
