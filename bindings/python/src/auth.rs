@@ -18,7 +18,7 @@ use crate::{
     audit::Audit,
     boundary::{caught, query, released},
     errors::{invalid, raise},
-    headers::{Extra, Lines},
+    headers::{self, Extra, Lines},
     keys::Keys,
     license::License,
     options::{self, HashParameters, Pepper, TrustedKey},
@@ -275,10 +275,10 @@ impl InspireAuth {
     ) -> PyResult<Bound<'py, Principal>> {
         let py = headers.py();
         let terms = Terms { channel, require, entitlement, now };
-        let lines = Lines::read(headers, &self.extra)?;
-        if let Some(decision) = self.decide_warm(py, &lines, &terms)? {
-            return self.answer(py, decision);
-        }
+        let lines = match self.decide_warm(py, headers, &terms)? {
+            Warm::Decided(decision) => return self.answer(py, decision),
+            Warm::Unknown(lines) => lines,
+        };
         let core = self.core(py)?;
         let decision = self.decide_slowly(py, &lines, &terms, move |request| core.authenticate(request))?;
         self.answer(py, decision)
@@ -296,10 +296,10 @@ impl InspireAuth {
     ) -> PyResult<Bound<'py, PyAny>> {
         let (py, this) = (slf.py(), slf.get());
         let terms = Terms { channel, require, entitlement, now };
-        let lines = Lines::read(headers, &this.extra)?;
-        if let Some(decision) = this.decide_warm(py, &lines, &terms)? {
-            return this.answer(py, decision).map(Bound::into_any);
-        }
+        let lines = match this.decide_warm(py, headers, &terms)? {
+            Warm::Decided(decision) => return this.answer(py, decision).map(Bound::into_any),
+            Warm::Unknown(lines) => lines,
+        };
         let core = this.core(py)?;
         let attempt = this.decide_slowly(py, &lines, &terms, move |request| Ok(core.authenticate_no_wait(request)))?;
         match attempt {
@@ -504,29 +504,38 @@ impl InspireAuth {
     }
 }
 
+/// What memory makes of a request.
+enum Warm<'py> {
+    Decided(inspire_auth_core::Result<CorePrincipal>),
+    /// Its lines, when the decision takes longer.
+    Unknown(Lines<'py>),
+}
+
 impl InspireAuth {
-    /// Decides from memory, or not at all.
+    /// Decides from memory, or gives the lines that are to be decided slowly.
     #[inline]
-    fn decide_warm(
-        &self,
-        py: Python<'_>,
-        lines: &Lines<'_>,
-        terms: &Terms<'_>,
-    ) -> PyResult<Option<inspire_auth_core::Result<CorePrincipal>>> {
+    fn decide_warm<'py>(&self, py: Python<'py>, headers: &Bound<'py, PyAny>, terms: &Terms<'_>) -> PyResult<Warm<'py>> {
         let guard = self.open_core(py)?;
         let Some(core) = guard.as_ref() else { return Err(closed(py)) };
         let requirement = requirement::read(py, terms.require)?;
         let channel = channel(py, terms.channel)?;
-        lines.lend(|lines| {
-            let request = Request {
-                presented: Presented::Headers(lines),
-                channel,
-                requirement: &requirement,
-                entitlement: terms.entitlement,
-                now: terms.now,
-            };
+        let (entitlement, now) = (terms.entitlement, terms.now);
+        let decide = |presented: Presented<'_>| {
+            let request = Request { presented, channel, requirement: &requirement, entitlement, now };
             caught(|| Ok(core.authenticate_warm(&request))).unwrap_or_else(|error| Some(Err(error)))
-        })
+        };
+        // One value is shown as it is; only what has to be kept for later becomes lines.
+        let decision = headers::one_value(headers).map(decide);
+        if let Some(Some(decision)) = decision {
+            return Ok(Warm::Decided(decision));
+        }
+        let lines = Lines::read(headers, &self.extra)?;
+        if decision.is_none()
+            && let Some(decision) = lines.present(decide)?
+        {
+            return Ok(Warm::Decided(decision));
+        }
+        Ok(Warm::Unknown(lines))
     }
 
     /// Decides what memory does not know, without the interpreter's lock and on copies.

@@ -3,7 +3,7 @@
 //! Only the lines that are asked for are kept, those that can carry a credential or the claim of a proxy; the core
 //! reads them, and judges repeated ones.
 
-use inspire_auth_core::keys::LEGACY_HEADER;
+use inspire_auth_core::keys::{LEGACY_HEADER, Presented};
 use pyo3::{
     exceptions::PyTypeError,
     prelude::*,
@@ -77,6 +77,13 @@ fn raw<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
     } else {
         Err(PyTypeError::new_err("a header's name and value are str or bytes"))
     }
+}
+
+/// The `headers` argument as the one value of the one `Authorization` header, when it is that.
+#[inline]
+pub(crate) fn one_value<'a>(headers: &'a Bound<'_, PyAny>) -> Option<Presented<'a>> {
+    let is_value = headers.is_instance_of::<PyString>() || headers.is_instance_of::<PyBytes>();
+    is_value.then(|| raw(headers).ok()).flatten().map(Presented::Authorization)
 }
 
 #[cold]
@@ -164,6 +171,16 @@ impl<'py> Lines<'py> {
         if let Some(slot) = self.lines.get_mut(self.count) {
             *slot = Some((kind, value));
             self.count = self.count.saturating_add(1);
+        }
+    }
+
+    /// Shows the lines to `body` as the core takes them: the one line of nearly every request without its name.
+    #[inline]
+    pub(crate) fn present<T>(&self, body: impl FnOnce(Presented<'_>) -> T) -> PyResult<T> {
+        match (self.count, &self.lines) {
+            (1, [Some((Kind::Authorization, value)), ..]) => Ok(body(Presented::Authorization(raw(value)?))),
+            (1, [Some((Kind::Bare, value)), ..]) => Ok(body(Presented::Legacy(raw(value)?))),
+            _ => self.lend(|lines| body(Presented::Headers(lines))),
         }
     }
 
