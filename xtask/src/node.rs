@@ -1,6 +1,10 @@
 //! The Node package, built in its own folder, where its tests and the examples find it.
 
-use std::{path::PathBuf, process::Command, sync::OnceLock};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
 
 use crate::{
     Failure, Outcome,
@@ -48,19 +52,21 @@ fn build() -> Outcome<PathBuf> {
     Ok(folder)
 }
 
-/// `npm ci` in a folder with a lock file, unless it is installed as the lock file says.
-pub(crate) fn install(folder: &std::path::Path) -> Outcome {
+/// Installs what a folder's lock file names (`npm ci`), or without one its `package.json` (`npm install`); unless that is
+/// done.
+pub(crate) fn install(folder: &Path) -> Outcome {
     need::all(&[Tool::Node])?;
-    let installed = folder.join("node_modules/.package-lock.json");
-    if project::is_newer(&installed, &[folder.join("package-lock.json")]) {
+    let lock = folder.join("package-lock.json");
+    let (verb, list) = if lock.exists() { ("ci", lock) } else { ("install", folder.join("package.json")) };
+    if project::is_newer(&folder.join("node_modules/.package-lock.json"), &[list]) {
         return Ok(());
     }
-    say(&format!("npm ci in {}", folder.strip_prefix(project::root()).unwrap_or(folder).display()));
-    run::output(npm(folder).args(["ci", "--no-audit", "--no-fund", "--loglevel", "error"])).map(drop)
+    say(&format!("npm {verb} in {}", folder.strip_prefix(project::root()).unwrap_or(folder).display()));
+    run::output(npm(folder).args([verb, "--no-audit", "--no-fund", "--loglevel", "error"])).map(drop)
 }
 
 /// The tests of a folder as its `test` script runs them, but with a report that can be counted, and not for ever.
-pub(crate) fn tests(folder: &std::path::Path) -> Outcome<Command> {
+pub(crate) fn tests(folder: &Path) -> Outcome<Command> {
     let package = std::fs::read_to_string(folder.join("package.json"))?;
     let package: serde_json::Value =
         serde_json::from_str(&package).map_err(|error| format!("package.json: {error}"))?;
@@ -73,7 +79,7 @@ pub(crate) fn tests(folder: &std::path::Path) -> Outcome<Command> {
 }
 
 /// npm in a folder.
-pub(crate) fn npm(folder: &std::path::Path) -> Command {
+pub(crate) fn npm(folder: &Path) -> Command {
     let mut command = run::command("npm");
     command.current_dir(folder);
     command

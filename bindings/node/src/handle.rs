@@ -11,7 +11,7 @@ use inspire_auth_core::{
 };
 use napi::Env;
 
-use crate::{arguments::invalid, environment::Environment, principals::Principals};
+use crate::{arguments::invalid, environment::Environment, principals::Principals, threads::hand_over};
 
 /// An open store.
 pub(crate) struct Handle {
@@ -46,7 +46,12 @@ impl Handle {
     /// Lets the store go; work that is under way finishes with it.
     pub(crate) fn close(&self) {
         let core = self.core.borrow_mut().take();
-        drop(core);
+        if let Some(core) = core {
+            // What was noted is written now, if it can be; the process may end next. Hashes that were begun are waited
+            // for elsewhere, or here if there is no thread to be had.
+            let _ = core.flush();
+            let _ = hand_over(move || drop(core));
+        }
         if let Some(sink) = self.sink.take() {
             // Behind the events that are on their way.
             self.here.mailbox.post(Box::new(move |env, here| {
