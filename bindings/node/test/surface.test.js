@@ -16,7 +16,7 @@ test('the table and the catalogue are the library’s, and frozen', () => {
   assert.ok(ERRORS.length > 50 && Object.isFrozen(ERRORS) && ERRORS.every(Object.isFrozen));
   assert.deepStrictEqual({ ...ERRORS.find(({ code }) => code === 'BUSY'), admin: '', developer: '' }, {
     code: 'BUSY', number: 205, message: 'too many credentials are being checked for the first time', admin: '', developer: '',
-    retry: true, http: 503,
+    retry: true, httpStatus: 503, hasVector: true,
   });
   assert.deepStrictEqual([CATALOGUE.length, { ...CATALOGUE[6] }], [10, { code: 'MFA', feature: 'Multi-factor authentication' }]);
   assert.match(VERSION, /^\d+\.\d+\.\d+$/);

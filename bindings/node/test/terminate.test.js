@@ -1,7 +1,7 @@
 'use strict';
 
 // Workers that are terminated while requests are decided: nothing crashes, and nothing grows.
-// INSPIRE_AUTH_TERMINATIONS says how many; a thousand is the full proof.
+// A thousand is the full proof (`cargo xtask soak`).
 
 const assert = require('node:assert');
 const { mkdtempSync, rmSync } = require('node:fs');
@@ -10,7 +10,7 @@ const { dirname, join } = require('node:path');
 const { test } = require('node:test');
 const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads');
 
-const COUNT = Number(process.env.INSPIRE_AUTH_TERMINATIONS ?? 60);
+const COUNT = process.env.INSPIRE_SOAK ? 1000 : 60;
 const PACKAGE = dirname(require.resolve('inspire-auth/package.json'));
 
 /** What a worker does until it is terminated: cold checks, warm ones, refusals, changes and audit events at once. */
