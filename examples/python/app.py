@@ -76,6 +76,7 @@ def service(auth: InspireAuth, plain_port: int | None, front: Literal["secure", 
 
 def listen(port: int, note: str) -> socket.socket:
     listener = socket.create_server(("127.0.0.1", port))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does this for sockets of its own only
     print(f"listening on 127.0.0.1:{listener.getsockname()[1]}{note}", flush=True)
     return listener
 
