@@ -261,6 +261,8 @@ export declare class InspireAuth {
    * when it is anonymous.
    *
    * @throws InspireAuthError `INVALID_CREDENTIAL` when the key is gone, `INVALID_ARGUMENT`, a `STORE_*` code
+   * @example
+   * auth.principalLevels(caller); // ['Authenticated', 'Authenticated/Ops/Write']
    */
   principalLevels(principal: Principal): Array<string>
   /**
@@ -277,6 +279,8 @@ export declare class InspireAuth {
    * The levels for want of which a principal fails a requirement; empty when it does not.
    *
    * @throws InspireAuthError as {@link InspireAuth.principalLevels}
+   * @example
+   * auth.explain(caller, 'all(Authenticated/Ops, Authenticated/Admin)'); // ['Authenticated/Admin']
    */
   explain(principal: Principal, require: RequirementLike): Array<string>
   /**
@@ -290,12 +294,17 @@ export declare class InspireAuth {
   /**
    * The names of all headers that may carry a credential: what a host that forwards requests must strip from every
    * one of them, granted or not.
+   *
+   * @example
+   * for (const name of auth.credentialHeaders()) delete forwarded[name.toLowerCase()];
    */
   credentialHeaders(): Array<string>
   /**
    * Writes what has been noted on the side (last use, audit) to the store now. {@link InspireAuth.close} does it too.
    *
    * @throws InspireAuthError a `STORE_*` code
+   * @example
+   * auth.flush(); // before a backup, say
    */
   flush(): void
   /**
@@ -303,6 +312,8 @@ export declare class InspireAuth {
    *
    * @param limit at most so many; default 100
    * @throws InspireAuthError a `STORE_*` code
+   * @example
+   * auth.audit(2).map(({ event }) => event); // ['key.refused', 'key.created']
    */
   audit(limit?: number): Array<AuditEvent>
   /**
@@ -310,12 +321,17 @@ export declare class InspireAuth {
    * word that the replacement was meant.
    *
    * @throws InspireAuthError a `STORE_*` code
+   * @example
+   * auth.adoptStore(); // an operator has said that the store was replaced on purpose
    */
   adoptStore(): void
   /**
    * Writes what has been noted on the side, and lets the store go. What is under way finishes; every later call on
    * the handle is refused with `INVALID_ARGUMENT`. Called again, it does nothing. A handle that is not closed is
    * when it is garbage, or its environment ends.
+   *
+   * @example
+   * auth.close(); // or: using auth = open('service.db')
    */
   close(): void
 }
@@ -378,6 +394,8 @@ export declare class Keys {
    * All keys, as records: what can be kept elsewhere without keeping a secret.
    *
    * @throws InspireAuthError a `STORE_*` code
+   * @example
+   * await writeFile('keys.json', JSON.stringify(auth.keys.export()));
    */
   export(): Array<KeyRecord>
   /**
@@ -476,6 +494,8 @@ export declare class Keys {
    *
    * @throws InspireAuthError `PERMISSION_DENIED` for anyone but `SYSTEM`, `INVALID_ARGUMENT` without a pepper, a
    * `STORE_*` code
+   * @example
+   * await auth.keys.sealAll({ actor: SYSTEM });
    */
   sealAll(by: By): Promise<number>
   /**
@@ -514,6 +534,8 @@ export declare class License {
    *
    * @throws InspireAuthError `NOT_ENTITLED` when the license is active without it, `UNLICENSED` when there is none,
    * else the license's first failure; a `STORE_*` code
+   * @example
+   * auth.license.checkEntitlement('SSO_SAML'); // throws NOT_ENTITLED, UNLICENSED, ...
    */
   checkEntitlement(code: string, now?: number): void
   /**
@@ -521,6 +543,8 @@ export declare class License {
    * limit, allows.
    *
    * @throws InspireAuthError a `STORE_*` code
+   * @example
+   * auth.license.limit('MAX_DISPLAYS'); // 25
    */
   limit(name: string, now?: number): number
   /**
@@ -536,6 +560,8 @@ export declare class License {
    * The catalogue of ten, then what else is granted.
    *
    * @throws InspireAuthError a `STORE_*` code
+   * @example
+   * auth.license.entitlements().filter(({ granted }) => granted).map(({ code }) => code);
    */
   entitlements(now?: number): Array<Entitlement>
   /**
@@ -563,6 +589,8 @@ export declare class License {
    *
    * @throws InspireAuthError `PERMISSION_DENIED`, `UNLICENSED`, `NOT_AVAILABLE_OFFLINE` for a license that was
    * installed from a file, `UNSUPPORTED_OPTION` since this build speaks to no server; a `STORE_*` code
+   * @example
+   * await auth.license.revalidate({ actor: SYSTEM });
    */
   revalidate(by: By): Promise<LicenseStatus>
   /**
@@ -575,6 +603,8 @@ export declare class License {
    * Takes the license out, and buries its file: it can't be installed here again, only a newer one.
    *
    * @throws InspireAuthError `PERMISSION_DENIED`, `UNLICENSED` when there is none, a `STORE_*` code
+   * @example
+   * (await auth.license.deactivate({ actor: SYSTEM })).state; // 'unlicensed'
    */
   deactivate(by: By): Promise<LicenseStatus>
   /**
@@ -587,6 +617,8 @@ export declare class License {
    * Which machine this is, as license files name it.
    *
    * @throws InspireAuthError `FINGERPRINT_UNAVAILABLE`
+   * @example
+   * auth.license.machine().fingerprint; // what a vendor makes a machine file for
    */
   machine(): MachineIdentity
 }
@@ -642,6 +674,8 @@ export declare class SigningKey {
    * A new key, from the operating system's randomness.
    *
    * @throws InspireAuthError `INTERNAL` when the operating system refuses randomness
+   * @example
+   * await writeFile('vendor.key', SigningKey.generate().toPem(), { mode: 0o600 });
    */
   static generate(): SigningKey
   /**
@@ -650,9 +684,16 @@ export declare class SigningKey {
    *
    * @param text the contents of the file, not its name
    * @throws InspireAuthError `INVALID_ARGUMENT`
+   * @example
+   * const signer = SigningKey.fromSeedFile(await readFile('vendor.key', 'utf8'));
    */
   static fromSeedFile(text: string): SigningKey
-  /** The secret as PEM PKCS#8, with a final newline. */
+  /**
+   * The secret as PEM PKCS#8, with a final newline.
+   *
+   * @example
+   * SigningKey.generate().toPem(); // '-----BEGIN PRIVATE KEY-----...'
+   */
   toPem(): string
   /** The public half, which goes into the products: 64 hexadecimal digits. */
   get publicKey(): string
@@ -682,6 +723,8 @@ export declare class TrustedProxies {
    * @param peer the address of the connection itself, such as `req.socket.remoteAddress`
    * @param rawHeaders all lines, flat, such as `req.rawHeaders`
    * @throws InspireAuthError `INVALID_ARGUMENT`, also for a peer that is no IP address
+   * @example
+   * proxies.channel(req.socket.remoteAddress, 'plain', req.rawHeaders); // 'secure'
    */
   channel(peer: string, direct: Channel, rawHeaders: readonly string[]): Channel
 }
@@ -783,13 +826,19 @@ export interface ErrorEntry {
   hasVector: boolean
 }
 
-/** Every answer the library can give, by number. {@link ERRORS} is this list, made once. */
+/**
+ * Every answer the library can give, by number. {@link ERRORS} is this list, made once.
+ * @example
+ * errors().find(({ code }) => code === 'BUSY').httpStatus; // 503
+ */
 export declare function errors(): Array<ErrorEntry>
 
 /**
  * What is looked at for a fingerprint: for people who wonder why it changed, or is not there. Needs no handle.
  *
  * @throws InspireAuthError `INVALID_ARGUMENT`
+ * @example
+ * for (const { name, found } of explainMachine({ product: 'gateway' })) console.log(name, found);
  */
 export declare function explainMachine(options?: MachineOptions | null): Array<MachinePart>
 

@@ -103,6 +103,8 @@ impl InspireAuth {
     /// when it is anonymous.
     ///
     /// @throws InspireAuthError `INVALID_CREDENTIAL` when the key is gone, `INVALID_ARGUMENT`, a `STORE_*` code
+    /// @example
+    /// auth.principalLevels(caller); // ['Authenticated', 'Authenticated/Ops/Write']
     #[napi(ts_args_type = "principal: Principal")]
     pub fn principal_levels(&self, env: &Env, principal: Unknown<'_>) -> napi::Result<Vec<String>> {
         run(env, || self.handle.core()?.principal_levels(&known(&principal)?))
@@ -139,6 +141,8 @@ impl InspireAuth {
     /// The levels for want of which a principal fails a requirement; empty when it does not.
     ///
     /// @throws InspireAuthError as {@link InspireAuth.principalLevels}
+    /// @example
+    /// auth.explain(caller, 'all(Authenticated/Ops, Authenticated/Admin)'); // ['Authenticated/Admin']
     #[napi(ts_args_type = "principal: Principal, require: RequirementLike")]
     pub fn explain(&self, env: &Env, principal: Unknown<'_>, require: Unknown<'_>) -> napi::Result<Vec<String>> {
         run(env, || {
@@ -167,6 +171,9 @@ impl InspireAuth {
 
     /// The names of all headers that may carry a credential: what a host that forwards requests must strip from every
     /// one of them, granted or not.
+    ///
+    /// @example
+    /// for (const name of auth.credentialHeaders()) delete forwarded[name.toLowerCase()];
     #[napi]
     pub fn credential_headers(&self, env: &Env) -> napi::Result<Vec<String>> {
         run(env, || Ok(self.handle.core()?.credential_headers().map(str::to_owned).collect()))
@@ -175,6 +182,8 @@ impl InspireAuth {
     /// Writes what has been noted on the side (last use, audit) to the store now. {@link InspireAuth.close} does it too.
     ///
     /// @throws InspireAuthError a `STORE_*` code
+    /// @example
+    /// auth.flush(); // before a backup, say
     #[napi]
     pub fn flush(&self, env: &Env) -> napi::Result<()> {
         run(env, || self.handle.core()?.flush())
@@ -184,6 +193,8 @@ impl InspireAuth {
     ///
     /// @param limit at most so many; default 100
     /// @throws InspireAuthError a `STORE_*` code
+    /// @example
+    /// auth.audit(2).map(({ event }) => event); // ['key.refused', 'key.created']
     #[napi(ts_args_type = "limit?: number")]
     pub fn audit(&self, env: &Env, limit: Unknown<'_>) -> napi::Result<Vec<AuditEvent>> {
         run(env, || {
@@ -197,6 +208,8 @@ impl InspireAuth {
     /// word that the replacement was meant.
     ///
     /// @throws InspireAuthError a `STORE_*` code
+    /// @example
+    /// auth.adoptStore(); // an operator has said that the store was replaced on purpose
     #[napi]
     pub fn adopt_store(&self, env: &Env) -> napi::Result<()> {
         run(env, || self.handle.core()?.store().adopt())
@@ -205,6 +218,9 @@ impl InspireAuth {
     /// Writes what has been noted on the side, and lets the store go. What is under way finishes; every later call on
     /// the handle is refused with `INVALID_ARGUMENT`. Called again, it does nothing. A handle that is not closed is
     /// when it is garbage, or its environment ends.
+    ///
+    /// @example
+    /// auth.close(); // or: using auth = open('service.db')
     #[napi]
     pub fn close(&self, env: &Env) -> napi::Result<()> {
         run(env, || {

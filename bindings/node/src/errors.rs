@@ -31,6 +31,8 @@ pub struct ErrorEntry {
 }
 
 /// Every answer the library can give, by number. {@link ERRORS} is this list, made once.
+/// @example
+/// errors().find(({ code }) => code === 'BUSY').httpStatus; // 503
 #[napi]
 pub fn errors() -> Vec<ErrorEntry> {
     TABLE

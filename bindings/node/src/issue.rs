@@ -30,6 +30,8 @@ impl SigningKey {
     /// A new key, from the operating system's randomness.
     ///
     /// @throws InspireAuthError `INTERNAL` when the operating system refuses randomness
+    /// @example
+    /// await writeFile('vendor.key', SigningKey.generate().toPem(), { mode: 0o600 });
     #[napi(factory)]
     pub fn generate(env: &Env) -> napi::Result<Self> {
         run(env, || Ok(Self { core: CoreKey::generate()? }))
@@ -40,6 +42,8 @@ impl SigningKey {
     ///
     /// @param text the contents of the file, not its name
     /// @throws InspireAuthError `INVALID_ARGUMENT`
+    /// @example
+    /// const signer = SigningKey.fromSeedFile(await readFile('vendor.key', 'utf8'));
     #[napi(factory, ts_args_type = "text: string")]
     pub fn from_seed_file(env: &Env, text: Unknown<'_>) -> napi::Result<Self> {
         run(env, || {
@@ -49,6 +53,9 @@ impl SigningKey {
     }
 
     /// The secret as PEM PKCS#8, with a final newline.
+    ///
+    /// @example
+    /// SigningKey.generate().toPem(); // '-----BEGIN PRIVATE KEY-----...'
     #[napi]
     pub fn to_pem(&self) -> String {
         self.core.to_pem().as_str().to_owned()

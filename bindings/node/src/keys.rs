@@ -384,6 +384,8 @@ impl Keys {
     /// All keys, as records: what can be kept elsewhere without keeping a secret.
     ///
     /// @throws InspireAuthError a `STORE_*` code
+    /// @example
+    /// await writeFile('keys.json', JSON.stringify(auth.keys.export()));
     #[napi]
     pub fn export(&self, env: &Env) -> napi::Result<Vec<KeyRecord>> {
         run(env, || Ok(self.handle.core()?.keys().export()?.into_iter().map(KeyRecord::from).collect()))
@@ -564,6 +566,8 @@ impl Keys {
     ///
     /// @throws InspireAuthError `PERMISSION_DENIED` for anyone but `SYSTEM`, `INVALID_ARGUMENT` without a pepper, a
     /// `STORE_*` code
+    /// @example
+    /// await auth.keys.sealAll({ actor: SYSTEM });
     #[napi(ts_args_type = "by: By", ts_return_type = "Promise<number>")]
     pub fn seal_all<'e>(&self, env: &'e Env, by: Unknown<'e>) -> napi::Result<Unknown<'e>> {
         start(env, || self.sealing(env, by))

@@ -184,6 +184,8 @@ impl License {
     ///
     /// @throws InspireAuthError `NOT_ENTITLED` when the license is active without it, `UNLICENSED` when there is none,
     /// else the license's first failure; a `STORE_*` code
+    /// @example
+    /// auth.license.checkEntitlement('SSO_SAML'); // throws NOT_ENTITLED, UNLICENSED, ...
     #[napi(ts_args_type = "code: string, now?: number")]
     pub fn check_entitlement(&self, env: &Env, code: Unknown<'_>, now: Unknown<'_>) -> napi::Result<()> {
         run(env, || self.handle.core()?.license().check_entitlement(&text(env, code, "code")?, moment(env, now)?))
@@ -193,6 +195,8 @@ impl License {
     /// limit, allows.
     ///
     /// @throws InspireAuthError a `STORE_*` code
+    /// @example
+    /// auth.license.limit('MAX_DISPLAYS'); // 25
     #[napi(ts_args_type = "name: string, now?: number")]
     pub fn limit(&self, env: &Env, name: Unknown<'_>, now: Unknown<'_>) -> napi::Result<i64> {
         run(env, || self.handle.core()?.license().limit(&text(env, name, "name")?, moment(env, now)?))
@@ -215,6 +219,8 @@ impl License {
     /// The catalogue of ten, then what else is granted.
     ///
     /// @throws InspireAuthError a `STORE_*` code
+    /// @example
+    /// auth.license.entitlements().filter(({ granted }) => granted).map(({ code }) => code);
     #[napi(ts_args_type = "now?: number")]
     pub fn entitlements(&self, env: &Env, now: Unknown<'_>) -> napi::Result<Vec<Entitlement>> {
         run(env, || {
@@ -266,6 +272,8 @@ impl License {
     ///
     /// @throws InspireAuthError `PERMISSION_DENIED`, `UNLICENSED`, `NOT_AVAILABLE_OFFLINE` for a license that was
     /// installed from a file, `UNSUPPORTED_OPTION` since this build speaks to no server; a `STORE_*` code
+    /// @example
+    /// await auth.license.revalidate({ actor: SYSTEM });
     #[napi(ts_args_type = "by: By", ts_return_type = "Promise<LicenseStatus>")]
     pub fn revalidate<'e>(&self, env: &'e Env, by: Unknown<'e>) -> napi::Result<Unknown<'e>> {
         start(env, || self.revalidating(env, by))
@@ -282,6 +290,8 @@ impl License {
     /// Takes the license out, and buries its file: it can't be installed here again, only a newer one.
     ///
     /// @throws InspireAuthError `PERMISSION_DENIED`, `UNLICENSED` when there is none, a `STORE_*` code
+    /// @example
+    /// (await auth.license.deactivate({ actor: SYSTEM })).state; // 'unlicensed'
     #[napi(ts_args_type = "by: By", ts_return_type = "Promise<LicenseStatus>")]
     pub fn deactivate<'e>(&self, env: &'e Env, by: Unknown<'e>) -> napi::Result<Unknown<'e>> {
         start(env, || self.deactivating(env, by))
@@ -298,6 +308,8 @@ impl License {
     /// Which machine this is, as license files name it.
     ///
     /// @throws InspireAuthError `FINGERPRINT_UNAVAILABLE`
+    /// @example
+    /// auth.license.machine().fingerprint; // what a vendor makes a machine file for
     #[napi]
     pub fn machine(&self, env: &Env) -> napi::Result<MachineIdentity> {
         run(env, || self.handle.core()?.license().machine().map(MachineIdentity::from))

@@ -66,6 +66,8 @@ pub fn machine_identity(env: &Env, options: Unknown<'_>) -> napi::Result<Machine
 /// What is looked at for a fingerprint: for people who wonder why it changed, or is not there. Needs no handle.
 ///
 /// @throws InspireAuthError `INVALID_ARGUMENT`
+/// @example
+/// for (const { name, found } of explainMachine({ product: 'gateway' })) console.log(name, found);
 #[napi(ts_args_type = "options?: MachineOptions | null")]
 pub fn explain_machine(env: &Env, options: Unknown<'_>) -> napi::Result<Vec<MachinePart>> {
     run(env, || {

@@ -41,6 +41,8 @@ impl TrustedProxies {
     /// @param peer the address of the connection itself, such as `req.socket.remoteAddress`
     /// @param rawHeaders all lines, flat, such as `req.rawHeaders`
     /// @throws InspireAuthError `INVALID_ARGUMENT`, also for a peer that is no IP address
+    /// @example
+    /// proxies.channel(req.socket.remoteAddress, 'plain', req.rawHeaders); // 'secure'
     #[napi(ts_args_type = "peer: string, direct: Channel, rawHeaders: readonly string[]", ts_return_type = "Channel")]
     pub fn channel(
         &self,

@@ -320,6 +320,10 @@ impl InspireAuth {
     /// Raises:
     ///     AuthenticationError: `INVALID_CREDENTIAL`: the key is gone.
     ///     StoreError: the store can't be read, or believed.
+    ///
+    /// Example:
+    ///     >>> auth.principal_levels(caller)
+    ///     ['Authenticated', 'Authenticated/Ops/Write']
     fn principal_levels(&self, py: Python<'_>, principal: &Bound<'_, Principal>) -> PyResult<Vec<String>> {
         let principal = principal.get().core;
         self.ask(py, |core| core.principal_levels(&principal))
@@ -335,6 +339,9 @@ impl InspireAuth {
     ///
     /// Raises:
     ///     InspireAuthError: what a new request with the same credential would get.
+    ///
+    /// Example:
+    ///     >>> auth.recheck(caller, operators)  # before each message of a websocket, say
     #[pyo3(signature = (principal, require = None, now = None))]
     fn recheck(
         &self,
@@ -361,6 +368,10 @@ impl InspireAuth {
     /// Raises:
     ///     AuthenticationError: `INVALID_CREDENTIAL`: the key is gone.
     ///     StoreError: the store can't be read, or believed.
+    ///
+    /// Example:
+    ///     >>> auth.explain(caller, Requirement("all(Authenticated/Ops, Authenticated/Admin)"))
+    ///     ['Authenticated/Admin']
     #[pyo3(signature = (principal, require = None))]
     fn explain(
         &self,
@@ -413,6 +424,10 @@ impl InspireAuth {
     ///
     /// Returns:
     ///     `Authorization`, `X-Ignition-API-Token`, then `extra_headers`.
+    ///
+    /// Example:
+    ///     >>> auth.credential_headers()
+    ///     ['Authorization', 'X-Ignition-API-Token']
     fn credential_headers(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         Ok(self.core(py)?.credential_headers().map(str::to_owned).collect())
     }
@@ -424,6 +439,10 @@ impl InspireAuth {
     ///
     /// Raises:
     ///     StoreError: the store can't be read.
+    ///
+    /// Example:
+    ///     >>> [event.event for event in auth.audit(2)]
+    ///     ['key.refused', 'key.created']
     #[pyo3(name = "audit", signature = (limit = None), text_signature = "($self, limit=100)")]
     fn audit_log<'py>(&self, py: Python<'py>, limit: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyList>> {
         let limit = limit.map_or(Ok(100), |limit| count(limit, "limit"))?;
@@ -436,6 +455,12 @@ impl InspireAuth {
     ///
     /// Raises:
     ///     StoreError: the store can't be read, or believed.
+    ///
+    /// Example:
+    ///     >>> before = auth.generation()
+    ///     >>> auth.keys.delete("reporting", actor=SYSTEM)
+    ///     >>> auth.generation() > before
+    ///     True
     fn generation(&self, py: Python<'_>) -> PyResult<u64> {
         self.change(py, |core| core.store().generation())
     }
@@ -445,6 +470,9 @@ impl InspireAuth {
     ///
     /// Raises:
     ///     StoreError: the store can't be written.
+    ///
+    /// Example:
+    ///     >>> auth.flush()  # before a backup, say
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
         self.change(py, Core::flush)
     }
@@ -454,12 +482,18 @@ impl InspireAuth {
     ///
     /// Raises:
     ///     StoreError: the store can't be read or written.
+    ///
+    /// Example:
+    ///     >>> auth.adopt_store()  # an operator has said that the store was replaced on purpose
     fn adopt_store(&self, py: Python<'_>) -> PyResult<()> {
         self.change(py, |core| core.store().adopt())
     }
 
     /// Closes the handle: writes what was noted on the side, and closes the store when the last call on another thread
     /// is done. Afterwards every call raises `ArgumentError`; closing again does nothing.
+    ///
+    /// Example:
+    ///     >>> auth.close()  # or: with InspireAuth.open("service.db") as auth: ...
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         if let Some(core) = self.core.swap(None) {
             // What can't be written can't be helped: closing never fails.

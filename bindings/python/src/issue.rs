@@ -30,6 +30,9 @@ impl SigningKey {
     ///
     /// Raises:
     ///     InternalError: the operating system refuses randomness.
+    ///
+    /// Example:
+    ///     >>> Path("vendor.key").write_text(SigningKey.generate().to_pem())
     #[staticmethod]
     fn generate(py: Python<'_>) -> PyResult<Self> {
         Ok(Self { core: kept(py, issue::SigningKey::generate)? })
@@ -43,12 +46,19 @@ impl SigningKey {
     ///
     /// Raises:
     ///     ArgumentError: it is neither. The text is not shown.
+    ///
+    /// Example:
+    ///     >>> signer = SigningKey.from_seed_file(Path("vendor.key").read_text())
     #[staticmethod]
     fn from_seed_file(py: Python<'_>, text: &str) -> PyResult<Self> {
         Ok(Self { core: kept(py, || issue::SigningKey::from_seed_file(text))? })
     }
 
     /// The secret, as PEM PKCS#8 with a final newline: to be kept in a file that only the issuer can read.
+    ///
+    /// Example:
+    ///     >>> SigningKey.generate().to_pem()
+    ///     '-----BEGIN PRIVATE KEY-----...'
     fn to_pem<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
         PyString::new(py, &self.core.to_pem())
     }

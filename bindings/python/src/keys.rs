@@ -114,6 +114,10 @@ impl Keys {
     /// Raises:
     ///     ArgumentError: as `create`, and `INVALID_HASH`.
     ///     InspireAuthError: as `create`.
+    ///
+    /// Example:
+    ///     >>> auth.keys.import_("old", format="phc", hash="$argon2id$v=19$m=19456,t=2,p=1$...", actor=SYSTEM).origin
+    ///     'imported'
     #[pyo3(
         signature = (
             name, *, format = "phc", hash, strength = "chosen", description = "", levels = vec![],
@@ -156,6 +160,10 @@ impl Keys {
     /// Raises:
     ///     NotFoundError: there is no such key.
     ///     StoreError: the store can't be read.
+    ///
+    /// Example:
+    ///     >>> auth.keys.get("reporting").levels
+    ///     ('Authenticated/Ops',)
     fn get<'py>(&self, py: Python<'py>, name: &str) -> Object<'py> {
         let record = self.auth.get().change(py, |core| core.keys().get(name))?;
         records::key(py, &record)
@@ -171,6 +179,10 @@ impl Keys {
     /// Raises:
     ///     ArgumentError: `INVALID_LEVEL`.
     ///     StoreError: the store can't be read.
+    ///
+    /// Example:
+    ///     >>> [record.name for record in auth.keys.list(level="Authenticated/Ops", limit=100)]
+    ///     ['reporting']
     #[pyo3(signature = (*, after = None, limit = None, level = None))]
     fn list<'py>(
         &self,
@@ -190,6 +202,9 @@ impl Keys {
     ///
     /// Raises:
     ///     StoreError: the store can't be read.
+    ///
+    /// Example:
+    ///     >>> json.dumps([dataclasses.asdict(record) for record in auth.keys.export()])
     fn export<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let found = self.auth.get().change(py, |core| core.keys().export())?;
         records::keys(py, &found)
@@ -276,6 +291,10 @@ impl Keys {
     ///     ConflictError: the key has another revision.
     ///     PermissionDeniedError: the actor may not.
     ///     StoreError: the store can't be written.
+    ///
+    /// Example:
+    ///     >>> auth.keys.rename("reporting", "reports", actor=SYSTEM).name
+    ///     'reports'
     #[pyo3(signature = (name, new_name, *, revision = None, actor, now = None))]
     fn rename<'py>(
         &self,
@@ -309,6 +328,10 @@ impl Keys {
     ///     ConflictError: the key has another revision.
     ///     PermissionDeniedError: the actor may not.
     ///     StoreError: the store can't be written.
+    ///
+    /// Example:
+    ///     >>> auth.keys.set_enabled("reporting", False, actor=SYSTEM).enabled
+    ///     False
     #[pyo3(signature = (name, enabled, *, revision = None, actor, now = None))]
     fn set_enabled<'py>(
         &self,
@@ -336,6 +359,10 @@ impl Keys {
     ///
     /// Raises:
     ///     InspireAuthError: as `create`, and `NOT_FOUND`, `CONFLICT`.
+    ///
+    /// Example:
+    ///     >>> auth.keys.duplicate("reporting", "reporting-2", actor=SYSTEM).credential
+    ///     'reporting-2:isk_...'
     #[pyo3(signature = (name, new_name, *, revision = None, actor, now = None))]
     fn duplicate<'py>(
         &self,
@@ -368,6 +395,10 @@ impl Keys {
     ///     PermissionDeniedError: the actor may not.
     ///     BusyError: too much is being hashed.
     ///     StoreError: the store can't be written.
+    ///
+    /// Example:
+    ///     >>> auth.keys.rotate("reporting", actor=SYSTEM).credential
+    ///     'reporting:isk_...'
     #[pyo3(
         signature = (name, *, overlap_seconds = None, revision = None, actor, now = None),
         text_signature = "($self, name, *, overlap_seconds=0, revision=None, actor, now=None)"
@@ -401,6 +432,9 @@ impl Keys {
     ///     ConflictError: the key has another revision.
     ///     PermissionDeniedError: the actor may not.
     ///     StoreError: the store can't be written.
+    ///
+    /// Example:
+    ///     >>> auth.keys.delete("reporting", actor=caller)
     #[pyo3(signature = (name, *, revision = None, actor, now = None))]
     fn delete(
         &self,
@@ -428,6 +462,9 @@ impl Keys {
     ///     ArgumentError: there is no pepper.
     ///     PermissionDeniedError: the actor is not `SYSTEM`.
     ///     StoreError: the store can't be written.
+    ///
+    /// Example:
+    ///     >>> auth.keys.seal_all(actor=SYSTEM)
     #[pyo3(signature = (*, actor, now = None))]
     fn seal_all(&self, py: Python<'_>, actor: By, now: Option<i64>) -> PyResult<u64> {
         self.auth.get().change(py, |core| core.keys().seal_all(&actor.caller(now)))

@@ -43,6 +43,10 @@ impl License {
     ///
     /// Raises:
     ///     StoreError: the store can't be read, or believed.
+    ///
+    /// Example:
+    ///     >>> auth.license.status().state
+    ///     'active'
     #[pyo3(signature = (now = None))]
     fn status<'py>(&self, py: Python<'py>, now: Option<i64>) -> PyResult<Bound<'py, PyAny>> {
         let status = self.auth.get().ask(py, |core| core.license().status(now))?;
@@ -66,6 +70,10 @@ impl License {
     ///
     /// Raises:
     ///     StoreError: the store can't be read, or believed.
+    ///
+    /// Example:
+    ///     >>> [each.code for each in auth.license.list_entitlements() if each.granted]
+    ///     ['VIDEO_WALL_SYNC', 'MFA']
     #[pyo3(signature = (now = None))]
     fn list_entitlements<'py>(&self, py: Python<'py>, now: Option<i64>) -> PyResult<Bound<'py, PyList>> {
         let table = self.auth.get().ask(py, |core| core.license().entitlements(now))?;
@@ -80,6 +88,10 @@ impl License {
     ///
     /// Raises:
     ///     StoreError: the store can't be read, or believed.
+    ///
+    /// Example:
+    ///     >>> auth.license.has_entitlement("MFA")
+    ///     True
     #[pyo3(signature = (code, now = None))]
     fn has_entitlement(&self, py: Python<'_>, code: &str, now: Option<i64>) -> PyResult<bool> {
         self.auth.get().ask(py, |core| core.license().has_entitlement(code, now))
@@ -96,6 +108,11 @@ impl License {
     ///     UnlicensedError: there is no license.
     ///     LicenseError: the license's first failure.
     ///     StoreError: the store can't be read, or believed.
+    ///
+    /// Example:
+    ///     >>> auth.license.check_entitlement("SSO_SAML")
+    ///     Traceback (most recent call last):
+    ///     inspire_auth.NotEntitledError: the license does not include this feature
     #[pyo3(signature = (code, now = None))]
     fn check_entitlement(&self, py: Python<'_>, code: &str, now: Option<i64>) -> PyResult<()> {
         self.auth.get().ask(py, |core| core.license().check_entitlement(code, now))
@@ -112,6 +129,10 @@ impl License {
     ///
     /// Raises:
     ///     StoreError: the store can't be read, or believed.
+    ///
+    /// Example:
+    ///     >>> auth.license.limit("MAX_DISPLAYS")
+    ///     25
     #[pyo3(signature = (name, now = None))]
     fn limit(&self, py: Python<'_>, name: &str, now: Option<i64>) -> PyResult<i64> {
         self.auth.get().ask(py, |core| core.license().limit(name, now))
@@ -154,6 +175,10 @@ impl License {
     ///     LicenseError: the first check that fails; the detail lists all.
     ///     PermissionDeniedError: the actor may not.
     ///     StoreError: the store can't be written.
+    ///
+    /// Example:
+    ///     >>> auth.license.activate_offline("ABCD-EFGH", Path("site.lic").read_bytes(), actor=SYSTEM).state
+    ///     'active'
     #[pyo3(signature = (license_key, file, *, force = false, actor, now = None))]
     fn activate_offline<'py>(
         &self,
@@ -187,6 +212,9 @@ impl License {
     ///     ArgumentError: `UNSUPPORTED_OPTION`: this build does not speak to a server.
     ///     PermissionDeniedError: the actor may not.
     ///     StoreError: the store can't be read.
+    ///
+    /// Example:
+    ///     >>> auth.license.revalidate(actor=SYSTEM)
     #[pyo3(signature = (*, actor, now = None))]
     fn revalidate<'py>(&self, py: Python<'py>, actor: By, now: Option<i64>) -> PyResult<Bound<'py, PyAny>> {
         let status = self.auth.get().change(py, |core| core.license().revalidate(&actor.caller(now)))?;
@@ -206,6 +234,10 @@ impl License {
     ///     UnlicensedError: there is none.
     ///     PermissionDeniedError: the actor may not.
     ///     StoreError: the store can't be written.
+    ///
+    /// Example:
+    ///     >>> auth.license.deactivate(actor=SYSTEM).state
+    ///     'unlicensed'
     #[pyo3(signature = (*, actor, now = None))]
     fn deactivate<'py>(&self, py: Python<'py>, actor: By, now: Option<i64>) -> PyResult<Bound<'py, PyAny>> {
         let status = self.auth.get().change(py, |core| core.license().deactivate(&actor.caller(now)))?;
@@ -216,6 +248,9 @@ impl License {
     ///
     /// Raises:
     ///     LicenseError: `FINGERPRINT_UNAVAILABLE`.
+    ///
+    /// Example:
+    ///     >>> auth.license.machine().fingerprint  # what a vendor makes a machine file for
     fn machine<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let machine = self.auth.get().change(py, |core| core.license().machine())?;
         records::machine(py, &machine)

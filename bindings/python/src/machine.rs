@@ -36,6 +36,10 @@ pub(crate) fn machine_identity<'py>(
 ///
 /// Returns:
 ///     `MachinePart` records: what, and what was found; never the machine id itself.
+///
+/// Example:
+///     >>> for part in explain_machine(product="gateway"):
+///     ...     print(part.name, part.found)
 #[pyfunction]
 #[pyo3(signature = (machine_id = None, product = None))]
 pub(crate) fn explain_machine<'py>(

@@ -49,6 +49,10 @@ impl TrustedProxies {
     ///
     /// Raises:
     ///     ArgumentError: `peer` is no IP address, or `direct` no channel.
+    ///
+    /// Example:
+    ///     >>> TrustedProxies("10.0.0.0/8").channel("10.1.2.3", "plain", request_headers)
+    ///     'secure'
     fn channel(
         &self,
         py: Python<'_>,

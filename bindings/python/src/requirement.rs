@@ -56,6 +56,10 @@ impl Requirement {
     ///
     /// Raises:
     ///     ArgumentError: `INVALID_LEVEL`.
+    ///
+    /// Example:
+    ///     >>> str(Requirement.any_of(["Authenticated/Ops", "Authenticated/Admin"]))
+    ///     'any(Authenticated/Ops, Authenticated/Admin)'
     #[staticmethod]
     fn any_of(py: Python<'_>, levels: Vec<String>) -> PyResult<Self> {
         Self::compile(py, &RequirementSpec::Any(levels))
@@ -68,6 +72,10 @@ impl Requirement {
     ///
     /// Raises:
     ///     ArgumentError: `INVALID_LEVEL`.
+    ///
+    /// Example:
+    ///     >>> str(Requirement.all_of(["Authenticated/Ops", "Authenticated/Admin"]))
+    ///     'all(Authenticated/Ops, Authenticated/Admin)'
     #[staticmethod]
     fn all_of(py: Python<'_>, levels: Vec<String>) -> PyResult<Self> {
         Self::compile(py, &RequirementSpec::All(levels))

@@ -15,6 +15,9 @@ use crate::{arguments::path, boundary::released, records};
 /// Raises:
 ///     ArgumentError: there is something at `to`.
 ///     StoreError: the store can't be read, or the copy not be written.
+///
+/// Example:
+///     >>> backup_store("service.db", "service-2026-11-22.db")
 #[pyfunction]
 pub(crate) fn backup_store(py: Python<'_>, store: &Bound<'_, PyAny>, to: &Bound<'_, PyAny>) -> PyResult<()> {
     let (store, to) = (path(store)?, path(to)?);
@@ -36,6 +39,9 @@ pub(crate) fn backup_store(py: Python<'_>, store: &Bound<'_, PyAny>, to: &Bound<
 /// Raises:
 ///     StoreError: the backup is damaged or not one, or the store can't be written. Nothing is changed then.
 ///     ArgumentError: the backup is the store's own file.
+///
+/// Example:
+///     >>> restore_store("service.db", "service-2026-11-22.db")
 #[pyfunction]
 #[pyo3(signature = (store, backup, *, accept_revived = false))]
 pub(crate) fn restore_store<'py>(

@@ -66,6 +66,11 @@ def test_every_parameter_is_explained(name: str) -> None:
             assert re.search(rf"^ +{parameter}: ", text, re.MULTILINE), f"{name}: {parameter}"
 
 
+@pytest.mark.parametrize("name", [n for n, thing in EVERYTHING.items() if inspect.isroutine(thing)])
+def test_every_function_has_an_example(name: str) -> None:
+    assert "Example:\n    >>> " in (inspect.getdoc(EVERYTHING[name]) or ""), name
+
+
 @pytest.mark.parametrize(
     "name", [n for n, thing in EVERYTHING.items() if dataclasses.is_dataclass(thing) and isinstance(thing, type)]
 )

@@ -201,6 +201,10 @@ class InspireAuth:
         Raises:
             AuthenticationError: `INVALID_CREDENTIAL`: the key is gone.
             StoreError: the store can't be read, or believed.
+
+        Example:
+            >>> auth.principal_levels(caller)
+            ['Authenticated', 'Authenticated/Ops/Write']
         """
 
     def recheck(self, principal: Principal, require: Requirement | str | None = None, now: int | None = None) -> None:
@@ -214,6 +218,9 @@ class InspireAuth:
 
         Raises:
             InspireAuthError: what a new request with the same credential would get.
+
+        Example:
+            >>> auth.recheck(caller, operators)  # before each message of a websocket, say
         """
 
     def explain(self, principal: Principal, require: Requirement | str | None = None) -> list[str]:
@@ -229,6 +236,10 @@ class InspireAuth:
         Raises:
             AuthenticationError: `INVALID_CREDENTIAL`: the key is gone.
             StoreError: the store can't be read, or believed.
+
+        Example:
+            >>> auth.explain(caller, Requirement("all(Authenticated/Ops, Authenticated/Admin)"))
+            ['Authenticated/Admin']
         """
 
     @property
@@ -258,6 +269,10 @@ class InspireAuth:
 
         Returns:
             `Authorization`, `X-Ignition-API-Token`, then `extra_headers`.
+
+        Example:
+            >>> auth.credential_headers()
+            ['Authorization', 'X-Ignition-API-Token']
         """
 
     def audit(self, limit: int = 100) -> list[AuditEvent]:
@@ -268,6 +283,10 @@ class InspireAuth:
 
         Raises:
             StoreError: the store can't be read.
+
+        Example:
+            >>> [event.event for event in auth.audit(2)]
+            ['key.refused', 'key.created']
         """
 
     def generation(self) -> int:
@@ -275,6 +294,12 @@ class InspireAuth:
 
         Raises:
             StoreError: the store can't be read, or believed.
+
+        Example:
+            >>> before = auth.generation()
+            >>> auth.keys.delete("reporting", actor=SYSTEM)
+            >>> auth.generation() > before
+            True
         """
 
     def flush(self) -> None:
@@ -283,6 +308,9 @@ class InspireAuth:
 
         Raises:
             StoreError: the store can't be written.
+
+        Example:
+            >>> auth.flush()  # before a backup, say
         """
 
     def adopt_store(self) -> None:
@@ -291,11 +319,17 @@ class InspireAuth:
 
         Raises:
             StoreError: the store can't be read or written.
+
+        Example:
+            >>> auth.adopt_store()  # an operator has said that the store was replaced on purpose
         """
 
     def close(self) -> None:
         """Closes the handle: writes what was noted on the side, and closes the store when the last call on another thread
         is done. Afterwards every call raises `ArgumentError`; closing again does nothing.
+
+        Example:
+            >>> auth.close()  # or: with InspireAuth.open("service.db") as auth: ...
         """
 
     def __enter__(self) -> InspireAuth:
@@ -372,6 +406,10 @@ class Requirement:
 
         Raises:
             ArgumentError: `INVALID_LEVEL`.
+
+        Example:
+            >>> str(Requirement.any_of(["Authenticated/Ops", "Authenticated/Admin"]))
+            'any(Authenticated/Ops, Authenticated/Admin)'
         """
 
     @staticmethod
@@ -383,6 +421,10 @@ class Requirement:
 
         Raises:
             ArgumentError: `INVALID_LEVEL`.
+
+        Example:
+            >>> str(Requirement.all_of(["Authenticated/Ops", "Authenticated/Admin"]))
+            'all(Authenticated/Ops, Authenticated/Admin)'
         """
 
     def __eq__(self, value: object, /) -> bool: ...
@@ -472,6 +514,10 @@ class Keys:
         Raises:
             ArgumentError: as `create`, and `INVALID_HASH`.
             InspireAuthError: as `create`.
+
+        Example:
+            >>> auth.keys.import_("old", format="phc", hash="$argon2id$v=19$m=19456,t=2,p=1$...", actor=SYSTEM).origin
+            'imported'
         """
 
     def get(self, name: str) -> KeyRecord:
@@ -483,6 +529,10 @@ class Keys:
         Raises:
             NotFoundError: there is no such key.
             StoreError: the store can't be read.
+
+        Example:
+            >>> auth.keys.get("reporting").levels
+            ('Authenticated/Ops',)
         """
 
     def list(
@@ -498,6 +548,10 @@ class Keys:
         Raises:
             ArgumentError: `INVALID_LEVEL`.
             StoreError: the store can't be read.
+
+        Example:
+            >>> [record.name for record in auth.keys.list(level="Authenticated/Ops", limit=100)]
+            ['reporting']
         """
 
     def export(self) -> builtins.list[KeyRecord]:
@@ -505,6 +559,9 @@ class Keys:
 
         Raises:
             StoreError: the store can't be read.
+
+        Example:
+            >>> json.dumps([dataclasses.asdict(record) for record in auth.keys.export()])
         """
 
     def update(
@@ -576,6 +633,10 @@ class Keys:
             ConflictError: the key has another revision.
             PermissionDeniedError: the actor may not.
             StoreError: the store can't be written.
+
+        Example:
+            >>> auth.keys.rename("reporting", "reports", actor=SYSTEM).name
+            'reports'
         """
 
     def set_enabled(
@@ -604,6 +665,10 @@ class Keys:
             ConflictError: the key has another revision.
             PermissionDeniedError: the actor may not.
             StoreError: the store can't be written.
+
+        Example:
+            >>> auth.keys.set_enabled("reporting", False, actor=SYSTEM).enabled
+            False
         """
 
     def duplicate(
@@ -626,6 +691,10 @@ class Keys:
 
         Raises:
             InspireAuthError: as `create`, and `NOT_FOUND`, `CONFLICT`.
+
+        Example:
+            >>> auth.keys.duplicate("reporting", "reporting-2", actor=SYSTEM).credential
+            'reporting-2:isk_...'
         """
 
     def rotate(
@@ -653,6 +722,10 @@ class Keys:
             PermissionDeniedError: the actor may not.
             BusyError: too much is being hashed.
             StoreError: the store can't be written.
+
+        Example:
+            >>> auth.keys.rotate("reporting", actor=SYSTEM).credential
+            'reporting:isk_...'
         """
 
     def delete(
@@ -671,6 +744,9 @@ class Keys:
             ConflictError: the key has another revision.
             PermissionDeniedError: the actor may not.
             StoreError: the store can't be written.
+
+        Example:
+            >>> auth.keys.delete("reporting", actor=caller)
         """
 
     def seal_all(self, *, actor: Principal | System, now: int | None = None) -> int:
@@ -688,6 +764,9 @@ class Keys:
             ArgumentError: there is no pepper.
             PermissionDeniedError: the actor is not `SYSTEM`.
             StoreError: the store can't be written.
+
+        Example:
+            >>> auth.keys.seal_all(actor=SYSTEM)
         """
 
 @final
@@ -704,6 +783,10 @@ class License:
 
         Raises:
             StoreError: the store can't be read, or believed.
+
+        Example:
+            >>> auth.license.status().state
+            'active'
         """
 
     @property
@@ -723,6 +806,10 @@ class License:
 
         Raises:
             StoreError: the store can't be read, or believed.
+
+        Example:
+            >>> [each.code for each in auth.license.list_entitlements() if each.granted]
+            ['VIDEO_WALL_SYNC', 'MFA']
         """
 
     def has_entitlement(self, code: str, now: int | None = None) -> bool:
@@ -734,6 +821,10 @@ class License:
 
         Raises:
             StoreError: the store can't be read, or believed.
+
+        Example:
+            >>> auth.license.has_entitlement("MFA")
+            True
         """
 
     def check_entitlement(self, code: str, now: int | None = None) -> None:
@@ -748,6 +839,11 @@ class License:
             UnlicensedError: there is no license.
             LicenseError: the license's first failure.
             StoreError: the store can't be read, or believed.
+
+        Example:
+            >>> auth.license.check_entitlement("SSO_SAML")
+            Traceback (most recent call last):
+            inspire_auth.NotEntitledError: the license does not include this feature
         """
 
     def limit(self, name: str, now: int | None = None) -> int:
@@ -762,6 +858,10 @@ class License:
 
         Raises:
             StoreError: the store can't be read, or believed.
+
+        Example:
+            >>> auth.license.limit("MAX_DISPLAYS")
+            25
         """
 
     def check_limit(self, name: str, in_use: int, now: int | None = None) -> None:
@@ -808,6 +908,10 @@ class License:
             LicenseError: the first check that fails; the detail lists all.
             PermissionDeniedError: the actor may not.
             StoreError: the store can't be written.
+
+        Example:
+            >>> auth.license.activate_offline("ABCD-EFGH", Path("site.lic").read_bytes(), actor=SYSTEM).state
+            'active'
         """
 
     def revalidate(self, *, actor: Principal | System, now: int | None = None) -> LicenseStatus:
@@ -826,6 +930,9 @@ class License:
             ArgumentError: `UNSUPPORTED_OPTION`: this build does not speak to a server.
             PermissionDeniedError: the actor may not.
             StoreError: the store can't be read.
+
+        Example:
+            >>> auth.license.revalidate(actor=SYSTEM)
         """
 
     def deactivate(self, *, actor: Principal | System, now: int | None = None) -> LicenseStatus:
@@ -842,6 +949,10 @@ class License:
             UnlicensedError: there is none.
             PermissionDeniedError: the actor may not.
             StoreError: the store can't be written.
+
+        Example:
+            >>> auth.license.deactivate(actor=SYSTEM).state
+            'unlicensed'
         """
 
     def machine(self) -> MachineIdentity:
@@ -849,6 +960,9 @@ class License:
 
         Raises:
             LicenseError: `FINGERPRINT_UNAVAILABLE`.
+
+        Example:
+            >>> auth.license.machine().fingerprint  # what a vendor makes a machine file for
         """
 
 @final
@@ -891,6 +1005,10 @@ class TrustedProxies:
 
         Raises:
             ArgumentError: `peer` is no IP address, or `direct` no channel.
+
+        Example:
+            >>> TrustedProxies("10.0.0.0/8").channel("10.1.2.3", "plain", request_headers)
+            'secure'
         """
 
 @final
@@ -909,6 +1027,9 @@ class SigningKey:
 
         Raises:
             InternalError: the operating system refuses randomness.
+
+        Example:
+            >>> Path("vendor.key").write_text(SigningKey.generate().to_pem())
         """
 
     @staticmethod
@@ -921,10 +1042,18 @@ class SigningKey:
 
         Raises:
             ArgumentError: it is neither. The text is not shown.
+
+        Example:
+            >>> signer = SigningKey.from_seed_file(Path("vendor.key").read_text())
         """
 
     def to_pem(self) -> str:
-        """The secret, as PEM PKCS#8 with a final newline: to be kept in a file that only the issuer can read."""
+        """The secret, as PEM PKCS#8 with a final newline: to be kept in a file that only the issuer can read.
+
+        Example:
+            >>> SigningKey.generate().to_pem()
+            '-----BEGIN PRIVATE KEY-----...'
+        """
 
     @property
     def public_key(self) -> str:
@@ -1035,6 +1164,10 @@ def explain_machine(machine_id: str | None = None, product: str | None = None) -
 
     Returns:
         `MachinePart` records: what, and what was found; never the machine id itself.
+
+    Example:
+        >>> for part in explain_machine(product="gateway"):
+        ...     print(part.name, part.found)
     """
 
 def backup_store(store: str | PathLike[str] | bytes, to: str | PathLike[str] | bytes) -> None:
@@ -1048,6 +1181,9 @@ def backup_store(store: str | PathLike[str] | bytes, to: str | PathLike[str] | b
     Raises:
         ArgumentError: there is something at `to`.
         StoreError: the store can't be read, or the copy not be written.
+
+    Example:
+        >>> backup_store("service.db", "service-2026-11-22.db")
     """
 
 def restore_store(
@@ -1068,6 +1204,9 @@ def restore_store(
     Raises:
         StoreError: the backup is damaged or not one, or the store can't be written. Nothing is changed then.
         ArgumentError: the backup is the store's own file.
+
+    Example:
+        >>> restore_store("service.db", "service-2026-11-22.db")
     """
 
 def error_table() -> list[tuple[int, str, str, str, str, bool, int | None, bool]]:
