@@ -193,8 +193,8 @@ export interface AuthenticateOptions {
   /** The channel that the request came through. Default `plain`, which most keys may not use. */
   channel?: Channel;
   /**
-   * What the key must hold. Default `any(Authenticated)`: any valid key. `Public` admits everyone. Compile what is used
-   * often with {@link InspireAuth.requirement}.
+   * What the key must hold. Not given, it is `any(Authenticated)`: any valid key; given as `undefined` it is refused, as
+   * a mistake. `Public` admits everyone. Compile what is used often with {@link InspireAuth.requirement}.
    */
   require?: RequirementLike;
   /** An entitlement that the license must hold as well. */
@@ -272,7 +272,7 @@ export declare class InspireAuth {
    * @param options `now` in Unix seconds; the system's clock when it is not given
    * @throws InspireAuthError what a new request with the same credential would get, a `STORE_*` code
    * @example
-   * socket.on('message', () => auth.recheck(caller, operators));
+   * try { auth.recheck(caller, operators); } catch { ws.close(1008); } // before each message of a websocket
    */
   recheck(principal: Principal, require: RequirementLike, options?: { now?: number }): void
   /**

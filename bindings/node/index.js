@@ -23,6 +23,17 @@ function open(store, options) {
   return equip(native.open(store, options));
 }
 
+/** As JSON: what nests without an end, or turns in a circle, ends there. */
+function sign(key, license, options) {
+  let description;
+  try {
+    description = JSON.stringify(license);
+  } catch {
+    throw new InspireAuthError('INVALID_ARGUMENT', 'license is no JSON');
+  }
+  return native.sign(key, description, options);
+}
+
 module.exports = {
   ABI_VERSION: native.ABI_VERSION,
   CATALOGUE,
@@ -42,7 +53,7 @@ module.exports = {
   inspect: native.inspect,
   machineIdentity: native.machineIdentity,
   open,
-  sign: native.sign,
+  sign,
   ...withUsefulStacks({
     backupStore: native.backupStore,
     backupStoreSync: native.backupStoreSync,

@@ -47,12 +47,9 @@ function gate(auth, options = {}) {
   if ('require' in options && options.require == null) throw new TypeError('require is given, and is nothing');
   const require = auth.requirement(options.require ?? 'Authenticated');
   const channelOf = channelReader(options.channel ?? 'plain');
+  const terms = entitlement === undefined ? { require } : { require, entitlement };
   return async (headers, subject, incoming) =>
-    auth.authenticate(isWhole(incoming) ? headers : REPEATED, {
-      channel: channelOf(subject, incoming),
-      require,
-      entitlement,
-    });
+    auth.authenticate(isWhole(incoming) ? headers : REPEATED, { ...terms, channel: channelOf(subject, incoming) });
 }
 
 function isWhole(incoming) {

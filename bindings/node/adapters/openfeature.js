@@ -180,7 +180,7 @@ function corruption(status) {
 
 /** Whether the lease of an online license was not renewed as it should have been. */
 function isGrace(status) {
-  return status.mode === 'online' && status.warnings.includes('LEASE_ENDS_SOON');
+  return status.mode === 'online' && status.warnings.some(({ code }) => code === 'LEASE_ENDS_SOON');
 }
 
 function reasonOf(status, { value, gated }) {

@@ -7,7 +7,7 @@ const native = require('../native.js');
 const ERRORS = Object.freeze(native.errors().map(Object.freeze));
 const BY_CODE = new Map(ERRORS.map((entry) => [entry.code, entry]));
 
-class InspireAuthError extends Error {
+class Own extends Error {
   constructor(code, detail, options) {
     const entry = BY_CODE.get(code) ?? BY_CODE.get('INTERNAL');
     super(detail === undefined ? entry.message : `${entry.message}: ${detail}`, options);
@@ -17,8 +17,10 @@ class InspireAuthError extends Error {
     this.httpStatus = entry.httpStatus;
   }
 }
-Object.defineProperty(InspireAuthError.prototype, 'name', { value: 'InspireAuthError', writable: true, configurable: true });
+Object.defineProperty(Own, 'name', { value: 'InspireAuthError' });
+Object.defineProperty(Own.prototype, 'name', { value: 'InspireAuthError', writable: true, configurable: true });
 
-native.useErrorClass(InspireAuthError);
+/** The class, also where a tool loads this file a second time. */
+const InspireAuthError = native.useErrorClass(Own);
 
 module.exports = { ERRORS, InspireAuthError };

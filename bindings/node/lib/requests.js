@@ -4,9 +4,12 @@
 
 const { InspireAuthError } = require('./errors.js');
 
-/** What a handle keeps for its requests, under a name that nothing else has. */
-const WARM = Symbol('warm');
-const SLOT = Symbol('slot');
+/**
+ * What a handle and a requirement keep for requests. The names are shared: when a tool loads this file a second time, both
+ * copies speak to one addon, and must know one truth.
+ */
+const WARM = Symbol.for('inspire-auth.warm');
+const SLOT = Symbol.for('inspire-auth.slot');
 
 const AUTHORIZATION = 'authorization';
 /** Requirements that were given as text, compiled: so many are remembered. */
@@ -34,12 +37,19 @@ function checkOptions(options, withSignal) {
   for (const name in options) {
     switch (name) {
       case 'channel':
-      case 'require':
-      case 'entitlement':
       case 'now':
         break;
+      case 'require':
+      case 'entitlement':
+        // A misspelled constant must not become "any key", or "no entitlement".
+        if (options[name] === undefined || options[name] === null) throw invalid(`options.${name} is ${options[name]}`);
+        break;
       case 'signal':
-        if (withSignal) break;
+        if (withSignal) {
+          const { signal } = options;
+          if (signal === undefined || signal === null || typeof signal.addEventListener === 'function') break;
+          throw invalid('options.signal is no AbortSignal');
+        }
       // falls through
       default:
         throw invalid(`options has an unknown member ${name}`);
@@ -193,10 +203,17 @@ function requests(native) {
     return warm;
   }
 
+  /** The object for a number; a negative one says that there is none, or one that has become untrue. */
   function principalOf(auth, warm, slot) {
-    if (slot >= 0) return warm.principals[slot];
-    const principal = auth.principal(~slot);
-    warm.principals[~slot] = principal;
+    if (slot >= 0) return warm.principals[slot] ?? made(auth, warm, slot);
+    // Forgotten first: should making it fail, the untrue one is gone.
+    warm.principals[~slot] = undefined;
+    return made(auth, warm, ~slot);
+  }
+
+  function made(auth, warm, slot) {
+    const principal = auth.principal(slot);
+    warm.principals[slot] = principal;
     return principal;
   }
 
@@ -221,7 +238,7 @@ function requests(native) {
       }
       if (typeof found === 'string' && entitlement === undefined && now === undefined) {
         const slot = warm.decide(found, terms);
-        if (slot !== undefined) return slot >= 0 ? warm.principals[slot] : principalOf(this, warm, slot);
+        if (slot !== undefined) return principalOf(this, warm, slot);
       }
       return principalOf(this, warm, this.decideNow(linesOf(found), terms, entitlement, now));
     },
@@ -244,7 +261,7 @@ function requests(native) {
         const principal = await unlessAborted(answer, signal);
         const slot = this.slot(principal);
         if (slot < 0) warm.principals[~slot] = principal;
-        return warm.principals[slot < 0 ? ~slot : slot];
+        return principalOf(this, warm, slot < 0 ? ~slot : slot);
       } catch (error) {
         Error.captureStackTrace(error);
         throw error;
@@ -285,8 +302,8 @@ function unlessAborted(promise, signal) {
   if (signal === undefined || signal === null) return promise;
   return new Promise((resolve, reject) => {
     const abort = () => reject(cancelled(signal));
-    signal.addEventListener('abort', abort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+    signal.addEventListener('abort', abort, { once: true });
   });
 }
 

@@ -116,7 +116,7 @@ impl InspireAuth {
     /// @param options `now` in Unix seconds; the system's clock when it is not given
     /// @throws InspireAuthError what a new request with the same credential would get, a `STORE_*` code
     /// @example
-    /// socket.on('message', () => auth.recheck(caller, operators));
+    /// try { auth.recheck(caller, operators); } catch { ws.close(1008); } // before each message of a websocket
     #[napi(ts_args_type = "principal: Principal, require: RequirementLike, options?: { now?: number }")]
     pub fn recheck(
         &self,

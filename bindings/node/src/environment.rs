@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeMap,
     rc::Rc,
     sync::Arc,
 };
@@ -20,7 +21,7 @@ pub(crate) struct Environment {
     /// Compiled requirements by the number that JavaScript knows them by.
     pub(crate) requirements: RefCell<Slots<Requirement>>,
     /// Functions that receive audit events.
-    pub(crate) sinks: RefCell<Slots<Kept>>,
+    pub(crate) sinks: RefCell<Sinks>,
     /// Promises that are not settled: while there are any, the process stays.
     pending: Cell<usize>,
 }
@@ -87,13 +88,37 @@ impl<T> Slots<T> {
     }
 }
 
+/// Functions that are told audit events, each under a number that no other ever has: events of a handle that was closed
+/// may still be on their way.
+#[derive(Default)]
+pub(crate) struct Sinks {
+    kept: BTreeMap<u32, Kept>,
+    last: u32,
+}
+
+impl Sinks {
+    pub(crate) fn get(&self, sink: u32) -> Option<&Kept> {
+        self.kept.get(&sink)
+    }
+
+    pub(crate) fn insert(&mut self, function: Kept) -> u32 {
+        self.last = self.last.wrapping_add(1);
+        self.kept.insert(self.last, function);
+        self.last
+    }
+
+    pub(crate) fn remove(&mut self, sink: u32) -> Option<Kept> {
+        self.kept.remove(&sink)
+    }
+}
+
 #[napi(module_exports)]
 pub fn register(_exports: Object<'_>, env: Env) -> napi::Result<()> {
     let here = Rc::new(Environment {
         mailbox: Mailbox::new(&env)?,
         error_class: RefCell::new(None),
         requirements: RefCell::new(Slots::new()),
-        sinks: RefCell::new(Slots::new()),
+        sinks: RefCell::new(Sinks::default()),
         pending: Cell::new(0),
     });
     env.set_instance_data(here, (), |_| ())

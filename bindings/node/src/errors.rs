@@ -50,16 +50,21 @@ pub fn errors() -> Vec<ErrorEntry> {
         .collect()
 }
 
-/// Says of which class errors are to be, in this environment.
+/// Says of which class errors are to be, in this environment, and gives it back: the first one stays, so that a second
+/// copy of the JavaScript knows the errors of the first.
 #[napi(skip_typescript)]
-pub fn use_error_class(env: &Env, class: Unknown<'_>) -> napi::Result<()> {
-    run(env, || keep(env, &class))
+pub fn use_error_class<'e>(env: &'e Env, class: Unknown<'e>) -> napi::Result<Unknown<'e>> {
+    run(env, || keep(env, class))
 }
 
-fn keep(env: &Env, class: &Unknown<'_>) -> Result<()> {
+fn keep<'e>(env: &'e Env, class: Unknown<'e>) -> Result<Unknown<'e>> {
     if !matches!(class.get_type(), Ok(ValueType::Function)) {
         return Err(invalid("class is not a function"));
     }
-    *Environment::of(env)?.error_class.borrow_mut() = Kept::new(env, class);
-    Ok(())
+    let here = Environment::of(env)?;
+    if let Some(first) = here.error_class.borrow().as_ref().and_then(|first| first.get(env)) {
+        return Ok(first);
+    }
+    *here.error_class.borrow_mut() = Kept::new(env, &class);
+    Ok(class)
 }

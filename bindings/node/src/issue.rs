@@ -10,7 +10,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::{
-    arguments::{invalid, read, read_or_default},
+    arguments::{invalid, read_or_default, text},
     boundary::run,
     raw::instance,
 };
@@ -69,7 +69,7 @@ impl SigningKey {
 }
 
 /// What a vendor writes down to have a file made. Unknown members are refused.
-// Declared for index.d.ts; the core reads the object itself.
+// Declared for index.d.ts; it comes as JSON (see index.js), which the core reads.
 #[napi(object, object_from_js = false, object_to_js = false)]
 #[allow(dead_code)]
 pub struct LicenseDescription {
@@ -130,7 +130,7 @@ pub struct SignOptions {
 pub fn sign(env: &Env, key: Unknown<'_>, license: Unknown<'_>, options: Unknown<'_>) -> napi::Result<String> {
     run(env, || {
         let key = instance::<SigningKey>(&key).ok_or_else(|| invalid("key is not a SigningKey"))?;
-        let license: Core = read(env, license, "license")?;
+        let license = Core::parse(text(env, license, "license")?.as_bytes())?;
         let SignOptions { kind, encrypted, now } = read_or_default(env, options, "options")?;
         let kind = match kind.as_deref() {
             None | Some("license") => Kind::License,

@@ -115,7 +115,7 @@ impl Principals {
         if let Some(slot) = known.slots.get(&key)
             && let Some(core) = usize::try_from(*slot).ok().and_then(|slot| known.cores.get_mut(slot))
         {
-            if is_same(core, principal) {
+            if core == principal {
                 return *slot;
             }
             *core = *principal;
@@ -134,17 +134,6 @@ impl Principals {
     pub(crate) fn get(&self, slot: u32) -> Option<Core> {
         self.0.borrow().cores.get(slot as usize).copied()
     }
-}
-
-/// Whether two principals would show the same. (A revision tells one state of a key from another, but not across a
-/// store that was replaced: hence the name.)
-fn is_same(a: &Core, b: &Core) -> bool {
-    a.credential() == b.credential()
-        && a.revision() == b.revision()
-        && a.channel() == b.channel()
-        && a.warning() == b.warning()
-        && a.id() == b.id()
-        && a.name() == b.name()
 }
 
 /// Identities are random already.

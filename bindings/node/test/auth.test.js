@@ -1,6 +1,7 @@
 'use strict';
 
 const assert = require('node:assert');
+const { dirname } = require('node:path');
 const { test } = require('node:test');
 const { setFlagsFromString } = require('node:v8');
 const { runInNewContext } = require('node:vm');
@@ -124,7 +125,7 @@ test('a requirement is compiled, a text, or lists; anything else is refused', as
   assert.strictEqual(String(operators), 'any(Authenticated/Ops/Write, Other)');
   for (const require of [
     operators, 'Authenticated/Ops', 'all(Authenticated, Authenticated/Ops)', { any: ['Authenticated/Ops'] },
-    { all: ['Authenticated/Ops/Write'] }, undefined, null,
+    { all: ['Authenticated/Ops/Write'] },
   ]) {
     assert.strictEqual(auth.authenticateSync(value, { require }).name, 'a');
     assert.strictEqual((await auth.authenticate(value, { require })).name, 'a');
@@ -289,4 +290,45 @@ test('audit events come on the event loop, and from the store', async (t) => {
   assert.deepStrictEqual(events.map(({ event, subject }) => [event, subject]), [['key.created', 'a'], ['key.refused', 'a']]);
   assert.deepStrictEqual(auth.audit(2).map(({ event }) => event), ['key.refused', 'key.created']);
   assert.strictEqual(auth.audit(1).length, 1);
+});
+
+test('a member that is there and is nothing is a mistake, not less to ask for', async (t) => {
+  const { auth, value } = withKey(t);
+  for (const nothing of [undefined, null]) {
+    for (const member of ['require', 'entitlement']) {
+      assert.throws(() => auth.authenticateSync(value, { [member]: nothing }), refused('INVALID_ARGUMENT'));
+      await assert.rejects(auth.authenticate(value, { [member]: nothing }), refused('INVALID_ARGUMENT'));
+    }
+  }
+  await assert.rejects(auth.authenticate(value, { signal: {} }), refused('INVALID_ARGUMENT'));
+});
+
+test('a second copy of the JavaScript knows what the first one knows', (t) => {
+  const { auth, made, value } = withKey(t);
+  const principal = auth.authenticateSync(value);
+  const folder = dirname(require.resolve('inspire-auth/package.json'));
+  const kept = { ...require.cache };
+  t.after(() => Object.assign(require.cache, kept));
+  for (const file of Object.keys(require.cache)) {
+    if (file.startsWith(folder) && file.endsWith('.js') && !file.endsWith('.test.js')) delete require.cache[file];
+  }
+  const again = require('inspire-auth');
+  assert.notStrictEqual(again, inspireAuth);
+  assert.strictEqual(again.InspireAuthError, InspireAuthError);
+  assert.strictEqual(auth.authenticateSync(value), principal);
+  auth.keys.updateSync('a', made.record.revision, { description: 'changed' }, by);
+  assert.strictEqual(auth.authenticateSync(value).revision, principal.revision + 1);
+});
+
+test('what a closed handle still does is told to no other', async (t) => {
+  const first = open(':memory:', { ...QUICK, audit: () => {} });
+  const making = first.keys.create({ name: 'of-the-first' }, by);
+  first.close();
+  await new Promise(setImmediate);
+  const heard = [];
+  const second = opened(t, { audit: ({ subject }) => heard.push(subject) });
+  await making;
+  second.keys.createSync({ name: 'own' }, by);
+  while (!heard.includes('own')) await new Promise(setImmediate);
+  assert.deepStrictEqual(heard, ['own']);
 });

@@ -76,7 +76,14 @@ test('a signing key is read from its file, and its secret is not shown', () => {
   assert.strictEqual(again.publicKey, key.publicKey);
   assert.throws(() => SigningKey.fromSeedFile('SECRET'), (error) => code('INVALID_ARGUMENT')(error) && !/SECRET/.test(error.message));
   assert.throws(() => sign({}, { id: 'l', key: 'K' }), code('INVALID_ARGUMENT'));
-  assert.throws(() => sign(key, { id: 'l', key: 'K', expriy: 'x' }), /license has an unknown member expriy/);
+  assert.throws(() => sign(key, { id: 'l', key: 'K', expriy: 'x' }), /unknown field `expriy`/);
+  const circle = {};
+  circle.circle = circle;
+  let deep = {};
+  for (let depth = 0; depth < 200_000; depth++) deep = { deep };
+  for (const metadata of [circle, deep, { n: 1n }]) {
+    assert.throws(() => sign(key, { id: 'l', key: 'K', metadata }), code('INVALID_ARGUMENT'));
+  }
   assert.throws(() => sign(key, { id: 'l', key: 'K' }, { kind: 'machine' }), code('INVALID_ARGUMENT'));
 });
 

@@ -94,8 +94,8 @@ export interface AuthenticateOptions {
   /** The channel that the request came through. Default `plain`, which most keys may not use. */
   channel?: Channel;
   /**
-   * What the key must hold. Default `any(Authenticated)`: any valid key. `Public` admits everyone. Compile what is used
-   * often with {@link InspireAuth.requirement}.
+   * What the key must hold. Not given, it is `any(Authenticated)`: any valid key; given as `undefined` it is refused, as
+   * a mistake. `Public` admits everyone. Compile what is used often with {@link InspireAuth.requirement}.
    */
   require?: RequirementLike;
   /** An entitlement that the license must hold as well. */

@@ -11,6 +11,7 @@ use pyo3::{
 
 use crate::{
     errors::invalid,
+    gate,
     principal::{Principal, System},
 };
 
@@ -55,6 +56,7 @@ impl<'py> FromPyObject<'_, 'py> for Moment {
         {
             return number.extract().map(Self).map_err(|_| invalid(py, "a time is beyond 64 bits"));
         }
+        let _passage = gate::run_python(py);
         static DATETIME: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         if !given.is_instance(DATETIME.import(py, "datetime", "datetime")?)? {
             return Err(pyo3::exceptions::PyTypeError::new_err("a time is an int (Unix seconds) or a datetime"));
@@ -97,6 +99,7 @@ pub(crate) fn count(given: &Bound<'_, PyAny>, name: &str) -> PyResult<u64> {
 
 /// A path: `str`, `bytes` or `os.PathLike`.
 pub(crate) fn path(given: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
+    let _passage = gate::run_python(given.py());
     static FSDECODE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     FSDECODE.import(given.py(), "os", "fsdecode")?.call1((given,))?.extract()
 }

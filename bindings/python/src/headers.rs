@@ -11,6 +11,8 @@ use pyo3::{
 };
 use zeroize::Zeroizing;
 
+use crate::gate;
+
 const AUTHORIZATION: &str = "Authorization";
 const FORWARDED: &str = "X-Forwarded-Proto";
 
@@ -124,7 +126,8 @@ impl<'py> Lines<'py> {
                 lines.pair(&pair, &kind)?;
             }
         } else {
-            // A mapping or an iterable of the host's.
+            // A mapping or an iterable of the host's: perhaps in Python.
+            let _passage = gate::run_python(headers.py());
             let is_map = headers.cast::<PyMapping>().is_ok();
             let pairs = if is_map { headers.call_method0("items")? } else { headers.clone() };
             for pair in pairs.try_iter().map_err(|_| wrong_shape())? {
@@ -147,6 +150,7 @@ impl<'py> Lines<'py> {
             }
             return Ok(());
         }
+        let _passage = gate::run_python(pair.py());
         if pair.is_instance_of::<PyString>() || pair.is_instance_of::<PyBytes>() || pair.len().ok() != Some(2) {
             return Err(wrong_shape());
         }

@@ -9,6 +9,7 @@ use pyo3::{prelude::*, sync::PyOnceLock, types::PyString};
 use crate::{
     arguments::word,
     boundary::{kept, released},
+    gate,
 };
 
 const KINDS: &[(&str, Kind)] = &[("machine", Kind::Machine), ("license", Kind::License)];
@@ -110,6 +111,7 @@ pub(crate) fn sign(
     let text = match description.cast::<PyString>() {
         Ok(text) => text.clone(),
         Err(_) => {
+            let _passage = gate::run_python(py);
             let members = pyo3::types::PyDict::new(py);
             members.update(description.cast()?)?;
             DUMPS.import(py, "json", "dumps")?.call1((members,))?.cast_into()?

@@ -80,22 +80,12 @@ impl Principal {
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
-        other.cast::<Self>().is_ok_and(|other| same(&other.get().core, &self.core))
+        other.cast::<Self>().is_ok_and(|other| other.get().core == self.core)
     }
 
     fn __hash__(&self) -> u64 {
         Which::of(&self.core).low()
     }
-}
-
-/// Whether two principals say the same. A name is not compared: another name is another revision.
-#[inline]
-fn same(one: &Core, other: &Core) -> bool {
-    one.id() == other.id()
-        && one.credential() == other.credential()
-        && one.revision() == other.revision()
-        && one.channel() == other.channel()
-        && one.warning() == other.warning()
 }
 
 /// What makes two principals one object until the key changes.
@@ -160,7 +150,7 @@ impl Principals {
         // Tried, not waited for: a forked child may have inherited it locked. No Python code runs while it is held.
         if let Ok(kept) = self.0.try_lock()
             && let Some(object) = kept.get(&Which::of(core))
-            && same(&object.get().core, core)
+            && object.get().core == *core
         {
             return Ok(object.bind(py).clone());
         }

@@ -131,6 +131,7 @@ fn view<'py>(py: Python<'py>, view: &LicenseView) -> Object<'py> {
 
 fn metadata<'py>(py: Python<'py>, metadata: &Value) -> Object<'py> {
     static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let _passage = gate::run_python(py);
     LOADS.import(py, "json", "loads")?.call1((metadata.to_string(),))
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import bearer
+from conftest import FAST, bearer
 
 from inspire_auth import (
     SYSTEM,
@@ -23,6 +23,7 @@ from inspire_auth import (
     Principal,
     Requirement,
     TrustedProxies,
+    backup_store,
 )
 
 
@@ -244,6 +245,21 @@ def test_no_text_shows_a_secret(auth: InspireAuth, key: CreatedKey) -> None:
     texts += [repr(event) for event in auth.audit()]
     for text in texts:
         assert key.key not in text and wrong not in text
+
+
+def test_a_name_of_a_history_that_was_given_up_is_forgotten(tmp_path: Path) -> None:
+    store, copy = tmp_path / "keys.db", tmp_path / "copy.db"
+    with InspireAuth.open(store, hash=FAST) as auth:
+        key = auth.keys.create("a", require_secure=False, actor=SYSTEM).key
+        backup_store(store, copy)
+        auth.keys.rename("a", "b", actor=SYSTEM)
+        assert auth.authenticate(f"Bearer b:{key}").name == "b"
+        for beside in ("-wal", "-shm"):
+            store.with_name(store.name + beside).unlink(missing_ok=True)
+        copy.replace(store)
+        auth.adopt_store()
+        auth.keys.rename("a", "c", actor=SYSTEM)
+        assert auth.authenticate(f"Bearer c:{key}").name == "c"
 
 
 def test_the_word_for_the_store_in_memory_may_be_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ use crate::{error::Code, id::Id};
 ///
 /// It says what was true when the request was decided. It is no lasting authority: whatever is done in its name later is
 /// judged again.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Principal {
     id: Id,
     credential: Id,

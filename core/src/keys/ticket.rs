@@ -76,6 +76,10 @@ impl Ticket {
     /// Gives up: from now on the answer is `CANCELLED`. A hash that already runs goes on, and keeps its memory until it
     /// ends.
     pub fn cancel(&self) {
+        if self.0.epoch != fork::epoch() {
+            // The lock may be held by a thread that stayed in the parent; the answer is CANCELLED here anyway.
+            return;
+        }
         let mut state = lock(&self.0.state);
         if matches!(*state, State::Hashing(..)) {
             *state = State::Decided(Err(Error::new(Code::Cancelled)));

@@ -230,7 +230,7 @@ function authenticate(state, args) {
   args.end()
   let principal
   try {
-    principal = auth.authenticateSync(lines, options)
+    principal = auth.authenticateSync(lines, given(options))
   } catch (error) {
     if (!(error instanceof InspireAuthError)) throw error
     const answer = auth.http(error)
@@ -242,6 +242,9 @@ function authenticate(state, args) {
   const handle = principal.isAnonymous ? null : state.keep(principal)
   return { http: 200, principal: { name: principal.name, levels, handle } }
 }
+
+/** What was given: the package takes a member that is undefined for a mistake. */
+const given = (options) => Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 
 function channel(_, args) {
   const proxies = new TrustedProxies(args.required('proxies', text))

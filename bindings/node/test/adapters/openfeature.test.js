@@ -231,7 +231,7 @@ describe('openfeature', () => {
   });
 
   test('an online license whose lease is not renewed is stale, until it is', async () => {
-    const handle = pretend({ warnings: ['LEASE_ENDS_SOON'] });
+    const handle = pretend({ warnings: [{ code: 'LEASE_ENDS_SOON', days: null }] });
     const { client, events, settled } = await connect(handle);
     assert.deepEqual(
       events.splice(0).map(({ event }) => event),
@@ -251,7 +251,7 @@ describe('openfeature', () => {
     assert.equal((await details(client, 'Boolean', 'MFA', false)).reason, 'CACHED');
     await settled();
     assert.equal(client.providerStatus, ProviderStatus.READY);
-    handle.change({ warnings: ['LEASE_ENDS_SOON'], mode: 'offline' });
+    handle.change({ warnings: [{ code: 'LEASE_ENDS_SOON', days: null }], mode: 'offline' });
     assert.equal(await client.getStringValue('license.mode', ''), 'offline');
     assert.equal((await details(client, 'Boolean', 'MFA', false)).reason, 'STATIC');
   });

@@ -22,8 +22,8 @@ ChannelSource = Union[Channel, TrustedProxies, Callable[[Connection], Channel]]
 * ``"secure"``: TLS ends in front of this service, and nothing else reaches its port.
 * ``"local"``: loopback or a Unix socket; secure only with ``InspireAuth.open(..., local_is_secure=True)``.
 * `TrustedProxies`: what a proxy of these addresses says in ``X-Forwarded-Proto`` is believed; everyone else is plain.
-  The address must be that of the connection itself, so a server must not have replaced it (uvicorn:
-  ``--no-proxy-headers``). Where it did, requests count as plain.
+  The address must be that of the connection itself, so nothing may have replaced it (uvicorn: ``--no-proxy-headers``;
+  no werkzeug ``ProxyFix``): a replaced address is one that the client may have chosen.
 * a function of the framework's request, for everything else.
 """
 

@@ -36,6 +36,7 @@ The handle is opened once a process, at its first use: `get_auth`. ``manage.py c
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +88,16 @@ class _Site:
 
 
 _lock = threading.Lock()
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+# Another thread may be opening the handle while this one forks: the child's lock would stay held.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 _site: _Site | None = None
 
 
