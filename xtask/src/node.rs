@@ -40,15 +40,13 @@ fn build() -> Outcome<PathBuf> {
         "Cargo.toml",
         "Cargo.lock",
     ];
-    let addons = project::files(&folder, "node");
-    if !addons.is_empty() && project::is_newer(&built, &sources.map(|source| root.join(source))) {
-        return Ok(folder);
+    if project::files(&folder, "node").is_empty() && built.exists() {
+        std::fs::remove_file(&built)?; // somebody took away what was built
     }
-    std::fs::create_dir_all(project::work("node"))?;
-    let begun = std::fs::File::create(project::work("node").join("begun"))?.metadata()?.modified()?;
-    run::output(npm(&folder).args(["run", "--silent", "build"]).env("CARGO_TARGET_DIR", project::target()))?;
-    // What was changed while it was being built is not in it.
-    std::fs::File::create(built)?.set_modified(begun)?;
+    project::unless_built(&built, &sources.map(|source| root.join(source)), || {
+        run::output(npm(&folder).args(["run", "--silent", "build"]).env("CARGO_TARGET_DIR", project::target()))
+            .map(drop)
+    })?;
     Ok(folder)
 }
 

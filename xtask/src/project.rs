@@ -7,6 +7,8 @@ use std::{
     time::SystemTime,
 };
 
+use crate::Outcome;
+
 /// The version of the workspace, such as `0.1.0`: xtask carries the same one as every other member.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -72,6 +74,22 @@ pub(crate) fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
 pub(crate) fn is_newer(made: &Path, sources: &[PathBuf]) -> bool {
     let changed = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
     changed(made).is_some_and(|made| sources.iter().all(|source| newest(source).is_some_and(|time| time < made)))
+}
+
+/// Runs `build` unless the `stamp` of its last success is newer than the sources, and stamps it.
+pub(crate) fn unless_built(stamp: &Path, sources: &[PathBuf], build: impl FnOnce() -> Outcome) -> Outcome {
+    if is_newer(stamp, sources) {
+        return Ok(());
+    }
+    if let Some(folder) = stamp.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    // Asked of the file system, whose clock may be behind ours.
+    let begun = fs::File::create(stamp.with_extension("begun"))?.metadata()?.modified()?;
+    build()?;
+    // What was changed while it was being built is not in it.
+    fs::File::create(stamp)?.set_modified(begun)?;
+    Ok(())
 }
 
 fn newest(path: &Path) -> Option<SystemTime> {

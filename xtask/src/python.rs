@@ -39,16 +39,12 @@ fn install() -> Outcome<PathBuf> {
     let root = project::root();
     let sources =
         [FOLDER, "core/src", "core/Cargo.toml", "platform/src", "platform/Cargo.toml", "Cargo.toml", "Cargo.lock"];
-    if project::is_newer(&stamp, &sources.map(|source| root.join(source))) {
-        return Ok(python);
-    }
-    let wheels = project::fresh("wheels")?;
-    let begun = fs::File::create(wheels.join("begun"))?.metadata()?.modified()?;
-    run::output(maturin(&python, "build")?.args(["--release", "--locked", "--quiet", "--out"]).arg(&wheels))?;
-    let wheel = only_wheel(&wheels)?;
-    run::output(pip(&python).args(["install", "--quiet", "--force-reinstall", "--no-deps"]).arg(wheel))?;
-    // What was changed while it was being built is not in it.
-    fs::File::create(&stamp)?.set_modified(begun)?;
+    project::unless_built(&stamp, &sources.map(|source| root.join(source)), || {
+        let wheels = project::fresh("wheels")?;
+        run::output(maturin(&python, "build")?.args(["--release", "--locked", "--quiet", "--out"]).arg(&wheels))?;
+        let wheel = only_wheel(&wheels)?;
+        run::output(pip(&python).args(["install", "--quiet", "--force-reinstall", "--no-deps"]).arg(wheel)).map(drop)
+    })?;
     Ok(python)
 }
 

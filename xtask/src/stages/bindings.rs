@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use super::{Report, number_before};
-use crate::{Failure, Outcome, node, python, run};
+use super::{Counts, Report, number_before};
+use crate::{Outcome, node, python, run};
 
 /// pytest on the installed wheel; the stubs against what they describe; the types of programs that use them.
 pub(super) fn python() -> Outcome<Report> {
@@ -30,33 +30,12 @@ pub(super) fn node() -> Outcome<Report> {
 
 /// Counts what pytest comes to.
 pub(crate) fn pytest(report: &mut Report, command: &mut Command) -> Outcome {
-    add(report, command, pytest_counts)
+    report.tests(command, |output| pytest_counts(&String::from_utf8_lossy(&output.stdout)))
 }
 
 /// Counts what a program comes to that writes the Test Anything Protocol.
 pub(crate) fn tap(report: &mut Report, command: &mut Command) -> Outcome {
-    add(report, command, tap_counts)
-}
-
-/// Passed, failed, skipped.
-type Counts = (usize, usize, usize);
-
-fn add(report: &mut Report, command: &mut Command, counts: fn(&str) -> Option<Counts>) -> Outcome {
-    let output = run::captured(command)?;
-    let wrote = run::both(&output);
-    let (passed, failed, skipped) = counts(&String::from_utf8_lossy(&output.stdout)).unwrap_or_default();
-    if output.status.success() && passed == 0 {
-        return Err(Failure::Failed(format!("`{}` ran no test\n{wrote}", run::shown(command))));
-    }
-    report.passed += passed;
-    report.skipped += skipped;
-    if !output.status.success() {
-        report.failed += failed.max(1);
-        report.failures.push(format!("`{}`\n{wrote}", run::shown(command)));
-    } else if skipped > 0 {
-        report.remark = wrote.lines().filter(|line| line.contains("SKIP")).collect::<Vec<_>>().join("; ");
-    }
-    Ok(())
+    report.tests(command, |output| tap_counts(&String::from_utf8_lossy(&output.stdout)))
 }
 
 /// From the last line: `2 failed, 118 passed, 1 skipped, 1 error in 12.34s`.

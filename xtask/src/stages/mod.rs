@@ -11,12 +11,13 @@ mod sanitize;
 
 use std::{
     io::Write as _,
+    process::{Command, Output},
     sync::mpsc::{RecvTimeoutError, channel},
     thread,
     time::{Duration, Instant},
 };
 
-use crate::Outcome;
+use crate::{Outcome, run as process};
 
 /// One kind of check.
 pub(crate) struct Stage {
@@ -64,6 +65,28 @@ impl Report {
         }
     }
 
+    /// Runs a test runner and adds what it counted, which `counts` reads in what it wrote. A runner
+    /// that ran nothing has failed.
+    pub(crate) fn tests(&mut self, command: &mut Command, counts: fn(&Output) -> Option<Counts>) -> Outcome {
+        let output = process::captured(command)?;
+        let wrote = process::both(&output);
+        let (passed, failed, skipped) = counts(&output).unwrap_or_default();
+        if output.status.success() && passed == 0 {
+            return Err(format!("`{}` ran no test\n{wrote}", process::shown(command)).into());
+        }
+        self.passed += passed;
+        self.skipped += skipped;
+        if !output.status.success() {
+            // A failure that is in no count (it did not compile, a test binary died) is one failure.
+            self.failed += failed.max(1);
+            self.failures.push(format!("`{}`\n{wrote}", process::shown(command)));
+        } else if skipped > 0 {
+            let skips: Vec<&str> = wrote.lines().filter(|line| line.contains("SKIP")).collect();
+            self.remark = skips.join("; ");
+        }
+        Ok(())
+    }
+
     /// Adds another report's counts to this one's.
     pub(crate) fn add(&mut self, other: Self) {
         self.passed += other.passed;
@@ -72,6 +95,9 @@ impl Report {
         self.failures.extend(other.failures);
     }
 }
+
+/// Passed, failed, skipped.
+type Counts = (usize, usize, usize);
 
 /// The number directly before a word, 0 when there is none.
 fn number_before(line: &str, word: &str) -> usize {

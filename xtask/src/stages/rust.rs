@@ -1,8 +1,6 @@
 //! Rust's own checks and tests.
 
-use std::process::Command;
-
-use super::{Report, number_before};
+use super::{Counts, Report, number_before};
 use crate::{Failure, Outcome, need, run};
 
 pub(super) fn fmt() -> Outcome<Report> {
@@ -43,34 +41,18 @@ pub(super) fn tests() -> Outcome<Report> {
     if need::has_nextest() {
         let mut command = run::cargo();
         command.args(["nextest", "run", "--workspace", "--no-fail-fast", "--color", "never", "--status-level", "fail"]);
-        add(&mut report, &mut command, nextest_counts)?;
-        add(&mut report, run::cargo().args(["test", "--workspace", "--doc", "--no-fail-fast"]), libtest_counts)?;
+        report.tests(&mut command, |output| nextest_counts(&run::both(output)))?;
+        report.tests(run::cargo().args(["test", "--workspace", "--doc", "--no-fail-fast"]), |output| {
+            libtest_counts(&run::both(output))
+        })?;
         report.remark = "nextest".to_owned();
     } else {
-        add(&mut report, run::cargo().args(["test", "--workspace", "--no-fail-fast"]), libtest_counts)?;
+        report.tests(run::cargo().args(["test", "--workspace", "--no-fail-fast"]), |output| {
+            libtest_counts(&run::both(output))
+        })?;
         report.remark = "cargo test; `cargo xtask tools` installs nextest".to_owned();
     }
     Ok(report)
-}
-
-/// Passed, failed, skipped.
-type Counts = (usize, usize, usize);
-
-fn add(report: &mut Report, command: &mut Command, counts: fn(&str) -> Option<Counts>) -> Outcome {
-    let output = run::captured(command)?;
-    let wrote = run::both(&output);
-    let (passed, failed, skipped) = counts(&wrote).unwrap_or_default();
-    if output.status.success() && passed == 0 {
-        return Err(format!("`{}` ran no test\n{wrote}", run::shown(command)).into());
-    }
-    report.passed += passed;
-    report.skipped += skipped;
-    if !output.status.success() {
-        // A failure that is in no count (it did not compile, a test binary died) is one failure.
-        report.failed += failed.max(1);
-        report.failures.push(format!("`{}`\n{wrote}", run::shown(command)));
-    }
-    Ok(())
 }
 
 /// From `Summary [   1.2s] 150 tests run: 148 passed (2 slow), 2 failed, 3 skipped`.

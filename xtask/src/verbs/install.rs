@@ -99,7 +99,7 @@ fn build() -> Outcome<Built> {
     let folder = project::target().join("release");
     let archive = folder.join("libinspire_auth_ffi.a");
     let sealed = project::work("sealed").join("libinspire_auth.a");
-    if !newer(&sealed, &archive) {
+    if !project::is_newer(&sealed, std::slice::from_ref(&archive)) {
         seal(&archive, &sealed)?;
     }
     let system_libraries = wrote
@@ -183,11 +183,6 @@ fn link(target: &str, path: &Path) -> Outcome {
 
 fn under(root: &Path, path: &Path) -> PathBuf {
     root.join(path.strip_prefix("/").unwrap_or(path))
-}
-
-fn newer(output: &Path, input: &Path) -> bool {
-    let changed = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-    matches!((changed(output), changed(input)), (Some(made), Some(from)) if made > from)
 }
 
 #[cfg(test)]
