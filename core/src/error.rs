@@ -163,6 +163,13 @@ codes! {
         "too many credentials are being checked for the first time";
         admin "retry shortly; if it lasts, raise max_hash_memory or use the hmac-sha256 scheme"; developer "answer 503 with Retry-After; never treat it as an invalid credential";
 
+    206 PathNotCanonical "PATH_NOT_CANONICAL" 400 false vector
+        "the path is not canonical";
+        admin "nothing to do: the client asked for a path that could be read in two ways"; developer "answer 400; paths are refused, never rewritten: see the route table's documentation for what is canonical";
+    207 RouteDenied "ROUTE_DENIED" 403 false vector
+        "no route allows this path and method";
+        admin "add the path and the method to the route table if they are meant to be reachable"; developer "a path outside the table, or a method that the longest matching prefix does not list, is denied";
+
     300 Unlicensed "UNLICENSED" 403 false vector
         "no license is installed";
         admin "activate a license"; developer "features are restricted until a license is activated";
@@ -260,6 +267,10 @@ codes! {
     408 StoreHistoryChanged "STORE_HISTORY_CHANGED" 503 false "core/tests/store_history.rs::a_replaced_database_is_noticed_and_revives_nothing"
         "the store was replaced by another or an older one while in use";
         admin "run `inspire-auth store adopt` if the change was meant, else restore the right store"; developer "checks are refused until an operator has spoken";
+
+    409 AuditUnavailable "AUDIT_UNAVAILABLE" 503 true "core/src/audit/tests.rs::a_mutation_that_cannot_be_recorded_is_denied"
+        "the audit log can't be written, so nothing may be changed";
+        admin "make room for the audit file, or give its folder back to the service"; developer "the policy of the audit file denies mutations that it can't record; see AuditFile::on_failure";
 
     900 Internal "INTERNAL" 500 false "ffi/src/boundary.rs::a_panic_becomes_internal"
         "internal error";

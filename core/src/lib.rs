@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))] // an overflow in a test is a failed test
 
+pub mod audit;
 mod auth;
 mod clock;
 mod error;
@@ -26,14 +27,18 @@ mod id;
 pub mod keys;
 pub mod license;
 mod lock;
+mod metrics;
 mod options;
 mod per_process;
+pub mod routes;
 pub mod store;
 
 pub use auth::{HttpAnswer, InspireAuth};
 pub use error::{Code, Entry, Error, Result, TABLE};
 pub use id::Id;
-pub use options::{AuditSink, Enforcement, HashParameters, LevelMode, Options, Pepper, StoreLocation};
+pub use options::{
+    AuditFailure, AuditFile, AuditSink, Enforcement, HashParameters, LevelMode, Options, Pepper, StoreLocation,
+};
 
 /// The version of the library, such as `0.1.0`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

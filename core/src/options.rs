@@ -136,6 +136,43 @@ pub struct Options {
     pub payment_required: bool,
     /// Receives audit events as they happen, besides the store.
     pub audit: Option<AuditSink>,
+    /// Writes audit events to a file, besides the store. Default none.
+    pub audit_file: Option<AuditFile>,
+}
+
+/// What happens to a mutation that the audit file can't record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AuditFailure {
+    /// It is made all the same; the failure is counted (`inspire_audit_failures_total`).
+    #[default]
+    Warn,
+    /// It is refused with `AUDIT_UNAVAILABLE`, and nothing is changed.
+    DenyMutations,
+}
+
+/// A file that every mutation and every denial is written to, one JSON object a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditFile {
+    /// The file; made with mode 0600 when it is not there. Any number of processes may write it.
+    pub path: PathBuf,
+    /// The file is renamed to `<path>.1` (and so on) before it would grow past so many bytes. Default 64 MiB; at
+    /// least 64 KiB.
+    pub max_bytes: u64,
+    /// How many renamed files are kept. Default 10; 1 to 1000.
+    pub keep: u32,
+    /// Whether each line holds the SHA-256 of the one before it, so that `inspire-auth audit verify` shows what was
+    /// changed, removed or inserted. Default false.
+    pub chain: bool,
+    /// What happens to a mutation that can't be recorded.
+    pub on_failure: AuditFailure,
+}
+
+impl AuditFile {
+    /// The defaults, at this path.
+    #[must_use]
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), max_bytes: 64 << 20, keep: 10, chain: false, on_failure: AuditFailure::Warn }
+    }
 }
 
 impl Options {
@@ -165,6 +202,7 @@ impl Options {
             enforcement: Enforcement::Strict,
             payment_required: false,
             audit: None,
+            audit_file: None,
         }
     }
 

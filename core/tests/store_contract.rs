@@ -323,6 +323,7 @@ fn activity_moves_no_generation(store: Arc<dyn Store>) {
         actor: "system".into(),
         subject: "a".into(),
         detail: format!("{n}"),
+        code: if n == 2 { Code::InvalidCredential } else { Code::Ok },
     };
     store.append_audit(&[event(1), event(2)]).unwrap();
     store.append_audit(&[event(3)]).unwrap();

@@ -29,7 +29,7 @@ pub struct AuditEvent {
 
 impl From<Core> for AuditEvent {
     fn from(event: Core) -> Self {
-        let Core { at, event, actor, subject, detail } = event;
+        let Core { at, event, actor, subject, detail, code: _ } = event;
         Self { at, event, actor, subject, detail }
     }
 }

@@ -7,7 +7,7 @@ use inspire_auth_platform::clock;
 
 use super::{index::Entry, pool::Pool};
 use crate::{
-    error::Result,
+    error::{Code, Result},
     id::Id,
     lock::lock,
     options::AuditSink,
@@ -116,6 +116,7 @@ impl Activity {
                 event: "audit.dropped".to_owned(),
                 actor: String::new(),
                 subject: String::new(),
+                code: Code::Ok,
                 detail: format!("{dropped} events came faster than they could be written"),
             });
         }

@@ -444,18 +444,19 @@ impl Inner {
     #[cold]
     fn refuse_key(&self, entry: &Entry, code: Code, reason: &str, now: i64) -> Error {
         let event = if code == Code::SecureChannelRequired { "key.exposed" } else { "key.refused" };
-        self.audit_of(event, "", entry.name.as_str(), reason, Some(now));
+        self.audit_with(event, "", entry.name.as_str(), reason, code, Some(now));
         Error::new(code)
     }
 
     #[cold]
     fn refuse_levels(&self, entry: &Entry, requirement: &Requirement, now: i64) -> Error {
         let missing = requirement.missing_from(&entry.levels).join(", ");
-        self.audit_of(
+        self.audit_with(
             "key.refused",
             &actor(entry.name.as_str()),
             entry.name.as_str(),
             &format!("it lacks {missing}"),
+            Code::InsufficientLevel,
             Some(now),
         );
         Error::with(Code::InsufficientLevel, format!("it lacks {missing}"))
@@ -492,7 +493,7 @@ impl Inner {
             Enforcement::Strict => Err(Error::new(code)),
             Enforcement::Warn => Ok(Some(code)),
             Enforcement::ReportOnly => {
-                self.audit_of("license.would_refuse", "", subject, code.name(), Some(now));
+                self.audit_with("license.would_refuse", "", subject, code.name(), code, Some(now));
                 Ok(None)
             }
         }
@@ -514,7 +515,7 @@ impl Inner {
     /// One public answer for every reason; the reason is the audit's.
     #[inline(never)]
     fn refusal(&self, presented: &Presented<'_>, reason: &'static str, now: i64) -> Error {
-        self.audit_of("key.refused", "", presented.name(), reason, Some(now));
+        self.audit_with("key.refused", "", presented.name(), reason, Code::InvalidCredential, Some(now));
         Error::new(Code::InvalidCredential)
     }
 

@@ -39,6 +39,9 @@ pub struct KeyRecord {
     pub revision: u64,
     /// Whether the newest secret was made here.
     pub origin: Origin,
+    /// Unix seconds from which the secret before the newest is refused, while a rotation overlaps; `None` when there is
+    /// only one.
+    pub overlap_ends_at: Option<i64>,
 }
 
 impl KeyRecord {
@@ -57,6 +60,7 @@ impl KeyRecord {
             expires_at: key.expires_at,
             last_used_at,
             revision: key.revision,
+            overlap_ends_at: None,
             origin: credentials.last().map_or(Origin::Generated, |credential| credential.origin),
         }
     }

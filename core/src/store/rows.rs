@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::id::Id;
+use crate::{error::Code, id::Id};
 
 /// A key's row: everything about it but its secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,4 +192,6 @@ pub struct AuditEvent {
     pub subject: String,
     /// The exact reason or what was changed.
     pub detail: String,
+    /// `Code::Ok` for what was done, else the answer with which it was refused.
+    pub code: Code,
 }

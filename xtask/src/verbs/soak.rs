@@ -1,6 +1,6 @@
 //! `cargo xtask soak`: the sweeps that take too long for every run.
 
-use crate::{Failure, Outcome, Verb, args::Args, node, run};
+use crate::{Failure, Outcome, Verb, args::Args, node, project, run};
 
 /// What the tests look at to take the long way.
 const SWITCH: &str = "INSPIRE_SOAK";
@@ -8,23 +8,39 @@ const SWITCH: &str = "INSPIRE_SOAK";
 pub(crate) const VERB: Verb = Verb {
     name: "soak",
     summary: "the sweeps that take too long for every run",
-    help: "cargo xtask soak [files | workers ...]\n\n  files     every single bit of every genuine license file is flipped (some ten minutes); the ordinary run flips\n            every bit of `enc` and `sig` in all of them, and of the whole of the smallest one\n  workers   a thousand workers of Node are terminated during authentication (some two minutes); the ordinary run\n            terminates sixty",
+    help: "cargo xtask soak [--minutes N] [--afresh] [NAME ...]\n\n  revocation  readers of four processes against a writer that is killed at random points\n  kills       a committing process is killed; no acknowledged write may be lost\n  processes   64 processes with four threads each on one store\n  power       what was not synced is lost, or reordered: no revoked key may come back\n  faults      every call of the file system fails once, and for ever\n  fork        200 forks of every kind\n  herd        floods of cold keys, wrong secrets and guesses\n  denials     the times of five refusals can't be told apart\n  mutants     changed lines of the deciding code that no test notices\n  files       every single bit of every genuine license file is flipped (some ten minutes)\n  workers     a thousand workers of Node are terminated during authentication (some two minutes)\n\nA sweep goes in slices of ten minutes (--minutes), says where it stands, and goes on there the next time; --afresh\nbegins anew. Without a name: all. The figures are in docs/reliability.md; the ordinary run has a short form of each.",
     run,
 };
 
+/// Those of the soak program.
+const SWEEPS: [&str; 8] = ["revocation", "kills", "processes", "power", "faults", "fork", "herd", "denials"];
+
 fn run(arguments: Vec<String>) -> Outcome {
-    let mut names = Args::new(arguments).rest()?;
+    let mut arguments = Args::new(arguments);
+    let minutes = arguments.value("--minutes")?.unwrap_or_else(|| "10".to_owned());
+    let afresh = arguments.flag("--afresh");
+    let mut names = arguments.rest()?;
     if names.is_empty() {
-        names = ["workers", "files"].map(str::to_owned).to_vec();
+        names = SWEEPS.iter().chain(&["workers", "files"]).map(|name| (*name).to_owned()).collect();
     }
     for name in names {
         match name.as_str() {
             "files" => files()?,
             "workers" => workers()?,
+            known if SWEEPS.contains(&known) => sweep(known, &minutes, afresh)?,
             unknown => return Err(Failure::Usage(format!("There is no sweep `{unknown}`."))),
         }
     }
     Ok(())
+}
+
+fn sweep(name: &str, minutes: &str, afresh: bool) -> Outcome {
+    let mut command = run::cargo();
+    command.args(["run", "--quiet", "--release", "-p", "inspire-auth-soak", "--", "--minutes", minutes, name]);
+    if afresh {
+        command.arg("--afresh");
+    }
+    run::visibly(command.env("INSPIRE_SOAK_STATE", project::work("soak")))
 }
 
 fn files() -> Outcome {

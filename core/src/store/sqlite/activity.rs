@@ -34,7 +34,8 @@ CREATE TABLE audit (
     event TEXT NOT NULL,
     actor TEXT NOT NULL,
     subject TEXT NOT NULL,
-    detail TEXT NOT NULL
+    detail TEXT NOT NULL,
+    code INTEGER NOT NULL
 );
 ";
 
@@ -113,10 +114,18 @@ impl Shared {
             return Ok(());
         }
         self.activity(TransactionBehavior::Immediate, |transaction| {
-            let mut insert = transaction
-                .prepare_cached("INSERT INTO audit (at, event, actor, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO audit (at, event, actor, subject, detail, code) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?;
             for event in events {
-                insert.execute(params![event.at, event.event, event.actor, event.subject, event.detail])?;
+                insert.execute(params![
+                    event.at,
+                    event.event,
+                    event.actor,
+                    event.subject,
+                    event.detail,
+                    event.code.number()
+                ])?;
             }
             transaction
                 .prepare_cached("DELETE FROM audit WHERE seq <= (SELECT max(seq) FROM audit) - ?1")?
@@ -130,7 +139,7 @@ impl Shared {
         let limit = rows::signed(u64::try_from(limit).unwrap_or(u64::MAX));
         self.activity(TransactionBehavior::Deferred, |transaction| {
             transaction
-                .prepare_cached("SELECT at, event, actor, subject, detail FROM audit ORDER BY seq DESC LIMIT ?1")?
+                .prepare_cached("SELECT at, event, actor, subject, detail, code FROM audit ORDER BY seq DESC LIMIT ?1")?
                 .query_map([limit], |row| {
                     Ok(AuditEvent {
                         at: row.get(0)?,
@@ -138,6 +147,7 @@ impl Shared {
                         actor: row.get(2)?,
                         subject: row.get(3)?,
                         detail: row.get(4)?,
+                        code: Code::from_number(row.get(5)?).unwrap_or(Code::Internal),
                     })
                 })?
                 .collect()
