@@ -3,7 +3,11 @@
 //! Missing Debian packages are installed when that is possible without asking (root, apt-get); otherwise the command
 //! that installs them is the message.
 
-use std::{path::Path, process::Stdio, sync::OnceLock};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::OnceLock,
+};
 
 use crate::{Outcome, project, run, run::say};
 
@@ -11,6 +15,8 @@ use crate::{Outcome, project, run, run::say};
 pub(crate) const NEXTEST: &str = "0.9.151";
 /// cargo-c's version: the newest that builds with the workspace's minimum Rust version.
 pub(crate) const CARGO_C: &str = "0.10.24+cargo-0.98.0";
+/// cargo-mutants' version that the figures in docs/reliability.md were made with.
+pub(crate) const MUTANTS: &str = "27.1.0";
 
 /// Something that a verb uses and a fresh machine may not have.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -124,19 +130,29 @@ pub(crate) fn has_nextest() -> bool {
     run::captured(run::cargo().args(["nextest", "--version"])).is_ok_and(|output| output.status.success())
 }
 
-/// The `cargo-capi` program of the pinned cargo-c; built once a machine (8 to 10 minutes on two cores).
-pub(crate) fn cargo_c() -> Outcome<std::path::PathBuf> {
+/// cargo-c's own program, built into the tools folder when it is not there.
+pub(crate) fn cargo_c() -> Outcome<PathBuf> {
+    all(&[Tool::C, Tool::PkgConfig])?;
     let (release, _) = CARGO_C.split_once('+').unwrap_or((CARGO_C, ""));
-    let folder = project::tools().join(format!("cargo-c-{release}"));
-    let program = folder.join("bin").join("cargo-capi");
+    tool("cargo-c", release, CARGO_C, "cargo-capi", "8 to 10 minutes")
+}
+
+/// cargo-mutants, built into the tools folder when it is not there.
+pub(crate) fn cargo_mutants() -> Outcome<PathBuf> {
+    tool("cargo-mutants", MUTANTS, MUTANTS, "cargo-mutants", "two minutes")
+}
+
+/// A program of a crate at one version, built once a machine.
+fn tool(name: &str, release: &str, version: &str, program: &str, takes: &str) -> Outcome<PathBuf> {
+    let folder = project::tools().join(format!("{name}-{release}"));
+    let program = folder.join("bin").join(program);
     if program.exists() {
         return Ok(program);
     }
-    all(&[Tool::C, Tool::PkgConfig])?;
-    say(&format!("building cargo-c {CARGO_C} into {}: 8 to 10 minutes, once", folder.display()));
+    say(&format!("building {name} {version} into {}: {takes}, once", folder.display()));
     // Its own target folder, removed by cargo: the workspace's lock file and profiles have no say in it.
     let mut install = run::cargo();
-    install.args(["install", "cargo-c", "--locked", "--quiet", "--version", CARGO_C, "--root"]).arg(&folder);
+    install.args(["install", name, "--locked", "--quiet", "--version", version, "--root"]).arg(&folder);
     install.current_dir("/").env_remove("CARGO_TARGET_DIR").stdout(Stdio::null());
     run::visibly(&mut install)?;
     if program.exists() { Ok(program) } else { Err(format!("{} was not made", program.display()).into()) }

@@ -119,6 +119,12 @@ pub(crate) const ALL: &[Stage] = &[
         run: generated::vectors,
     },
     Stage { name: "rust", about: "Rust tests and documentation examples", lint: false, run: rust::tests },
+    Stage {
+        name: "model",
+        about: "the revocation page's protocol in every interleaving (loom)",
+        lint: false,
+        run: rust::model,
+    },
     Stage { name: "c", about: "C tests as C99 and C11, and the header alone and twice", lint: false, run: c::c },
     Stage { name: "cpp", about: "C++ tests as C++17, and both headers alone and twice", lint: false, run: c::cpp },
     Stage {

@@ -1,7 +1,7 @@
 //! Rust's own checks and tests.
 
 use super::{Counts, Report, number_before};
-use crate::{Failure, Outcome, need, run};
+use crate::{Failure, Outcome, need, project, run};
 
 pub(super) fn fmt() -> Outcome<Report> {
     need::component("fmt", "rustfmt")?;
@@ -52,6 +52,18 @@ pub(super) fn tests() -> Outcome<Report> {
         })?;
         report.remark = "cargo test; `cargo xtask tools` installs nextest".to_owned();
     }
+    Ok(report)
+}
+
+/// The revocation page's protocol, run through every interleaving that loom can make of it.
+///
+/// In a target folder of its own: the switch that swaps the atomics changes every crate's fingerprint.
+pub(super) fn model() -> Outcome<Report> {
+    let mut report = Report::default();
+    let mut command = run::cargo();
+    command.args(["test", "--release", "--package", "inspire-auth-platform", "--test", "page_model", "--no-fail-fast"]);
+    command.env("RUSTFLAGS", "--cfg loom").env("CARGO_TARGET_DIR", project::work("model"));
+    report.tests(&mut command, |output| libtest_counts(&run::both(output)))?;
     Ok(report)
 }
 

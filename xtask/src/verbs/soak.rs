@@ -1,5 +1,7 @@
 //! `cargo xtask soak`: the sweeps that take too long for every run.
 
+mod mutants;
+
 use crate::{Failure, Outcome, Verb, args::Args, node, project, run};
 
 /// What the tests look at to take the long way.
@@ -21,12 +23,13 @@ fn run(arguments: Vec<String>) -> Outcome {
     let afresh = arguments.flag("--afresh");
     let mut names = arguments.rest()?;
     if names.is_empty() {
-        names = SWEEPS.iter().chain(&["workers", "files"]).map(|name| (*name).to_owned()).collect();
+        names = SWEEPS.iter().chain(&["workers", "files", "mutants"]).map(|name| (*name).to_owned()).collect();
     }
     for name in names {
         match name.as_str() {
             "files" => files()?,
             "workers" => workers()?,
+            "mutants" => mutants::run(&minutes, afresh)?,
             known if SWEEPS.contains(&known) => sweep(known, &minutes, afresh)?,
             unknown => return Err(Failure::Usage(format!("There is no sweep `{unknown}`."))),
         }
