@@ -138,8 +138,9 @@ impl Page {
             file.write_all(&new.bytes()?)?;
             fs::match_owner_and_mode(&file, beside)?;
             file.sync_all()?;
-            let page = Self::map(&file)?;
+            let mut page = Self::map(&file)?;
             std::fs::rename(&draft, path)?;
+            page.since = monotonic_millis();
             if let Some(folder) = path.parent() {
                 // Not every file system can be asked; a page that is lost in a power cut is made anew.
                 let _ = fs::sync_folder(folder);
@@ -204,7 +205,7 @@ impl Page {
         &self.id
     }
 
-    /// When it was mapped here, by [`monotonic_millis`].
+    /// When it was seen under its name here first, by [`monotonic_millis`]; its name had been given by then.
     #[must_use]
     pub fn since(&self) -> u64 {
         self.since
