@@ -24,7 +24,7 @@
 pub mod protocol;
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, Metadata, OpenOptions},
     io::{self, Write},
     mem::{offset_of, size_of},
     os::{
@@ -84,7 +84,8 @@ impl Page {
     ///
     /// # Errors
     /// Those of the system; `InvalidData` when the file is not a page, is not a plain file of the right size with one
-    /// name, belongs to somebody who may not write the database, or may be written by more than the database.
+    /// name, belongs to somebody who may not write the database, may be written by more than the database, or has
+    /// another owner or mode than the database although the caller could make one that has not.
     pub fn open(path: &Path, beside: &Path) -> io::Result<Self> {
         // Before it is opened: merely opening a device may do something.
         if !std::fs::symlink_metadata(path)?.is_file() {
@@ -100,13 +101,7 @@ impl Page {
         if !present.is_file() || present.nlink() != 1 || present.size() != SIZE {
             return Err(unsuitable("not a page of the right size with one name"));
         }
-        let shared = database.mode() & 0o020 != 0 && present.gid() == database.gid();
-        if !(present.uid() == database.uid() || present.uid() == 0 || shared) {
-            return Err(unsuitable("its owner may not write the database"));
-        }
-        if present.mode() & !database.mode() & 0o022 != 0 {
-            return Err(unsuitable("it may be written by more than the database"));
-        }
+        belongs(&present, &database)?;
         allocate(&file)?;
         let page = Self::map(&file)?;
         let raw = page.raw();
@@ -326,6 +321,26 @@ fn allocate(file: &File) -> io::Result<()> {
     }
     #[cfg(not(target_os = "linux"))]
     let _ = file;
+    Ok(())
+}
+
+/// Whether a page with this owner and mode is one for that database.
+fn belongs(page: &Metadata, database: &Metadata) -> io::Result<()> {
+    if page.mode() & !database.mode() & 0o022 != 0 {
+        return Err(unsuitable("it may be written by more than the database"));
+    }
+    let shared = database.mode() & 0o020 != 0 && page.gid() == database.gid();
+    if !(page.uid() == database.uid() || page.uid() == 0 || shared) {
+        return Err(unsuitable("its owner may not write the database"));
+    }
+    // Those who use the database must be able to use the page. Who can make it so, makes a new one.
+    let owner = (page.uid(), page.gid()) == (database.uid(), database.gid());
+    let mode = page.mode() & 0o777 == database.mode() & 0o777;
+    // SAFETY: geteuid has no preconditions and can't fail.
+    let me = unsafe { libc::geteuid() };
+    if (me == 0 && !owner) || ((me == 0 || me == page.uid()) && !mode) {
+        return Err(unsuitable("its owner or mode is not the database's"));
+    }
     Ok(())
 }
 
