@@ -248,7 +248,7 @@ static void sizes_are_checked(const inspire_auth *auth)
     GIVES(INVALID_CREDENTIAL, inspire_auth_authenticate(auth, &longer.request, &principal, NULL));
     longer.tail[63] = 1;
     GIVES(UNSUPPORTED_OPTION, inspire_auth_authenticate(auth, &longer.request, &principal, NULL));
-    longer.request.struct_size = sizeof longer.request - 1;
+    longer.request.struct_size = offsetof(inspire_request, routes) - 1;
     GIVES(INVALID_ARGUMENT, inspire_auth_authenticate(auth, &longer.request, &principal, NULL));
     longer.request.struct_size = (size_t)-1;
     GIVES(INVALID_ARGUMENT, inspire_auth_authenticate(auth, &longer.request, &principal, NULL));
