@@ -141,6 +141,11 @@ fn tables() -> Group {
             s.expect("routes.parse", json!({"json": text}), "INVALID_ARGUMENT");
         });
     }
+    group.test("more than a mebibyte", &["Table"], |s| {
+        let spaces = json!({"$repeat": " ", "times": 1 << 20});
+        let text = json!({"$join": [r#"{"routes": []}"#, spaces]});
+        s.expect("routes.parse", json!({"json": text}), "INVALID_ARGUMENT");
+    });
     group.test("a level that is none", &["Table"], |s| {
         s.expect(
             "routes.parse",
