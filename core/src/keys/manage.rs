@@ -7,7 +7,7 @@ use super::{
     generate,
     hash::Hashed,
     levels::{is_ignored, validate},
-    record::{Created, KeyRecord},
+    record::{Created, KeyRecord, newest},
     spec::{
         Import, ImportFormat, KeyUpdate, ListFilter, NewKey, check_description, check_expiry, check_levels, check_name,
     },
@@ -22,6 +22,9 @@ use crate::{
 
 /// The only key type there is.
 const BASIC_TOKEN: &str = "basic-token";
+
+/// The longest overlap of a rotation, in seconds: a year.
+pub const MAX_OVERLAP: i64 = 31_536_000;
 
 /// The API keys of a handle.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +51,7 @@ impl Keys<'_> {
             let credential = self.generated(row.id, &secret, &hashed, now)?;
             self.insert(tx, row, credential)
         })?;
-        self.created("key.created", &actor, record, secret, caller)
+        self.created("key.created", &actor, record, secret, "", caller)
     }
 
     /// Adds a key whose secret was made elsewhere.
@@ -237,13 +240,15 @@ impl Keys<'_> {
             let credential = self.generated(row.id, &secret, &hashed, now)?;
             self.insert(tx, row, credential)
         })?;
-        self.created("key.duplicated", &actor, record, secret, caller)
+        self.created("key.duplicated", &actor, record, secret, "", caller)
     }
 
-    /// Gives a key a new secret. The old one is refused from then on.
+    /// Gives a key a new secret. The old one goes on being right for `overlap_seconds` (0 to [`MAX_OVERLAP`]), but never
+    /// beyond its own end or the key's; with 0 it is refused from then on. Only the newest of the old ones overlaps: a
+    /// key has at most two secrets, and [`Keys::delete`] or a disabled key refuses both.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` for an overlap other than 0, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, `BUSY`, `STORE_*`.
+    /// `INVALID_ARGUMENT` for a longer overlap, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, `BUSY`, `STORE_*`.
     pub fn rotate(
         &self,
         name: &str,
@@ -251,9 +256,9 @@ impl Keys<'_> {
         revision: Option<u64>,
         caller: &Caller<'_>,
     ) -> Result<Created> {
-        if overlap_seconds != 0 {
-            return Err(Error::with(Code::InvalidArgument, "this version rotates without an overlap"));
-        }
+        let overlap = i64::try_from(overlap_seconds).ok().filter(|seconds| *seconds <= MAX_OVERLAP);
+        let overlap =
+            overlap.ok_or(Error::with(Code::InvalidArgument, "an overlap is at most 31536000 seconds, a year"))?;
         self.early_refusal(caller)?;
         let (secret, hashed) = self.new_secret()?;
         let now = clock::resolve(caller.now);
@@ -261,15 +266,28 @@ impl Keys<'_> {
         let record = self.change_quietly(name, revision, caller, &mut |tx, row, authority| {
             authority.require_all(&row.key.levels)?;
             actor = authority.label();
-            for old in row.credentials.drain(..) {
-                tx.delete_credential(old.id)?;
+            let end = now.saturating_add(overlap).min(row.key.expires_at.unwrap_or(i64::MAX));
+            let newest = newest(&row.credentials).map(|credential| credential.id);
+            for mut old in std::mem::take(&mut row.credentials) {
+                let end = end.min(old.not_after.unwrap_or(i64::MAX));
+                if Some(old.id) == newest && now < end {
+                    old.not_after = Some(end);
+                    tx.update_credential(&old)?;
+                    row.credentials.push(old);
+                } else {
+                    tx.delete_credential(old.id)?;
+                }
             }
             let credential = self.generated(row.key.id, &secret, &hashed, now)?;
             tx.insert_credential(&credential)?;
             row.credentials.push(credential);
             Ok(())
         })?;
-        self.created("key.rotated", &actor, record, secret, caller)
+        let until = match record.overlap_ends_at {
+            Some(end) => format!("the secret before is good until {end}"),
+            None => "the secret before is refused from now on".to_owned(),
+        };
+        self.created("key.rotated", &actor, record, secret, &until, caller)
     }
 
     /// Deletes a key: revokes it at once, and can't be undone.
@@ -445,9 +463,10 @@ impl Keys<'_> {
         actor: &str,
         record: KeyRecord,
         key: Zeroizing<String>,
+        detail: &str,
         caller: &Caller<'_>,
     ) -> Result<Created> {
-        self.audit(event, actor, &record.name, "", caller);
+        self.audit(event, actor, &record.name, detail, caller);
         let mode = self.inner.config.mode;
         let ignored_levels = record.levels.iter().filter(|level| is_ignored(mode, level)).cloned().collect();
         Ok(Created { record, key, ignored_levels })
