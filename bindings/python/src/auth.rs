@@ -249,7 +249,8 @@ impl InspireAuth {
     ///         its text (a `Requirement` saves that search); None is any valid key.
     ///     entitlement: an entitlement that the license must hold as well.
     ///     now: Unix seconds; None or 0 is the system's clock.
-    ///     routes: a table that says what is required, instead of `require` and `entitlement`; with `method` and `path`.
+    ///     routes: a table that says what is required, instead of `require` and `entitlement`; with `method` and
+    ///         `path`.
     ///     method: the request's method, such as `"GET"`.
     ///     path: the path of the request target, as it was received: percent-encoded, str or bytes; what follows the
     ///         first `?` is not looked at. It must be what the application's own router goes by: see `Routes`.
@@ -297,7 +298,7 @@ impl InspireAuth {
     }
 
     /// Decides at once, or begins to: a `Principal`, or a `Ticket` to be awaited. For `authenticate_async`.
-    #[pyo3(signature = (headers, channel, require, entitlement, now, routes, method, path))]
+    #[pyo3(signature = (headers, channel, require, entitlement, now, routes = None, method = None, path = None))]
     #[allow(clippy::too_many_arguments)]
     fn _attempt<'py>(
         slf: &Bound<'py, Self>,
@@ -534,9 +535,9 @@ impl InspireAuth {
         records::list(py, &events, records::event)
     }
 
-    /// Counters and gauges of this handle in this process, as OpenMetrics 1.0 text, for a service to answer at `/metrics`
-    /// with the content type `application/openmetrics-text; version=1.0.0; charset=utf-8`. They hold no key's name, no
-    /// secret and no license key. Whoever may read them is for the service to say.
+    /// Counters and gauges of this handle in this process, as OpenMetrics 1.0 text, for a service to answer at
+    /// `/metrics` with the content type `application/openmetrics-text; version=1.0.0; charset=utf-8`. They hold no key's
+    /// name, no secret and no license key. Who may read them is for the service to say.
     ///
     /// Raises:
     ///     ArgumentError: the handle is closed.

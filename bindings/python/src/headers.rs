@@ -67,8 +67,8 @@ impl Extra {
 }
 
 /// The bytes of a `str` or `bytes`. A text that has none in UTF-8 (a lone surrogate stands for a byte that some server
-/// could not decode) is in no credential's alphabet and in no path, and is shown to the core as such. `None` for anything
-/// else.
+/// could not decode) is in no credential's alphabet and in no path, and is shown to the core as such. `None` for
+/// anything else.
 #[inline]
 pub(crate) fn raw<'a>(value: &'a Bound<'_, PyAny>) -> Option<&'a [u8]> {
     if let Ok(bytes) = value.cast_exact::<PyBytes>() {

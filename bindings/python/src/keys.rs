@@ -379,8 +379,8 @@ impl Keys {
         records::created(py, &created)
     }
 
-    /// Gives a key a new secret. The old one is refused from then on, or, with an overlap, from the overlap's end on, so
-    /// that clients can be given the new one meanwhile; secrets older than that one end now.
+    /// Gives a key a new secret. The old one is refused from then on, or, with an overlap, from the overlap's end on,
+    /// so that clients can be given the new one meanwhile; secrets older than that one end now.
     ///
     /// Args:
     ///     name: its name.

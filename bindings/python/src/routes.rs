@@ -20,13 +20,13 @@ use crate::{
 /// A table that says what guards each path and method of a service. Immutable: any handle and any number of threads use
 /// one. `Routes.parse` makes one; iteration gives its rules, as `RouteRule`.
 ///
-/// The longest prefix of whole segments decides, and denies every method that it does not list; a path outside the table
-/// is denied. Paths are compared as they were received, and never rewritten: one that could be read in two ways (`//`,
-/// `..`, `%2F`, `%61` for `a`, `;`, ...) is refused with `PATH_NOT_CANONICAL`.
+/// The longest prefix of whole segments decides, and denies every method that it does not list; a path outside the
+/// table is denied. Paths are compared as they were received, and never rewritten: one that could be read in two ways
+/// (`//`, `..`, `%2F`, `%61` for `a`, `;`, ...) is refused with `PATH_NOT_CANONICAL`.
 ///
 /// Example:
 ///     >>> routes = Routes.parse(Path("routes.json").read_bytes())
-///     >>> caller = auth.authenticate(headers, "secure", routes=routes, method="GET", path="/data/api/v1/resources?all")
+///     >>> caller = auth.authenticate(headers, "secure", routes=routes, method="GET", path="/data/resources?all")
 #[pyclass(frozen, module = "inspire_auth")]
 pub(crate) struct Routes {
     pub(crate) core: Core,
@@ -39,9 +39,10 @@ impl Routes {
     /// Args:
     ///     table: JSON, as str or bytes, or the same as a dict: `{"routes": [{"prefix": "/data", "methods": ["GET"],
     ///         "require": {"any": ["Authenticated/Ops"]}, "entitlement": "MFA"}]}`. `methods` lists at least one, and
-    ///         `["*"]` is every one; `require` has `any` or `all`, and an empty list denies everyone; `entitlement` may
-    ///         be left out. A prefix has no trailing slash. With `"ignore_case": true` letters of either case are the
-    ///         same, for services whose own router has it so.
+    ///         `["*"]` is every one that no other rule of the prefix lists; `require` has `any` or `all`, and an empty
+    ///         list denies everyone; `entitlement` may be left out. A prefix has no trailing slash. With
+    ///         `"ignore_case": true` ASCII letters of either case are the same, for services whose own router has it
+    ///         so.
     ///
     /// Raises:
     ///     ArgumentError: it can't be read; the detail says which route, and what is wrong. `INVALID_LEVEL`.
@@ -67,8 +68,14 @@ impl Routes {
         Ok(Self { core: kept(py, || Core::parse(text))? })
     }
 
+    /// Whether paths are compared without regard to ASCII case.
+    #[getter]
+    fn ignores_case(&self) -> bool {
+        self.core.ignores_case()
+    }
+
     fn __len__(&self) -> usize {
-        self.core.rules().count()
+        self.core.rules().len()
     }
 
     fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
@@ -77,7 +84,7 @@ impl Routes {
     }
 
     fn __repr__(&self) -> String {
-        format!("<Routes, {} rules>", self.core.rules().count())
+        format!("<Routes, {} rules>", self.core.rules().len())
     }
 }
 

@@ -145,7 +145,8 @@ class InspireAuth:
                 its text (a `Requirement` saves that search); None is any valid key.
             entitlement: an entitlement that the license must hold as well.
             now: Unix seconds; None or 0 is the system's clock.
-            routes: a table that says what is required, instead of `require` and `entitlement`; with `method` and `path`.
+            routes: a table that says what is required, instead of `require` and `entitlement`; with `method` and
+                `path`.
             method: the request's method, such as `"GET"`.
             path: the path of the request target, as it was received: percent-encoded, str or bytes; what follows the
                 first `?` is not looked at. It must be what the application's own router goes by: see `Routes`.
@@ -208,9 +209,9 @@ class InspireAuth:
         require: Requirement | str | None,
         entitlement: str | None,
         now: int | None,
-        routes: Routes | None,
-        method: str | None,
-        path: str | bytes | None,
+        routes: Routes | None = None,
+        method: str | None = None,
+        path: str | bytes | None = None,
     ) -> Principal | Ticket:
         """Decides at once, or begins to: a `Principal`, or a `Ticket` to be awaited. For `authenticate_async`."""
 
@@ -364,15 +365,15 @@ class InspireAuth:
         """
 
     def metrics_text(self) -> str:
-        r"""Counters and gauges of this handle in this process, as OpenMetrics 1.0 text, for a service to answer at `/metrics`
-        with the content type `application/openmetrics-text; version=1.0.0; charset=utf-8`. They hold no key's name, no
-        secret and no license key. Whoever may read them is for the service to say.
+        r"""Counters and gauges of this handle in this process, as OpenMetrics 1.0 text, for a service to answer at
+        `/metrics` with the content type `application/openmetrics-text; version=1.0.0; charset=utf-8`. They hold no key's
+        name, no secret and no license key. Who may read them is for the service to say.
 
         Raises:
             ArgumentError: the handle is closed.
 
         Example:
-            >>> auth.metrics_text().endswith("# EOF\\n")
+            >>> auth.metrics_text().endswith("# EOF\n")
             True
         """
 
@@ -522,13 +523,13 @@ class Routes:
     """A table that says what guards each path and method of a service. Immutable: any handle and any number of threads use
     one. `Routes.parse` makes one; iteration gives its rules, as `RouteRule`.
 
-    The longest prefix of whole segments decides, and denies every method that it does not list; a path outside the table
-    is denied. Paths are compared as they were received, and never rewritten: one that could be read in two ways (`//`,
-    `..`, `%2F`, `%61` for `a`, `;`, ...) is refused with `PATH_NOT_CANONICAL`.
+    The longest prefix of whole segments decides, and denies every method that it does not list; a path outside the
+    table is denied. Paths are compared as they were received, and never rewritten: one that could be read in two ways
+    (`//`, `..`, `%2F`, `%61` for `a`, `;`, ...) is refused with `PATH_NOT_CANONICAL`.
 
     Example:
         >>> routes = Routes.parse(Path("routes.json").read_bytes())
-        >>> caller = auth.authenticate(headers, "secure", routes=routes, method="GET", path="/data/api/v1/resources?all")
+        >>> caller = auth.authenticate(headers, "secure", routes=routes, method="GET", path="/data/resources?all")
     """
 
     @staticmethod
@@ -538,9 +539,10 @@ class Routes:
         Args:
             table: JSON, as str or bytes, or the same as a dict: `{"routes": [{"prefix": "/data", "methods": ["GET"],
                 "require": {"any": ["Authenticated/Ops"]}, "entitlement": "MFA"}]}`. `methods` lists at least one, and
-                `["*"]` is every one; `require` has `any` or `all`, and an empty list denies everyone; `entitlement` may
-                be left out. A prefix has no trailing slash. With `"ignore_case": true` letters of either case are the
-                same, for services whose own router has it so.
+                `["*"]` is every one that no other rule of the prefix lists; `require` has `any` or `all`, and an empty
+                list denies everyone; `entitlement` may be left out. A prefix has no trailing slash. With
+                `"ignore_case": true` ASCII letters of either case are the same, for services whose own router has it
+                so.
 
         Raises:
             ArgumentError: it can't be read; the detail says which route, and what is wrong. `INVALID_LEVEL`.
@@ -550,6 +552,10 @@ class Routes:
             >>> len(Routes.parse({"routes": [rule]}))
             1
         """
+
+    @property
+    def ignores_case(self) -> bool:
+        """Whether paths are compared without regard to ASCII case."""
 
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[RouteRule]: ...
@@ -830,8 +836,8 @@ class Keys:
         actor: Principal | System,
         now: int | None = None,
     ) -> CreatedKey:
-        """Gives a key a new secret. The old one is refused from then on, or, with an overlap, from the overlap's end on, so
-        that clients can be given the new one meanwhile; secrets older than that one end now.
+        """Gives a key a new secret. The old one is refused from then on, or, with an overlap, from the overlap's end on,
+        so that clients can be given the new one meanwhile; secrets older than that one end now.
 
         Args:
             name: its name.

@@ -11,6 +11,7 @@ escape that stood for a ``/`` or a letter can't be told from it then: it is the 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Union
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -26,6 +27,8 @@ RoutesLike = Union[Routes, str, bytes, "dict[str, Any]"]
 Target = tuple[str, bytes]
 """A method and a path, as `InspireAuth.authenticate` takes them."""
 
+_log = logging.getLogger("inspire_auth")
+
 # What may stand in a path unescaped (RFC 3986, section 3.3), besides letters, digits and "_.-~".
 _PATH = "/:@!$&'()*+,;="
 
@@ -36,51 +39,58 @@ def _target(method: str, received: bytes | None, decoded: bytes | None) -> Targe
     Args:
         method: as it was received.
         received: the received target, or the path of it; None when the server does not tell.
-        decoded: the path by which the router goes; None when it is none in UTF-8, which routers read in several ways.
+        decoded: the path by which the router goes.
     """
     if received is None:
         path = quote_from_bytes(decoded or b"", safe=_PATH).encode()
     else:
         path = received.partition(b"?")[0]
-    # Some routers take `get` for GET, and others do not.
-    is_one = method == method.upper() and decoded is not None and unquote_to_bytes(path) == decoded
-    # An empty segment is always refused, and the audit log still says which path it was.
-    return method, path if is_one else path + b"//"
+    if decoded is None or not _is_utf8(decoded) or unquote_to_bytes(path) != decoded:
+        _log.info("the path that was received, %r, is not the one that the application sees, %r", path, decoded)
+        path = refused(path)
+    # Some routers take `get` for GET, and others do not; a text with a space is no method.
+    return method if method == method.upper() else f"{method} ", path
+
+
+def _is_utf8(decoded: bytes) -> bool:
+    """Whether routers read it alike: what is not UTF-8 they replace, drop, or take for something else."""
+    try:
+        decoded.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def refused(path: bytes) -> bytes:
+    """A path that no table allows, by which an audit log still says which one it was: it has an empty segment."""
+    return path + b"//"
 
 
 def asgi_target(scope: Mapping[str, Any]) -> Target:
     """The target of an ASGI scope: whole, with the ``root_path`` that a server or a mount put into ``path``."""
     received: bytes | None = scope.get("raw_path")
     # A websocket begins as a GET.
-    return _target(scope.get("method", "GET"), received, _utf8(scope["path"]))
+    return _target(scope.get("method", "GET"), received, _bytes(scope["path"], "utf-8"))
 
 
-def wsgi_target(environ: Mapping[str, Any]) -> Target:
-    """The target of a WSGI environ: whole, with ``SCRIPT_NAME``."""
+def wsgi_target(environ: Mapping[str, Any], encoding: str = "latin-1") -> Target:
+    """The target of a WSGI environ: whole, with ``SCRIPT_NAME``.
+
+    Args:
+        environ: of a server; or Django's ``META``, in which the path is a text.
+        encoding: what the bytes of the path were read as.
+    """
     # gunicorn and werkzeug have both, uWSGI, mod_wsgi and cheroot the second. A client can't set them: its headers
     # are called HTTP_*.
     received: str | None = environ.get("RAW_URI") or environ.get("REQUEST_URI")
-    decoded = wsgi_bytes(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "") or "/")
+    path: str = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "") or "/"
+    raw = None if received is None else _bytes(received, "latin-1") or b""
+    return _target(environ["REQUEST_METHOD"], raw, _bytes(path, encoding))
+
+
+def _bytes(text: str, encoding: str) -> bytes | None:
     try:
-        raw = None if received is None else received.encode("latin-1")
-    except UnicodeEncodeError:
-        raw = b""
-    return _target(environ["REQUEST_METHOD"], raw, decoded)
-
-
-def wsgi_bytes(value: str) -> bytes | None:
-    """The bytes that a WSGI environ shows as latin-1, if they are UTF-8."""
-    try:
-        octets = value.encode("latin-1")
-        octets.decode()
-    except UnicodeError:
-        return None
-    return octets
-
-
-def _utf8(text: str) -> bytes | None:
-    try:
-        return text.encode()
+        return text.encode(encoding)
     except UnicodeEncodeError:
         return None
 

@@ -221,7 +221,7 @@ class RouteRule:
 
     Attributes:
         prefix: whole segments of a path, such as ``/data/api/v1``.
-        methods: as written in the table; ``*`` is every one.
+        methods: as written in the table; ``*`` is every one that no other rule of the prefix lists.
         require: what the caller must hold.
         entitlement: what the license must hold as well, or None.
     """

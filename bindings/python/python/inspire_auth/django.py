@@ -55,7 +55,7 @@ from typing import TYPE_CHECKING, Any
 from . import InspireAuth, InspireAuthError, Principal, Requirement
 from ._extras import needs
 from ._http import EnvironReader, Refusal, channel_reader, compiled, refuse
-from ._paths import Target, Terms, asgi_target, compiled_routes, wsgi_bytes, wsgi_target
+from ._paths import Target, Terms, asgi_target, compiled_routes, refused, wsgi_target
 
 with needs("Django REST Framework", "django"):
     from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -112,12 +112,12 @@ def _target(request: Any) -> Target:
     """The method and the path of one of Django's requests, if Django's own router goes by them."""
     scope = getattr(request, "scope", None)
     if scope is None:
-        (method, path), seen = wsgi_target(request.META), wsgi_bytes(request.META.get("PATH_INFO") or "/")
+        (method, path), seen = wsgi_target(request.META, "utf-8"), request.META["PATH_INFO"]
     else:
         prefix = settings.FORCE_SCRIPT_NAME or scope.get("root_path") or ""
-        (method, path), seen = asgi_target(scope), scope["path"].removeprefix(prefix.rstrip("/")).encode()
+        (method, path), seen = asgi_target(scope), scope["path"].removeprefix(prefix.rstrip("/"))
     # The router goes by `path_info`, which another middleware may have changed.
-    return method, path if seen == request.path_info.encode() else path + b"//"
+    return method, path if seen == request.path_info else refused(path)
 
 
 _lock = threading.Lock()
