@@ -97,6 +97,23 @@ pub(crate) struct Cost {
     pub(crate) untagged: bool,
 }
 
+/// What the pool is doing, and has done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct PoolStats {
+    /// Jobs being performed.
+    pub(crate) running: usize,
+    /// Jobs that wait.
+    pub(crate) queued: usize,
+    /// Bytes of memory that running jobs hold permits for.
+    pub(crate) bytes: u64,
+    /// The most of these at any moment.
+    pub(crate) peak_bytes: u64,
+    /// Jobs begun so far that take memory, which is slow hashes.
+    pub(crate) runs: u64,
+    /// Questions that were refused for want of room.
+    pub(crate) busy: u64,
+}
+
 type Run = Box<dyn FnOnce() -> Verdict + Send>;
 
 struct Job {
@@ -112,6 +129,8 @@ struct State {
     queue: VecDeque<Job>,
     flights: HashMap<FlightKey, Arc<Flight>>,
     running: HashSet<Id>,
+    /// What is told of the pool; `queued` and `bytes` are filled in when somebody asks.
+    stats: PoolStats,
     bytes: u64,
     untagged_bytes: u64,
     threads: usize,
@@ -195,6 +214,7 @@ impl Pool {
 
     fn enqueue(&self, state: &mut State, job: Job) -> Result<()> {
         if state.closed || state.queue.len() >= QUEUE || job.cost.bytes > self.0.ceiling {
+            state.stats.busy = state.stats.busy.saturating_add(1);
             return Err(Error::new(Code::Busy));
         }
         state.queue.push_back(job);
@@ -218,6 +238,12 @@ impl Pool {
             }
         }
         Ok(())
+    }
+
+    /// What the pool is doing, and has done.
+    pub(crate) fn stats(&self) -> PoolStats {
+        let state = lock(&self.0.state);
+        PoolStats { queued: state.queue.len(), bytes: state.bytes, ..state.stats }
     }
 
     /// How many flights were ever started: what guesses must not cause.
@@ -310,6 +336,11 @@ impl Shared {
             state.untagged_bytes = state.untagged_bytes.saturating_add(job.cost.bytes);
         }
         state.running.extend(job.credential);
+        let bytes = state.bytes;
+        let stats = &mut state.stats;
+        stats.running = stats.running.saturating_add(1);
+        stats.peak_bytes = stats.peak_bytes.max(bytes);
+        stats.runs = stats.runs.saturating_add(u64::from(job.cost.bytes > 0));
         Some(job)
     }
 
@@ -319,6 +350,7 @@ impl Shared {
         {
             let mut state = lock(&self.state);
             state.bytes = state.bytes.saturating_sub(cost.bytes);
+            state.stats.running = state.stats.running.saturating_sub(1);
             if cost.untagged {
                 state.untagged_bytes = state.untagged_bytes.saturating_sub(cost.bytes);
             }
