@@ -206,10 +206,7 @@ impl Journal {
         match append::open_read(&names::rotated(&self.config.path, 1)) {
             Ok(last) => append::follow_owner_and_mode(file, &last)?,
             // Root, at a command line, must not lock the service out.
-            Err(_) => match &self.beside {
-                Some(store) => append::follow_owner(file, store)?,
-                None => {}
-            },
+            Err(_) => self.beside.iter().try_for_each(|store| append::follow_owner(file, store))?,
         }
         // Its name must survive a power cut as its lines do.
         let folder = self.config.path.parent().filter(|folder| !folder.as_os_str().is_empty());

@@ -401,7 +401,7 @@ fn no_secret_is_ever_written() {
         format!("Basic {secret}"),
         format!("Bearer k\n:{secret}"),
         format!("Bearer {secret}:{secret}"),
-        format!("{secret}"),
+        secret.to_owned(),
         format!("Bearer k:{secret}, Bearer k:{secret}"),
         format!("Bearer \u{7f}{secret}\u{2028}"),
     ] {

@@ -52,7 +52,8 @@ fn every_family_is_there_once_with_its_value() {
     metrics.audit_failed();
     let text = metrics.text(&now());
     let families = parse(&text).unwrap();
-    let expected: &[(&str, &str, &[(&str, &str)], f64)] = &[
+    type Expected<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], f64);
+    let expected: &[Expected<'_>] = &[
         ("inspire_apikey_verifications", "counter", &[("result", "OK")], 2.0),
         ("inspire_apikey_verifications", "counter", &[("result", "INVALID_CREDENTIAL")], 1.0),
         ("inspire_apikey_verifications", "counter", &[("result", "AUDIT_UNAVAILABLE")], 1.0),
