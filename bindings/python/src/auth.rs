@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::{ArcSwapOption, Guard};
 use inspire_auth_core::{
     Code, InspireAuth as Core, TABLE,
-    keys::{Attempt, Presented, Principal as CorePrincipal, Request},
+    keys::{Attempt, Principal as CorePrincipal},
 };
 use pyo3::{
     PyTraverseError, PyVisit,
@@ -16,15 +16,16 @@ use pyo3::{
 use crate::{
     arguments::{channel, count, seconds},
     audit::Audit,
-    boundary::{caught, query, released},
+    boundary::{query, released},
+    decide::{self, Asked, Warm, decide_slowly},
     errors::{invalid, raise},
-    headers::{self, Extra, Lines},
+    headers::Extra,
     keys::Keys,
     license::License,
-    options::{self, HashParameters, Pepper, TrustedKey},
+    options::{self, AuditFile, HashParameters, Pepper, TrustedKey},
     principal::{Principal, Principals},
-    records,
-    requirement::{self},
+    records, requirement,
+    routes::{self, Routes},
     ticket::Ticket,
 };
 
@@ -40,23 +41,15 @@ use crate::{
 #[pyclass(frozen, weakref, module = "inspire_auth")]
 pub(crate) struct InspireAuth {
     core: ArcSwapOption<Core>,
-    extra: Extra,
+    pub(crate) extra: Extra,
     principals: Principals,
     pub(crate) audit: Arc<Audit>,
-}
-
-/// What a request asks for besides its headers.
-pub(crate) struct Terms<'a> {
-    pub(crate) channel: &'a str,
-    pub(crate) require: Option<&'a Bound<'a, PyAny>>,
-    pub(crate) entitlement: Option<&'a str>,
-    pub(crate) now: Option<i64>,
 }
 
 impl InspireAuth {
     /// The core, as long as the handle is open.
     #[inline]
-    fn open_core(&self, py: Python<'_>) -> PyResult<Guard<Option<Arc<Core>>>> {
+    pub(crate) fn open_core(&self, py: Python<'_>) -> PyResult<Guard<Option<Arc<Core>>>> {
         let core = self.core.load();
         if core.is_none() {
             return Err(closed(py));
@@ -107,7 +100,7 @@ impl InspireAuth {
 }
 
 #[cold]
-fn closed(py: Python<'_>) -> PyErr {
+pub(crate) fn closed(py: Python<'_>) -> PyErr {
     invalid(py, "the handle is closed")
 }
 
@@ -144,9 +137,11 @@ impl InspireAuth {
     ///     audit: called with each audit event, besides the store: on a thread that is calling the handle, after what
     ///         it did there is decided; the calls of one thread come in order. It may call the handle. What it raises
     ///         goes to `sys.unraisablehook`, and changes nothing.
+    ///     audit_file: an `AuditFile` that every change and every denial is written to as well, one JSON object a line.
     ///
     /// Raises:
     ///     ArgumentError: an option is out of range.
+    ///     AuditUnavailableError: the audit file can't be written, and denies changes then.
     ///     StoreError: the store can't be opened.
     ///
     /// Example:
@@ -159,13 +154,13 @@ impl InspireAuth {
             hash = None, scheme = "argon2", max_hash_memory = None, peppers = vec![], write_requirement = None,
             admin_requirement = None, memo_chosen = false, chosen_failures_per_minute = None, trusted_keys = vec![],
             product = None, machine_id = None, allow_unbound = false, max_lease = None, enforcement = "strict",
-            payment_required = false, audit = None
+            payment_required = false, audit = None, audit_file = None
         ),
         text_signature = "(store=':memory:', *, realm='inspire', extra_headers=(), mode='default', \
             local_is_secure=False, hash=None, scheme='argon2', max_hash_memory=67108864, peppers=(), \
             write_requirement=None, admin_requirement=None, memo_chosen=False, chosen_failures_per_minute=10, \
             trusted_keys=(), product=None, machine_id=None, allow_unbound=False, max_lease=2592000, \
-            enforcement='strict', payment_required=False, audit=None)"
+            enforcement='strict', payment_required=False, audit=None, audit_file=None)"
     )]
     #[allow(clippy::too_many_arguments)]
     fn open(
@@ -192,6 +187,7 @@ impl InspireAuth {
         enforcement: &str,
         payment_required: bool,
         audit: Option<Bound<'_, PyAny>>,
+        audit_file: Option<AuditFile<'_>>,
     ) -> PyResult<Self> {
         let mut options = match store {
             Some(store) => options::store(store)?,
@@ -228,6 +224,7 @@ impl InspireAuth {
         {
             return Err(pyo3::exceptions::PyTypeError::new_err("audit is a callable or None"));
         }
+        options.audit_file = audit_file.map(|file| file.read(py)).transpose()?;
         let audit = Arc::new(Audit::new(audit.map(Bound::unbind)));
         options.audit = audit.sink();
         let core = released(py, || Core::open(options))?;
@@ -252,19 +249,31 @@ impl InspireAuth {
     ///         its text (a `Requirement` saves that search); None is any valid key.
     ///     entitlement: an entitlement that the license must hold as well.
     ///     now: Unix seconds; None or 0 is the system's clock.
+    ///     routes: a table that says what is required, instead of `require` and `entitlement`; with `method` and
+    ///         `path`.
+    ///     method: the request's method, such as `"GET"`.
+    ///     path: the path of the request target, as it was received: percent-encoded, str or bytes; what follows the
+    ///         first `?` is not looked at. It must be what the application's own router goes by: see `Routes`.
     ///
     /// Raises:
+    ///     PathNotCanonicalError: the path could be read in two ways. Before the credential is read.
+    ///     RouteDeniedError: the table has nothing for this path and method. Before the credential is read.
     ///     AuthenticationError: `NO_CREDENTIAL`, `MALFORMED_CREDENTIAL`, `INVALID_CREDENTIAL`.
     ///     PermissionDeniedError: `SECURE_CHANNEL_REQUIRED`, `INSUFFICIENT_LEVEL`.
     ///     LicenseError: why the license does not allow `entitlement`.
     ///     BusyError: too many keys are being checked for the first time.
     ///     StoreError: the store can't be read, or believed.
-    ///     ArgumentError: the channel or the requirement can't be read, or the handle is closed.
+    ///     ArgumentError: the channel or the requirement can't be read, or both a table and a requirement are given, or
+    ///         the handle is closed.
     ///
     /// Example:
     ///     >>> auth.authenticate([("Authorization", "Bearer reporting:isk_...")], channel="secure").name
     ///     'reporting'
-    #[pyo3(signature = (headers, channel = "plain", require = None, *, entitlement = None, now = None))]
+    #[pyo3(signature = (
+        headers, channel = "plain", require = None, *, entitlement = None, now = None, routes = None, method = None,
+        path = None
+    ))]
+    #[allow(clippy::too_many_arguments)]
     fn authenticate<'py>(
         &self,
         headers: &Bound<'py, PyAny>,
@@ -272,20 +281,25 @@ impl InspireAuth {
         require: Option<&Bound<'py, PyAny>>,
         entitlement: Option<&str>,
         now: Option<i64>,
+        routes: Option<&Bound<'py, Routes>>,
+        method: Option<&Bound<'py, PyString>>,
+        path: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, Principal>> {
         let py = headers.py();
-        let terms = Terms { channel, require, entitlement, now };
+        let asked = Asked { channel, require, entitlement, now, routes, method, path };
+        let terms = self.terms(py, &asked)?;
         let lines = match self.decide_warm(py, headers, &terms)? {
             Warm::Decided(decision) => return self.answer(py, decision),
             Warm::Unknown(lines) => lines,
         };
         let core = self.core(py)?;
-        let decision = self.decide_slowly(py, &lines, &terms, move |request| core.authenticate(request))?;
+        let decision = decide_slowly(py, &lines, &terms, move |request| core.authenticate(request))?;
         self.answer(py, decision)
     }
 
     /// Decides at once, or begins to: a `Principal`, or a `Ticket` to be awaited. For `authenticate_async`.
-    #[pyo3(signature = (headers, channel, require, entitlement, now))]
+    #[pyo3(signature = (headers, channel, require, entitlement, now, routes = None, method = None, path = None))]
+    #[allow(clippy::too_many_arguments)]
     fn _attempt<'py>(
         slf: &Bound<'py, Self>,
         headers: &Bound<'py, PyAny>,
@@ -293,15 +307,19 @@ impl InspireAuth {
         require: Option<&Bound<'py, PyAny>>,
         entitlement: Option<&str>,
         now: Option<i64>,
+        routes: Option<&Bound<'py, Routes>>,
+        method: Option<&Bound<'py, PyString>>,
+        path: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (py, this) = (slf.py(), slf.get());
-        let terms = Terms { channel, require, entitlement, now };
+        let asked = Asked { channel, require, entitlement, now, routes, method, path };
+        let terms = this.terms(py, &asked)?;
         let lines = match this.decide_warm(py, headers, &terms)? {
             Warm::Decided(decision) => return this.answer(py, decision).map(Bound::into_any),
             Warm::Unknown(lines) => lines,
         };
         let core = this.core(py)?;
-        let attempt = this.decide_slowly(py, &lines, &terms, move |request| Ok(core.authenticate_no_wait(request)))?;
+        let attempt = decide_slowly(py, &lines, &terms, move |request| Ok(core.authenticate_no_wait(request)))?;
         match attempt {
             Ok(Attempt::Done(decision)) => this.answer(py, decision).map(Bound::into_any),
             Ok(Attempt::Pending(ticket)) => Ok(Bound::new(py, Ticket::new(ticket, slf.clone().unbind()))?.into_any()),
@@ -383,6 +401,72 @@ impl InspireAuth {
         self.ask(py, |core| core.explain(&principal, &requirement))
     }
 
+    /// What a request would get, and why: a dry run, which is noted nowhere.
+    ///
+    /// Args:
+    ///     routes: the table.
+    ///     key: the name of the key that the request would carry, with its right secret; None is a request without one.
+    ///     method: its method, such as `"GET"`.
+    ///     path: its path, as for `authenticate`.
+    ///     channel: how it would come.
+    ///     now: Unix seconds; None or 0 is the system's clock.
+    ///
+    /// Raises:
+    ///     NotFoundError: there is no such key.
+    ///     StoreError: the store can't be read, or believed.
+    ///
+    /// Example:
+    ///     >>> auth.would_allow(routes, "reporting", "DELETE", "/data/api/v1/resources", channel="secure").code
+    ///     'ROUTE_DENIED'
+    #[pyo3(signature = (routes, key, method, path, *, channel = "plain", now = None))]
+    #[allow(clippy::too_many_arguments)]
+    fn would_allow<'py>(
+        &self,
+        py: Python<'py>,
+        routes: &Bound<'py, Routes>,
+        key: Option<&str>,
+        method: &Bound<'py, PyString>,
+        path: &Bound<'py, PyAny>,
+        channel: &str,
+        now: Option<i64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let channel = self::channel(py, channel)?;
+        let (routes, method, path) = (&routes.get().core, decide::method(method), decide::path(path)?);
+        let found = self.ask(py, |core| core.would_allow(routes, key, method, path, channel, now))?;
+        routes::explanation(py, routes, &found)
+    }
+
+    /// What a further request of a principal, over the same channel, would get, and why: noted nowhere.
+    ///
+    /// Args:
+    ///     routes: the table.
+    ///     principal: who.
+    ///     method: the request's method, such as `"GET"`.
+    ///     path: its path, as for `authenticate`.
+    ///     now: Unix seconds; None or 0 is the system's clock.
+    ///
+    /// Raises:
+    ///     StoreError: the store can't be read, or believed.
+    ///
+    /// Example:
+    ///     >>> auth.explain_route(routes, caller, "POST", "/data/api/v1/sync").missing
+    ///     ('Authenticated/Ops/Write',)
+    #[pyo3(signature = (routes, principal, method, path, *, now = None))]
+    fn explain_route<'py>(
+        &self,
+        py: Python<'py>,
+        routes: &Bound<'py, Routes>,
+        principal: &Bound<'py, Principal>,
+        method: &Bound<'py, PyString>,
+        path: &Bound<'py, PyAny>,
+        now: Option<i64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (routes, method, path) = (&routes.get().core, decide::method(method), decide::path(path)?);
+        let principal = principal.get().core;
+        let found = self.ask(py, |core| core.explain_route(routes, &principal, method, path, now))?;
+        routes::explanation(py, routes, &found)
+    }
+
     /// The API keys: creating, changing, listing, deleting.
     #[getter]
     fn keys(slf: &Bound<'_, Self>) -> Keys {
@@ -449,6 +533,20 @@ impl InspireAuth {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let events = self.change(py, |core| core.audit(limit))?;
         records::list(py, &events, records::event)
+    }
+
+    /// Counters and gauges of this handle in this process, as OpenMetrics 1.0 text, for a service to answer at
+    /// `/metrics` with the content type `application/openmetrics-text; version=1.0.0; charset=utf-8`. They hold no key's
+    /// name, no secret and no license key. Who may read them is for the service to say.
+    ///
+    /// Raises:
+    ///     ArgumentError: the handle is closed.
+    ///
+    /// Example:
+    ///     >>> auth.metrics_text().endswith("# EOF\n")
+    ///     True
+    fn metrics_text(&self, py: Python<'_>) -> PyResult<String> {
+        self.change(py, |core| Ok(core.metrics_text()))
     }
 
     /// The store's generation: it rises with every change of a key or of the license, by any process.
@@ -535,65 +633,6 @@ impl InspireAuth {
 
     fn __clear__(&self) {
         self.audit.forget();
-    }
-}
-
-/// What memory makes of a request.
-enum Warm<'py> {
-    Decided(inspire_auth_core::Result<CorePrincipal>),
-    /// Its lines, when the decision takes longer.
-    Unknown(Lines<'py>),
-}
-
-impl InspireAuth {
-    /// Decides from memory, or gives the lines that are to be decided slowly.
-    #[inline]
-    fn decide_warm<'py>(&self, py: Python<'py>, headers: &Bound<'py, PyAny>, terms: &Terms<'_>) -> PyResult<Warm<'py>> {
-        let guard = self.open_core(py)?;
-        let Some(core) = guard.as_ref() else { return Err(closed(py)) };
-        let requirement = requirement::read(py, terms.require)?;
-        let channel = channel(py, terms.channel)?;
-        let (entitlement, now) = (terms.entitlement, terms.now);
-        let decide = |presented: Presented<'_>| {
-            let request = Request { presented, channel, requirement: &requirement, entitlement, now };
-            caught(|| Ok(core.authenticate_warm(&request))).unwrap_or_else(|error| Some(Err(error)))
-        };
-        // One value is shown as it is; only what has to be kept for later becomes lines.
-        let decision = headers::one_value(headers).map(decide);
-        if let Some(Some(decision)) = decision {
-            return Ok(Warm::Decided(decision));
-        }
-        let lines = Lines::read(headers, &self.extra)?;
-        if decision.is_none()
-            && let Some(decision) = lines.present(decide)?
-        {
-            return Ok(Warm::Decided(decision));
-        }
-        Ok(Warm::Unknown(lines))
-    }
-
-    /// Decides what memory does not know, without the interpreter's lock and on copies.
-    #[cold]
-    fn decide_slowly<T: Send>(
-        &self,
-        py: Python<'_>,
-        lines: &Lines<'_>,
-        terms: &Terms<'_>,
-        decide: impl FnOnce(&Request<'_>) -> inspire_auth_core::Result<T> + Send,
-    ) -> PyResult<inspire_auth_core::Result<T>> {
-        let lines = lines.copy()?;
-        let requirement = requirement::read(py, terms.require)?.clone();
-        let channel = channel(py, terms.channel)?;
-        let (entitlement, now) = (terms.entitlement.map(str::to_owned), terms.now);
-        released(py, move || {
-            Ok(caught(|| {
-                lines.lend(|lines| {
-                    let presented = Presented::Headers(lines);
-                    let entitlement = entitlement.as_deref();
-                    decide(&Request { presented, channel, requirement: &requirement, entitlement, now })
-                })
-            }))
-        })
     }
 }
 

@@ -67,25 +67,30 @@ impl Extra {
 }
 
 /// The bytes of a `str` or `bytes`. A text that has none in UTF-8 (a lone surrogate stands for a byte that some server
-/// could not decode) is in no credential's alphabet, and is shown to the core as such.
+/// could not decode) is in no credential's alphabet and in no path, and is shown to the core as such. `None` for
+/// anything else.
 #[inline]
-fn raw<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
+pub(crate) fn raw<'a>(value: &'a Bound<'_, PyAny>) -> Option<&'a [u8]> {
     if let Ok(bytes) = value.cast_exact::<PyBytes>() {
-        Ok(bytes.as_bytes())
+        Some(bytes.as_bytes())
     } else if let Ok(text) = value.cast::<PyString>() {
-        Ok(text.to_str().map_or(b"\xff", str::as_bytes))
-    } else if let Ok(bytes) = value.cast::<PyBytes>() {
-        Ok(bytes.as_bytes())
+        Some(text.to_str().map_or(b"\xff", str::as_bytes))
     } else {
-        Err(PyTypeError::new_err("a header's name and value are str or bytes"))
+        value.cast::<PyBytes>().ok().map(|bytes| bytes.as_bytes())
     }
+}
+
+/// The same of a header's name or value.
+#[inline]
+fn part<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
+    raw(value).ok_or_else(|| PyTypeError::new_err("a header's name and value are str or bytes"))
 }
 
 /// The `headers` argument as the one value of the one `Authorization` header, when it is that.
 #[inline]
 pub(crate) fn one_value<'a>(headers: &'a Bound<'_, PyAny>) -> Option<Presented<'a>> {
     let is_value = headers.is_instance_of::<PyString>() || headers.is_instance_of::<PyBytes>();
-    is_value.then(|| raw(headers).ok()).flatten().map(Presented::Authorization)
+    is_value.then(|| raw(headers)).flatten().map(Presented::Authorization)
 }
 
 #[cold]
@@ -142,7 +147,7 @@ impl<'py> Lines<'py> {
         // Exactly tuple and bytes come first: that is one comparison, and nearly always so.
         if let Ok(pair) = pair.cast_exact::<PyTuple>() {
             let name = pair.get_borrowed_item(0).map_err(|_| wrong_shape())?;
-            if let Some(kind) = kind(raw(&name)?) {
+            if let Some(kind) = kind(part(&name)?) {
                 if pair.len() != 2 {
                     return Err(wrong_shape());
                 }
@@ -164,7 +169,7 @@ impl<'py> Lines<'py> {
         value: Bound<'py, PyAny>,
         kind: &impl Fn(&[u8]) -> Option<Kind>,
     ) -> PyResult<()> {
-        if let Some(kind) = kind(raw(name)?) {
+        if let Some(kind) = kind(part(name)?) {
             self.keep(kind, value);
         }
         Ok(())
@@ -182,8 +187,8 @@ impl<'py> Lines<'py> {
     #[inline]
     pub(crate) fn present<T>(&self, body: impl FnOnce(Presented<'_>) -> T) -> PyResult<T> {
         match (self.count, &self.lines) {
-            (1, [Some((Kind::Authorization, value)), ..]) => Ok(body(Presented::Authorization(raw(value)?))),
-            (1, [Some((Kind::Bare, value)), ..]) => Ok(body(Presented::Legacy(raw(value)?))),
+            (1, [Some((Kind::Authorization, value)), ..]) => Ok(body(Presented::Authorization(part(value)?))),
+            (1, [Some((Kind::Bare, value)), ..]) => Ok(body(Presented::Legacy(part(value)?))),
             _ => self.lend(|lines| body(Presented::Headers(lines))),
         }
     }
@@ -194,7 +199,7 @@ impl<'py> Lines<'py> {
         let mut lent: [(&[u8], &[u8]); MOST] = [(&[], &[]); MOST];
         for (to, line) in lent.iter_mut().zip(&self.lines) {
             if let Some((kind, value)) = line {
-                *to = (kind.name(), raw(value)?);
+                *to = (kind.name(), part(value)?);
             }
         }
         Ok(body(lent.get(..self.count).unwrap_or_default()))
@@ -204,7 +209,7 @@ impl<'py> Lines<'py> {
     pub(crate) fn copy(&self) -> PyResult<OwnedLines> {
         let lines = self.lines.iter().flatten();
         lines
-            .map(|(kind, value)| Ok((*kind, Zeroizing::new(raw(value)?.to_vec()))))
+            .map(|(kind, value)| Ok((*kind, Zeroizing::new(part(value)?.to_vec()))))
             .collect::<PyResult<_>>()
             .map(OwnedLines)
     }

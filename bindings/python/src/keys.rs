@@ -10,7 +10,7 @@ use pyo3::{
 };
 
 use crate::{
-    arguments::{By, Moment, count, word},
+    arguments::{By, Moment, count, seconds, word},
     auth::InspireAuth,
     records,
 };
@@ -379,17 +379,19 @@ impl Keys {
         records::created(py, &created)
     }
 
-    /// Gives a key a new secret. The old one is refused from then on.
+    /// Gives a key a new secret. The old one is refused from then on, or, with an overlap, from the overlap's end on,
+    /// so that clients can be given the new one meanwhile; secrets older than that one end now.
     ///
     /// Args:
     ///     name: its name.
-    ///     overlap_seconds: 0: this version rotates without an overlap.
+    ///     overlap: how long the old secret stays good: seconds, or a `timedelta`; at most a year (31,536,000 seconds),
+    ///         and never beyond the key's own expiry. 0 is not at all. Until when it is, `record.overlap_ends_at` says.
     ///     revision: the revision that the key must still have; None is any.
     ///     actor: `SYSTEM` or a `Principal`.
     ///     now: Unix seconds; None or 0 is the system's clock.
     ///
     /// Raises:
-    ///     ArgumentError: an overlap other than 0.
+    ///     ArgumentError: an overlap of more than a year.
     ///     NotFoundError: there is no such key.
     ///     ConflictError: the key has another revision.
     ///     PermissionDeniedError: the actor may not.
@@ -397,22 +399,22 @@ impl Keys {
     ///     StoreError: the store can't be written.
     ///
     /// Example:
-    ///     >>> auth.keys.rotate("reporting", actor=SYSTEM).credential
+    ///     >>> auth.keys.rotate("reporting", overlap=timedelta(hours=24), actor=SYSTEM).credential
     ///     'reporting:isk_...'
     #[pyo3(
-        signature = (name, *, overlap_seconds = None, revision = None, actor, now = None),
-        text_signature = "($self, name, *, overlap_seconds=0, revision=None, actor, now=None)"
+        signature = (name, *, overlap = None, revision = None, actor, now = None),
+        text_signature = "($self, name, *, overlap=0, revision=None, actor, now=None)"
     )]
     fn rotate<'py>(
         &self,
         py: Python<'py>,
         name: &str,
-        overlap_seconds: Option<&Bound<'py, PyAny>>,
+        overlap: Option<&Bound<'py, PyAny>>,
         revision: Option<&Bound<'py, PyAny>>,
         actor: By,
         now: Option<i64>,
     ) -> Object<'py> {
-        let overlap = overlap_seconds.map_or(Ok(0), |overlap| count(overlap, "overlap_seconds"))?;
+        let overlap = overlap.map_or(Ok(0), seconds)?;
         let revision = self::revision(revision)?;
         let created =
             self.auth.get().change(py, |core| core.keys().rotate(name, overlap, revision, &actor.caller(now)))?;

@@ -13,6 +13,7 @@ mod arguments;
 mod audit;
 mod auth;
 mod boundary;
+mod decide;
 mod errors;
 mod gate;
 mod headers;
@@ -26,6 +27,7 @@ mod principal;
 mod proxies;
 mod records;
 mod requirement;
+mod routes;
 mod store;
 mod ticket;
 
@@ -49,6 +51,7 @@ mod _inspire_auth {
         principal::{Principal, System},
         proxies::TrustedProxies,
         requirement::Requirement,
+        routes::Routes,
         store::{backup_store, restore_store},
         ticket::Ticket,
     };

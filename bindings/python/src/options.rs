@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use inspire_auth_core::{self as core, Enforcement, LevelMode, Options, StoreLocation, license::keys, store::Scheme};
+use inspire_auth_core::{
+    self as core, AuditFailure, Enforcement, LevelMode, Options, StoreLocation, license::keys, store::Scheme,
+};
 use pyo3::{prelude::*, types::PyBytes};
 use zeroize::Zeroizing;
 
 use crate::{
-    arguments::{path, word},
+    arguments::{count, path, word},
     boundary::kept,
     errors::invalid,
 };
@@ -16,6 +18,8 @@ pub(crate) const MODES: &[(&str, LevelMode)] = &[("default", LevelMode::Default)
 pub(crate) const SCHEMES: &[(&str, Scheme)] = &[("argon2", Scheme::Argon2), ("hmac-sha256", Scheme::HmacSha256)];
 pub(crate) const ENFORCEMENTS: &[(&str, Enforcement)] =
     &[("strict", Enforcement::Strict), ("warn", Enforcement::Warn), ("report-only", Enforcement::ReportOnly)];
+const FAILURES: &[(&str, AuditFailure)] =
+    &[("warn", AuditFailure::Warn), ("deny_mutations", AuditFailure::DenyMutations)];
 
 /// A `HashParameters`.
 #[derive(FromPyObject)]
@@ -68,6 +72,29 @@ impl TrustedKey {
 
     pub(crate) fn read_all(py: Python<'_>, keys: &[Self]) -> PyResult<Vec<keys::TrustedKey>> {
         keys.iter().map(|key| key.read(py)).collect()
+    }
+}
+
+/// An `AuditFile`.
+#[derive(FromPyObject)]
+pub(crate) struct AuditFile<'py> {
+    path: Bound<'py, PyAny>,
+    max_bytes: Bound<'py, PyAny>,
+    keep: Bound<'py, PyAny>,
+    chain: bool,
+    on_failure: String,
+}
+
+impl AuditFile<'_> {
+    pub(crate) fn read(&self, py: Python<'_>) -> PyResult<core::AuditFile> {
+        let keep = count(&self.keep, "keep")?;
+        Ok(core::AuditFile {
+            path: path(&self.path)?,
+            max_bytes: count(&self.max_bytes, "max_bytes")?,
+            keep: u32::try_from(keep).map_err(|_| invalid(py, "keep is out of range"))?,
+            chain: self.chain,
+            on_failure: word(py, "on_failure", &self.on_failure, FAILURES)?,
+        })
     }
 }
 

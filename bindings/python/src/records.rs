@@ -20,7 +20,7 @@ use crate::gate;
 
 type Object<'py> = PyResult<Bound<'py, PyAny>>;
 
-fn make<'py>(py: Python<'py>, class: &str, fields: impl PyCallArgs<'py>) -> Object<'py> {
+pub(crate) fn make<'py>(py: Python<'py>, class: &str, fields: impl PyCallArgs<'py>) -> Object<'py> {
     static RECORDS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
     let _passage = gate::run_python(py);
     RECORDS
@@ -58,6 +58,7 @@ pub(crate) fn key<'py>(py: Python<'py>, record: &KeyRecord) -> Object<'py> {
         record.last_used_at.into_pyobject(py)?.into_any(),
         record.revision.into_pyobject(py)?.into_any(),
         record.origin.as_str().into_pyobject(py)?.into_any(),
+        record.overlap_ends_at.into_pyobject(py)?.into_any(),
     ];
     make(py, "KeyRecord", PyTuple::new(py, fields)?)
 }
@@ -72,7 +73,7 @@ pub(crate) fn created<'py>(py: Python<'py>, created: &Created) -> Object<'py> {
 }
 
 pub(crate) fn event<'py>(py: Python<'py>, event: &AuditEvent) -> Object<'py> {
-    make(py, "AuditEvent", (event.at, &event.event, &event.actor, &event.subject, &event.detail))
+    make(py, "AuditEvent", (event.at, &event.event, &event.actor, &event.subject, &event.detail, event.code.name()))
 }
 
 pub(crate) fn http<'py>(py: Python<'py>, answer: HttpAnswer<'_>) -> Object<'py> {

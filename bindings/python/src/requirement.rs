@@ -35,9 +35,11 @@ pub(crate) struct Requirement {
 
 impl Requirement {
     fn compile(py: Python<'_>, spec: &RequirementSpec) -> PyResult<Self> {
-        let core = kept(py, || Core::compile(spec))?;
-        let text = core.spec().to_string();
-        Ok(Self { core, text })
+        Ok(Self::of(&kept(py, || Core::compile(spec))?))
+    }
+
+    pub(crate) fn of(core: &Core) -> Self {
+        Self { core: core.clone(), text: core.spec().to_string() }
     }
 }
 

@@ -465,7 +465,13 @@ impl Inner {
 
     /// Whether a key as such may be used at this time over this channel.
     #[inline]
-    fn stands(&self, entry: &Entry, not_after: i64, channel: Channel, now: i64) -> Result<(), (Code, &'static str)> {
+    pub(crate) fn stands(
+        &self,
+        entry: &Entry,
+        not_after: i64,
+        channel: Channel,
+        now: i64,
+    ) -> Result<(), (Code, &'static str)> {
         let invalid = |reason| Err((Code::InvalidCredential, reason));
         if entry.unsealed {
             return invalid("its record is not sealed by a configured pepper");

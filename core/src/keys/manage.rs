@@ -7,7 +7,7 @@ use super::{
     generate,
     hash::Hashed,
     levels::{is_ignored, validate},
-    record::{Created, KeyRecord},
+    record::{Created, KeyRecord, newest},
     spec::{
         Import, ImportFormat, KeyUpdate, ListFilter, NewKey, check_description, check_expiry, check_levels, check_name,
     },
@@ -23,6 +23,9 @@ use crate::{
 
 /// The only key type there is.
 const BASIC_TOKEN: &str = "basic-token";
+
+/// The longest overlap of a rotation, in seconds: a year.
+pub const MAX_OVERLAP: i64 = 31_536_000;
 
 /// The API keys of a handle.
 #[derive(Clone, Copy, Debug)]
@@ -235,10 +238,12 @@ impl Keys<'_> {
         Ok(self.created(record, secret))
     }
 
-    /// Gives a key a new secret. The old one is refused from then on.
+    /// Gives a key a new secret. The old one goes on being right for `overlap_seconds` (0 to [`MAX_OVERLAP`]), but never
+    /// beyond its own end or the key's; with 0 it is refused from then on. Only the newest of the old ones overlaps: a
+    /// key has at most two secrets, and [`Keys::delete`] or a disabled key refuses both.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` for an overlap other than 0, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, `BUSY`, `STORE_*`.
+    /// `INVALID_ARGUMENT` for a longer overlap, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, `BUSY`, `STORE_*`.
     pub fn rotate(
         &self,
         name: &str,
@@ -246,17 +251,28 @@ impl Keys<'_> {
         revision: Option<u64>,
         caller: &Caller<'_>,
     ) -> Result<Created> {
-        if overlap_seconds != 0 {
-            return Err(Error::with(Code::InvalidArgument, "this version rotates without an overlap"));
-        }
+        let overlap = i64::try_from(overlap_seconds).ok().filter(|seconds| *seconds <= MAX_OVERLAP);
+        let overlap =
+            overlap.ok_or(Error::with(Code::InvalidArgument, "an overlap is at most 31536000 seconds, a year"))?;
         let mutation = mutation("key.rotated", name, caller);
         self.inner.permit(&mutation)?;
         let (secret, hashed) = self.new_secret()?;
         let now = clock::resolve(caller.now);
         let record = self.change(&mutation, revision, &mut |change, row| {
             change.authority.require_all(&row.key.levels)?;
-            for old in row.credentials.drain(..) {
-                change.tx.delete_credential(old.id)?;
+            "the secret before is refused from now on".clone_into(&mut change.event.detail);
+            let end = now.saturating_add(overlap).min(row.key.expires_at.unwrap_or(i64::MAX));
+            let newest = newest(&row.credentials).map(|credential| credential.id);
+            for mut old in std::mem::take(&mut row.credentials) {
+                let end = end.min(old.not_after.unwrap_or(i64::MAX));
+                if Some(old.id) == newest && now < end {
+                    old.not_after = Some(end);
+                    change.event.detail = format!("the secret before is good until {end}");
+                    change.tx.update_credential(&old)?;
+                    row.credentials.push(old);
+                } else {
+                    change.tx.delete_credential(old.id)?;
+                }
             }
             let credential = self.generated(row.key.id, &secret, &hashed, now)?;
             change.tx.insert_credential(&credential)?;

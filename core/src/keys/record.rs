@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     id::Id,
-    store::{KeyWithCredentials, Origin},
+    store::{CredentialRow, KeyWithCredentials, Origin},
 };
 
 /// A key, as it is shown: no secret, no hash, no tag.
@@ -39,14 +39,16 @@ pub struct KeyRecord {
     pub revision: u64,
     /// Whether the newest secret was made here.
     pub origin: Origin,
-    /// Unix seconds from which the secret before the newest is refused, while a rotation overlaps; `None` when there is
-    /// only one.
+    /// Unix seconds from which the secret before the newest is refused; `None` when there is only one. Stays as a past
+    /// moment until the next rotation.
     pub overlap_ends_at: Option<i64>,
 }
 
 impl KeyRecord {
     pub(crate) fn of(row: KeyWithCredentials, last_used_at: Option<i64>) -> Self {
         let KeyWithCredentials { key, credentials } = row;
+        let newest = newest(&credentials);
+        let before = credentials.iter().filter(|credential| newest.is_some_and(|newest| newest.id != credential.id));
         Self {
             id: key.id,
             kind: key.kind,
@@ -60,10 +62,16 @@ impl KeyRecord {
             expires_at: key.expires_at,
             last_used_at,
             revision: key.revision,
-            overlap_ends_at: None,
-            origin: credentials.last().map_or(Origin::Generated, |credential| credential.origin),
+            overlap_ends_at: before.filter_map(|credential| credential.not_after).max(),
+            origin: newest.map_or(Origin::Generated, |credential| credential.origin),
         }
     }
+}
+
+/// The newest of a key's credentials: the one that lasts longest, since a rotation gives every other one an end. Two of
+/// one second can't be told apart by their age, and a host's clock may have been set back in between.
+pub(crate) fn newest(credentials: &[CredentialRow]) -> Option<&CredentialRow> {
+    credentials.iter().max_by_key(|credential| (credential.not_after.unwrap_or(i64::MAX), credential.created_at))
 }
 
 /// A new key, with its secret: the only time it is seen.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ._inspire_auth import Principal
 
 if TYPE_CHECKING:
-    from ._inspire_auth import InspireAuth, Requirement
+    from ._inspire_auth import InspireAuth, Requirement, Routes
     from ._types import Channel, Headers
 
 
@@ -20,6 +20,9 @@ async def authenticate_async(
     *,
     entitlement: str | None = None,
     now: int | None = None,
+    routes: Routes | None = None,
+    method: str | None = None,
+    path: str | bytes | None = None,
 ) -> Principal:
     """As `authenticate`, for asyncio: never blocks the event loop on a slow hash.
 
@@ -32,6 +35,9 @@ async def authenticate_async(
         require: as for `authenticate`.
         entitlement: as for `authenticate`.
         now: as for `authenticate`.
+        routes: as for `authenticate`.
+        method: as for `authenticate`.
+        path: as for `authenticate`.
 
     Raises:
         InspireAuthError: as `authenticate`.
@@ -40,7 +46,7 @@ async def authenticate_async(
     Example:
         >>> caller = await auth.authenticate_async(scope["headers"], channel="secure", require=operators)
     """
-    answer = self._attempt(headers, channel, require, entitlement, now)
+    answer = self._attempt(headers, channel, require, entitlement, now, routes, method, path)
     if type(answer) is Principal:
         return answer
     loop = asyncio.get_running_loop()

@@ -108,7 +108,15 @@ class AuthenticationError(InspireAuthError):
 
 
 class PermissionDeniedError(InspireAuthError):
-    """Known, but not allowed: a level is missing, or the channel is not secure."""
+    """Not allowed: a level is missing, the channel is not secure, or (`RouteDeniedError`) nobody may."""
+
+
+class RouteDeniedError(PermissionDeniedError):
+    """The route table has no rule for this path and method (``ROUTE_DENIED``); who is calling was not looked at."""
+
+
+class PathNotCanonicalError(InspireAuthError):
+    """The path could be read in two ways (``PATH_NOT_CANONICAL``): the request itself is no good, whoever sent it."""
 
 
 class BusyError(InspireAuthError):
@@ -143,6 +151,11 @@ class StoreError(InspireAuthError):
     """The store can't be opened, read, written, or believed. A check that meets it denies."""
 
 
+class AuditUnavailableError(StoreError):
+    """The audit file can't be written, and `AuditFile.on_failure` denies changes then (``AUDIT_UNAVAILABLE``): nothing was
+    changed."""
+
+
 class InternalError(InspireAuthError):
     """A mistake of the library, or no randomness from the operating system (``INTERNAL``)."""
 
@@ -156,6 +169,8 @@ _NAMED: dict[str, type[InspireAuthError]] = {
     "SECURE_CHANNEL_REQUIRED": PermissionDeniedError,
     "INSUFFICIENT_LEVEL": PermissionDeniedError,
     "BUSY": BusyError,
+    "PATH_NOT_CANONICAL": PathNotCanonicalError,
+    "ROUTE_DENIED": RouteDeniedError,
     "UNLICENSED": UnlicensedError,
     "NOT_ENTITLED": NotEntitledError,
     "LICENSE_EXPIRED": LicenseExpiredError,
@@ -163,6 +178,7 @@ _NAMED: dict[str, type[InspireAuthError]] = {
     "LICENSE_SUSPENDED": LicenseSuspendedError,
     "LIMIT_EXCEEDED": LimitExceededError,
     "WEAK_TRUSTED_KEY": ArgumentError,
+    "AUDIT_UNAVAILABLE": AuditUnavailableError,
 }
 """The codes whose reaction is not that of their whole group."""
 

@@ -10,8 +10,10 @@ from typing import Any, Literal, final
 from ._errors import InspireAuthError
 from ._records import (
     AuditEvent,
+    AuditFile,
     CreatedKey,
     Entitlement,
+    Explanation,
     HashParameters,
     HttpAnswer,
     Inspection,
@@ -21,6 +23,7 @@ from ._records import (
     MachinePart,
     Pepper,
     RestoreReport,
+    RouteRule,
     TrustedKey,
 )
 from ._types import Channel, Headers
@@ -68,6 +71,7 @@ class InspireAuth:
         enforcement: Literal["strict", "warn", "report-only"] = "strict",
         payment_required: bool = False,
         audit: Callable[[AuditEvent], object] | None = None,
+        audit_file: AuditFile | None = None,
     ) -> InspireAuth:
         r"""Opens the store, and reads every key into memory. Starts no thread, opens no socket, reads no environment
         variable.
@@ -100,9 +104,11 @@ class InspireAuth:
             audit: called with each audit event, besides the store: on a thread that is calling the handle, after what
                 it did there is decided; the calls of one thread come in order. It may call the handle. What it raises
                 goes to `sys.unraisablehook`, and changes nothing.
+            audit_file: an `AuditFile` that every change and every denial is written to as well, one JSON object a line.
 
         Raises:
             ArgumentError: an option is out of range.
+            AuditUnavailableError: the audit file can't be written, and denies changes then.
             StoreError: the store can't be opened.
 
         Example:
@@ -118,6 +124,9 @@ class InspireAuth:
         *,
         entitlement: str | None = None,
         now: int | None = None,
+        routes: Routes | None = None,
+        method: str | None = None,
+        path: str | bytes | None = None,
     ) -> Principal:
         """Decides one request: returns who is calling, or raises. There is no falsy answer.
 
@@ -136,14 +145,22 @@ class InspireAuth:
                 its text (a `Requirement` saves that search); None is any valid key.
             entitlement: an entitlement that the license must hold as well.
             now: Unix seconds; None or 0 is the system's clock.
+            routes: a table that says what is required, instead of `require` and `entitlement`; with `method` and
+                `path`.
+            method: the request's method, such as `"GET"`.
+            path: the path of the request target, as it was received: percent-encoded, str or bytes; what follows the
+                first `?` is not looked at. It must be what the application's own router goes by: see `Routes`.
 
         Raises:
+            PathNotCanonicalError: the path could be read in two ways. Before the credential is read.
+            RouteDeniedError: the table has nothing for this path and method. Before the credential is read.
             AuthenticationError: `NO_CREDENTIAL`, `MALFORMED_CREDENTIAL`, `INVALID_CREDENTIAL`.
             PermissionDeniedError: `SECURE_CHANNEL_REQUIRED`, `INSUFFICIENT_LEVEL`.
             LicenseError: why the license does not allow `entitlement`.
             BusyError: too many keys are being checked for the first time.
             StoreError: the store can't be read, or believed.
-            ArgumentError: the channel or the requirement can't be read, or the handle is closed.
+            ArgumentError: the channel or the requirement can't be read, or both a table and a requirement are given, or
+                the handle is closed.
 
         Example:
             >>> auth.authenticate([("Authorization", "Bearer reporting:isk_...")], channel="secure").name
@@ -158,6 +175,9 @@ class InspireAuth:
         *,
         entitlement: str | None = None,
         now: int | None = None,
+        routes: Routes | None = None,
+        method: str | None = None,
+        path: str | bytes | None = None,
     ) -> Principal:
         """As `authenticate`, for asyncio: never blocks the event loop on a slow hash.
 
@@ -170,6 +190,9 @@ class InspireAuth:
             require: as for `authenticate`.
             entitlement: as for `authenticate`.
             now: as for `authenticate`.
+            routes: as for `authenticate`.
+            method: as for `authenticate`.
+            path: as for `authenticate`.
 
         Raises:
             InspireAuthError: as `authenticate`.
@@ -186,6 +209,9 @@ class InspireAuth:
         require: Requirement | str | None,
         entitlement: str | None,
         now: int | None,
+        routes: Routes | None = None,
+        method: str | None = None,
+        path: str | bytes | None = None,
     ) -> Principal | Ticket:
         """Decides at once, or begins to: a `Principal`, or a `Ticket` to be awaited. For `authenticate_async`."""
 
@@ -242,6 +268,55 @@ class InspireAuth:
             ['Authenticated/Admin']
         """
 
+    def would_allow(
+        self,
+        routes: Routes,
+        key: str | None,
+        method: str,
+        path: str | bytes,
+        *,
+        channel: Channel = "plain",
+        now: int | None = None,
+    ) -> Explanation:
+        """What a request would get, and why: a dry run, which is noted nowhere.
+
+        Args:
+            routes: the table.
+            key: the name of the key that the request would carry, with its right secret; None is a request without one.
+            method: its method, such as `"GET"`.
+            path: its path, as for `authenticate`.
+            channel: how it would come.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Raises:
+            NotFoundError: there is no such key.
+            StoreError: the store can't be read, or believed.
+
+        Example:
+            >>> auth.would_allow(routes, "reporting", "DELETE", "/data/api/v1/resources", channel="secure").code
+            'ROUTE_DENIED'
+        """
+
+    def explain_route(
+        self, routes: Routes, principal: Principal, method: str, path: str | bytes, *, now: int | None = None
+    ) -> Explanation:
+        """What a further request of a principal, over the same channel, would get, and why: noted nowhere.
+
+        Args:
+            routes: the table.
+            principal: who.
+            method: the request's method, such as `"GET"`.
+            path: its path, as for `authenticate`.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Raises:
+            StoreError: the store can't be read, or believed.
+
+        Example:
+            >>> auth.explain_route(routes, caller, "POST", "/data/api/v1/sync").missing
+            ('Authenticated/Ops/Write',)
+        """
+
     @property
     def keys(self) -> Keys:
         """The API keys: creating, changing, listing, deleting."""
@@ -287,6 +362,19 @@ class InspireAuth:
         Example:
             >>> [event.event for event in auth.audit(2)]
             ['key.refused', 'key.created']
+        """
+
+    def metrics_text(self) -> str:
+        r"""Counters and gauges of this handle in this process, as OpenMetrics 1.0 text, for a service to answer at
+        `/metrics` with the content type `application/openmetrics-text; version=1.0.0; charset=utf-8`. They hold no key's
+        name, no secret and no license key. Who may read them is for the service to say.
+
+        Raises:
+            ArgumentError: the handle is closed.
+
+        Example:
+            >>> auth.metrics_text().endswith("# EOF\n")
+            True
         """
 
     def generation(self) -> int:
@@ -429,6 +517,48 @@ class Requirement:
 
     def __eq__(self, value: object, /) -> bool: ...
     def __hash__(self) -> int: ...
+
+@final
+class Routes:
+    """A table that says what guards each path and method of a service. Immutable: any handle and any number of threads use
+    one. `Routes.parse` makes one; iteration gives its rules, as `RouteRule`.
+
+    The longest prefix of whole segments decides, and denies every method that it does not list; a path outside the
+    table is denied. Paths are compared as they were received, and never rewritten: one that could be read in two ways
+    (`//`, `..`, `%2F`, `%61` for `a`, `;`, ...) is refused with `PATH_NOT_CANONICAL`.
+
+    Example:
+        >>> routes = Routes.parse(Path("routes.json").read_bytes())
+        >>> caller = auth.authenticate(headers, "secure", routes=routes, method="GET", path="/data/resources?all")
+    """
+
+    @staticmethod
+    def parse(table: str | bytes | dict[str, Any]) -> Routes:
+        """Compiles a table.
+
+        Args:
+            table: JSON, as str or bytes, or the same as a dict: `{"routes": [{"prefix": "/data", "methods": ["GET"],
+                "require": {"any": ["Authenticated/Ops"]}, "entitlement": "MFA"}]}`. `methods` lists at least one, and
+                `["*"]` is every one that no other rule of the prefix lists; `require` has `any` or `all`, and an empty
+                list denies everyone; `entitlement` may be left out. A prefix has no trailing slash. With
+                `"ignore_case": true` ASCII letters of either case are the same, for services whose own router has it
+                so.
+
+        Raises:
+            ArgumentError: it can't be read; the detail says which route, and what is wrong. `INVALID_LEVEL`.
+
+        Example:
+            >>> rule = {"prefix": "/", "methods": ["GET"], "require": {"any": ["Authenticated"]}}
+            >>> len(Routes.parse({"routes": [rule]}))
+            1
+        """
+
+    @property
+    def ignores_case(self) -> bool:
+        """Whether paths are compared without regard to ASCII case."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[RouteRule]: ...
 
 @final
 class Keys:
@@ -701,22 +831,24 @@ class Keys:
         self,
         name: str,
         *,
-        overlap_seconds: int = 0,
+        overlap: int | timedelta = 0,
         revision: int | None = None,
         actor: Principal | System,
         now: int | None = None,
     ) -> CreatedKey:
-        """Gives a key a new secret. The old one is refused from then on.
+        """Gives a key a new secret. The old one is refused from then on, or, with an overlap, from the overlap's end on,
+        so that clients can be given the new one meanwhile; secrets older than that one end now.
 
         Args:
             name: its name.
-            overlap_seconds: 0: this version rotates without an overlap.
+            overlap: how long the old secret stays good: seconds, or a `timedelta`; at most a year (31,536,000 seconds),
+                and never beyond the key's own expiry. 0 is not at all. Until when it is, `record.overlap_ends_at` says.
             revision: the revision that the key must still have; None is any.
             actor: `SYSTEM` or a `Principal`.
             now: Unix seconds; None or 0 is the system's clock.
 
         Raises:
-            ArgumentError: an overlap other than 0.
+            ArgumentError: an overlap of more than a year.
             NotFoundError: there is no such key.
             ConflictError: the key has another revision.
             PermissionDeniedError: the actor may not.
@@ -724,7 +856,7 @@ class Keys:
             StoreError: the store can't be written.
 
         Example:
-            >>> auth.keys.rotate("reporting", actor=SYSTEM).credential
+            >>> auth.keys.rotate("reporting", overlap=timedelta(hours=24), actor=SYSTEM).credential
             'reporting:isk_...'
         """
 

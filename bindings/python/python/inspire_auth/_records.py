@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from os import PathLike
+
+    from ._inspire_auth import Requirement
 
 
 class _Secret:
@@ -121,6 +124,8 @@ class KeyRecord:
         last_used_at: Unix seconds of the last use that was noted (at most once a minute); None is never.
         revision: begins at 1; each change adds one.
         origin: who made the newest secret.
+        overlap_ends_at: Unix seconds from which the secret before the newest is refused, while a rotation overlaps; None
+            when there is only one.
     """
 
     id: str
@@ -136,6 +141,7 @@ class KeyRecord:
     last_used_at: int | None
     revision: int
     origin: Literal["generated", "imported"]
+    overlap_ends_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +179,7 @@ class AuditEvent:
         actor: who did it: ``system``, ``key:<name>``, or empty where nobody is known.
         subject: the name of the key, or the id of the license, that it happened to.
         detail: the exact reason, or what was changed.
+        code: ``OK`` for what was done, else the code of `ERRORS` with which it was refused.
     """
 
     at: int
@@ -180,6 +187,71 @@ class AuditEvent:
     actor: str
     subject: str
     detail: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFile:
+    """A file that every change and every denial is written to, one JSON object a line, besides the store.
+
+    Any number of processes may write one file. It holds no secret.
+
+    Attributes:
+        path: the file; made with mode 0600 when it is not there.
+        max_bytes: it is renamed to ``<path>.1`` (and that one to ``.2``, and so on) before it would grow past so many
+            bytes; at least 64 KiB.
+        keep: how many renamed files are kept: 1 to 1000.
+        chain: whether each line holds the SHA-256 of the one before it, so that `verify_audit` shows what was changed,
+            removed or inserted.
+        on_failure: what happens to a change that can't be recorded: with ``"warn"`` it is made all the same, and counted
+            in ``inspire_audit_failures_total``; with ``"deny_mutations"`` it is refused (`AuditUnavailableError`), and
+            nothing is changed. Requests are decided either way.
+    """
+
+    path: str | bytes | PathLike[str] | PathLike[bytes]
+    max_bytes: int = 64 << 20
+    keep: int = 10
+    chain: bool = False
+    on_failure: Literal["warn", "deny_mutations"] = "warn"
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRule:
+    """What guards one prefix of a table of `Routes`, for some methods.
+
+    Attributes:
+        prefix: whole segments of a path, such as ``/data/api/v1``.
+        methods: as written in the table; ``*`` is every one that no other rule of the prefix lists.
+        require: what the caller must hold.
+        entitlement: what the license must hold as well, or None.
+    """
+
+    prefix: str
+    methods: tuple[str, ...]
+    require: Requirement
+    entitlement: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a request would get, and why. For administrators, never for the caller of a service.
+
+    Attributes:
+        code: ``OK``, or the code of `ERRORS` with which it would be refused.
+        rule: the rule that decides; None when the path or the method found none.
+        missing: the levels for want of which it is refused, in byte order.
+        reason: a sentence that says why.
+    """
+
+    code: str
+    rule: RouteRule | None
+    missing: tuple[str, ...]
+    reason: str
+
+    @property
+    def allowed(self) -> bool:
+        """Whether it would be granted."""
+        return self.code == "OK"
 
 
 @dataclass(frozen=True, slots=True)

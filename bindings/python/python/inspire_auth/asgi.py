@@ -8,6 +8,16 @@ Example:
     >>> auth = InspireAuth.open("service.db")
     >>> app = ApiKeyMiddleware(app, auth, require="any(Authenticated/Ops/Read)", channel="secure")
 
+or by a table, which says what each path and method needs and denies the rest:
+
+    >>> routes = {"routes": [{"prefix": "/data", "methods": ["GET"], "require": {"any": ["Authenticated/Ops/Read"]}}]}
+    >>> app = ApiKeyMiddleware(app, auth, routes=routes, channel="secure")
+
+The table names whole paths, as they stand in ``scope["path"]``: with what uvicorn's ``--root-path`` or a mount put in
+front. It judges ``scope["raw_path"]``, the path as it was received, and refuses one that does not say the same as
+``scope["path"]``, by which routers go: so this middleware stands inside of whatever rewrites paths or methods, or knows
+nothing of it. A server without ``raw_path`` shows only the decoded path, and that is judged.
+
 The application finds who is calling at ``scope["inspire_auth.principal"]``. A refused request never reaches it, and
 none of its body is read. That is true of a browser's preflight (``OPTIONS``, without a credential) as well: put the
 middleware that answers those outside of this one.
@@ -20,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import InspireAuthError
 from ._http import ChannelSource, channel_reader, compiled, refuse
+from ._paths import RoutesLike, Terms, asgi_target
 
 if TYPE_CHECKING:
     from . import InspireAuth, Requirement
@@ -47,11 +58,13 @@ class ApiKeyMiddleware:
         require: what every request needs: a `Requirement` or its text; None is any valid key. With ``"Public"`` a
             request without a credential passes, as an anonymous principal; a wrong one is still refused.
         entitlement: a code that the license must hold as well.
+        routes: a table that says both for each path and method, instead of the two: `Routes`, or what `Routes.parse`
+            takes. A websocket counts as a GET.
         channel: how requests come: ``"plain"``, ``"secure"`` (TLS ends in front of this service), ``"local"``,
             `TrustedProxies`, or a function of the scope.
 
     Raises:
-        ArgumentError: `require` or `channel` can't be read.
+        ArgumentError: `require`, `routes` or `channel` can't be read, or a table is given with one of the others.
     """
 
     def __init__(
@@ -61,12 +74,12 @@ class ApiKeyMiddleware:
         *,
         require: Requirement | str | None = None,
         entitlement: str | None = None,
+        routes: RoutesLike | None = None,
         channel: ChannelSource[Scope] = "plain",
     ) -> None:
         self._app = app
         self._auth = auth
-        self._require = compiled(require)
-        self._entitlement = entitlement
+        self._terms = Terms(compiled(require), entitlement, routes, asgi_target)
         self._channel = channel_reader(channel)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,9 +92,7 @@ class ApiKeyMiddleware:
         peer = scope.get("client")
         try:
             channel = self._channel(scope, peer[0] if peer else None, headers)
-            principal = await self._auth.authenticate_async(
-                headers, channel, self._require, entitlement=self._entitlement
-            )
+            principal = await self._auth.authenticate_async(headers, channel, **self._terms.of(scope))
         except InspireAuthError as error:
             refusal = refuse(self._auth, error, scope.get("method", "WEBSOCKET"), scope["path"])
         else:

@@ -1,4 +1,4 @@
-"""API keys for Django REST Framework.
+"""API keys for Django REST Framework, and for a whole Django site.
 
 Example:
     >>> # settings.py
@@ -23,11 +23,23 @@ Example:
   ``"local"``, `TrustedProxies`, or a function of the ``HttpRequest`` such as
   ``lambda request: "secure" if request.is_secure() else "plain"``, which trusts ``SECURE_PROXY_SSL_HEADER``.
 * ``OPTIONS``: keyword arguments of `InspireAuth.open`.
+* ``ROUTES``: the table of `RouteMiddleware`: `Routes`, or what `Routes.parse` takes.
+
+A whole site, whatever its views are made with, is guarded by a table, which says what each path and method needs, and
+denies the rest:
+
+    >>> MIDDLEWARE = ["inspire_auth.django.RouteMiddleware", ...]
+    >>> INSPIRE_AUTH = {
+    ...     "STORE": "service.db",
+    ...     "CHANNEL": "secure",
+    ...     "ROUTES": {"routes": [{"prefix": "/data", "methods": ["GET"], "require": {"any": ["Authenticated/Ops"]}}]},
+    ... }
 
 The handle is opened once a process, at its first use: `get_auth`. ``manage.py check`` looks at the settings, and
 ``manage.py check --deploy`` at the store and the license as well.
 
-`inspire_auth.wsgi` tells what repeated and oddly spelled headers become; Django's ``META`` is the same under ASGI.
+`inspire_auth.wsgi` tells what repeated and oddly spelled headers become; Django's ``META`` is the same under ASGI. It
+tells which path a table judges as well, and under ASGI `inspire_auth.asgi` does.
 """
 
 # pyright: basic
@@ -43,13 +55,16 @@ from typing import TYPE_CHECKING, Any
 from . import InspireAuth, InspireAuthError, Principal, Requirement
 from ._extras import needs
 from ._http import EnvironReader, Refusal, channel_reader, compiled, refuse
+from ._paths import Target, Terms, asgi_target, compiled_routes, refused, wsgi_target
 
 with needs("Django REST Framework", "django"):
+    from asgiref.sync import iscoroutinefunction, markcoroutinefunction
     from django.apps import AppConfig
     from django.conf import settings
     from django.core import checks
     from django.core.exceptions import ImproperlyConfigured
     from django.core.signals import setting_changed
+    from django.http import HttpResponse
     from rest_framework.authentication import BaseAuthentication
     from rest_framework.exceptions import APIException
     from rest_framework.permissions import BasePermission, OperationHolderMixin
@@ -64,11 +79,12 @@ __all__ = [
     "InspireAuthConfig",
     "Refused",
     "RequiresLevel",
+    "RouteMiddleware",
     "get_auth",
 ]
 
 _EVERYONE = Requirement("Public")
-_KNOWN = {"STORE", "CHANNEL", "OPTIONS"}
+_KNOWN = {"STORE", "CHANNEL", "OPTIONS", "ROUTES"}
 
 
 class _Site:
@@ -79,12 +95,29 @@ class _Site:
         self.channel: Callable[..., Any] = channel_reader(configured.get("CHANNEL", "plain"))
         self.auth = InspireAuth.open(configured["STORE"], **configured.get("OPTIONS", {}))
         self.headers = EnvironReader(self.auth)
+        routes = configured.get("ROUTES")
+        self.terms = None if routes is None else Terms(None, None, routes, _target)
 
-    def authenticate(self, request: Any, require: Requirement | None, entitlement: str | None = None) -> Principal:
+    def asked(self, request: Any) -> tuple[list[tuple[str, str]], Any]:
+        """The headers and the channel of a request."""
         headers = self.headers(request.META)
         # Django REST Framework's request keeps Django's.
-        channel = self.channel(getattr(request, "_request", request), request.META.get("REMOTE_ADDR"), headers)
-        return self.auth.authenticate(headers, channel, require, entitlement=entitlement)
+        return headers, self.channel(getattr(request, "_request", request), request.META.get("REMOTE_ADDR"), headers)
+
+    def authenticate(self, request: Any, require: Requirement | None, entitlement: str | None = None) -> Principal:
+        return self.auth.authenticate(*self.asked(request), require, entitlement=entitlement)
+
+
+def _target(request: Any) -> Target:
+    """The method and the path of one of Django's requests, if Django's own router goes by them."""
+    scope = getattr(request, "scope", None)
+    if scope is None:
+        (method, path), seen = wsgi_target(request.META, "utf-8"), request.META["PATH_INFO"]
+    else:
+        prefix = settings.FORCE_SCRIPT_NAME or scope.get("root_path") or ""
+        (method, path), seen = asgi_target(scope), scope["path"].removeprefix(prefix.rstrip("/"))
+    # The router goes by `path_info`, which another middleware may have changed.
+    return method, path if seen == request.path_info else refused(path)
 
 
 _lock = threading.Lock()
@@ -198,6 +231,77 @@ def _check(request: Any, require: Requirement | None, entitlement: str | None = 
         raise Refused(error, refuse(site.auth, error, request.method, request.path)) from None
 
 
+class RouteMiddleware:
+    """Lets only requests through that the table ``INSPIRE_AUTH["ROUTES"]`` allows, to whatever view; ``request.principal``
+    says who is calling. It stands first in ``MIDDLEWARE``, or behind what answers browsers' preflights.
+
+    A refused request is answered ``{"error": CODE, "message": ...}`` with the status and the challenge of
+    `InspireAuth.http`. The table names whole paths, with ``SCRIPT_NAME``.
+
+    Args:
+        get_response: what comes next; Django gives it.
+
+    Raises:
+        ImproperlyConfigured: there is no table, or it can't be read.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[Any], Any]) -> None:
+        self._get_response = get_response
+        _table()
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: Any) -> Any:
+        """The answer: a refusal, or what comes next."""
+        if self._is_async:
+            return self._answer(request)
+        site, terms = self._terms(request)
+        try:
+            request.principal = site.auth.authenticate(*site.asked(request), **terms)
+        except InspireAuthError as error:
+            return self._refuse(site, error, request)
+        return self._get_response(request)
+
+    async def _answer(self, request: Any) -> Any:
+        site, terms = self._terms(request)
+        try:
+            request.principal = await site.auth.authenticate_async(*site.asked(request), **terms)
+        except InspireAuthError as error:
+            return self._refuse(site, error, request)
+        return await self._get_response(request)
+
+    @staticmethod
+    def _terms(request: Any) -> tuple[_Site, dict[str, Any]]:
+        site = _opened()
+        if site.terms is None:  # settings that a test has changed meanwhile
+            raise ImproperlyConfigured(_NO_TABLE)
+        return site, site.terms.of(request)
+
+    @staticmethod
+    def _refuse(site: _Site, error: InspireAuthError, request: Any) -> HttpResponse:
+        refusal = refuse(site.auth, error, request.method, request.path)
+        body = b"" if request.method == "HEAD" else refusal.body
+        return HttpResponse(body, status=refusal.status, headers=refusal.all_headers)
+
+
+_NO_TABLE = 'RouteMiddleware needs a table: INSPIRE_AUTH["ROUTES"]'
+
+
+def _table() -> None:
+    """Raises ImproperlyConfigured unless there is a table that can be read."""
+    routes = _settings().get("ROUTES")
+    if routes is None:
+        raise ImproperlyConfigured(_NO_TABLE)
+    try:
+        compiled_routes(routes)
+    except (InspireAuthError, TypeError) as error:
+        raise ImproperlyConfigured(f'INSPIRE_AUTH["ROUTES"]: {error}') from None
+
+
 class ApiKeyAuthentication(BaseAuthentication):
     """Finds out who is calling. A request without a credential goes on as nobody, for the permissions to judge; what is
     sent and wrong is refused."""
@@ -283,6 +387,8 @@ def check_settings(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     """E001: ``INSPIRE_AUTH`` can't be used."""
     try:
         channel_reader(_settings().get("CHANNEL", "plain"))
+        if "ROUTES" in _settings():
+            _table()
     except (ImproperlyConfigured, InspireAuthError) as error:
         return [checks.Error(str(error), id="inspire_auth.E001")]
     return []

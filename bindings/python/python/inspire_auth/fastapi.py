@@ -15,6 +15,18 @@ Example:
 
 ``Security(operator, scopes=["Authenticated/Ops/Admin"])`` asks for these levels as well, all of them. In a test,
 replace who is calling by ``app.dependency_overrides[operator]``, or create a key in an `InspireAuth` on ``":memory:"``.
+
+A whole application is guarded by a table with the middleware of `inspire_auth.asgi`, its documentation and mounted
+applications included; `caller` then says who is calling:
+
+    >>> from fastapi import Depends
+    >>> from inspire_auth.asgi import ApiKeyMiddleware
+    >>> from inspire_auth.fastapi import caller
+    >>> routes = {"routes": [{"prefix": "/data", "methods": ["GET"], "require": {"any": ["Authenticated/Ops/Read"]}}]}
+    >>> app.add_middleware(ApiKeyMiddleware, auth=auth, routes=routes, channel="secure")
+    >>> @app.get("/data/who")
+    ... async def who(principal: Annotated[Principal, Depends(caller)]):
+    ...     return principal.name
 """
 
 # No `from __future__ import annotations`: FastAPI could not resolve the annotations of an instance's __call__.
@@ -25,6 +37,7 @@ from typing import Annotated, Any, Optional, Union
 from . import InspireAuth, InspireAuthError, Principal, Requirement
 from ._extras import needs
 from ._http import ChannelSource, Refusal, channel_reader, compiled, refuse
+from .asgi import PRINCIPAL
 
 with needs("FastAPI", "fastapi"):
     from fastapi import Depends, HTTPException, WebSocketException
@@ -34,7 +47,7 @@ with needs("FastAPI", "fastapi"):
     from starlette.requests import HTTPConnection, Request
     from starlette.responses import Response
 
-__all__ = ["ApiKey", "Entitled", "Refused", "refused"]
+__all__ = ["ApiKey", "Entitled", "Refused", "caller", "refused"]
 
 _EVERYONE = Requirement("Public")
 
@@ -158,6 +171,25 @@ class ApiKey(SecurityBase):
         if found is None:
             found = self._scopes[scopes] = Requirement.all_of(scopes)
         return found
+
+
+async def caller(connection: HTTPConnection) -> Principal:
+    """Who is calling, as `inspire_auth.asgi.ApiKeyMiddleware` around the application has found: a dependency.
+
+    Args:
+        connection: the request; FastAPI gives it.
+
+    Raises:
+        RuntimeError: the application is not behind that middleware.
+
+    Example:
+        >>> @app.get("/data/who")
+        ... async def who(principal: Annotated[Principal, Depends(caller)]): ...
+    """
+    principal = connection.scope.get(PRINCIPAL)
+    if not isinstance(principal, Principal):
+        raise RuntimeError("nobody has decided about this request: put inspire_auth.asgi.ApiKeyMiddleware around it")
+    return principal
 
 
 class Entitled:

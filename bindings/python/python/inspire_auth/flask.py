@@ -11,9 +11,11 @@ Example:
     ... def sync():
     ...     return {"started_by": g.principal.name}
 
-A whole application or blueprint: ``blueprint.before_request(keys.guard("Authenticated/Ops/Read"))``.
+A whole application or blueprint: ``blueprint.before_request(keys.guard("Authenticated/Ops/Read"))``; or by a table, which
+says what each path and method needs, and denies the rest, static files and unknown paths included:
+``app.before_request(keys.guard(routes=json.loads(...)))``.
 
-`inspire_auth.wsgi` tells what a WSGI environ does to repeated and oddly spelled headers.
+`inspire_auth.wsgi` tells what a WSGI environ does to repeated and oddly spelled headers, and which path a table judges.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from . import InspireAuthError
 from ._extras import needs
 from ._http import ChannelSource, EnvironReader, channel_reader, compiled, refuse
+from ._paths import RoutesLike, Terms, wsgi_target
 
 with needs("Flask", "flask"):
     import flask
@@ -76,14 +79,22 @@ class ApiKeys:
         Raises:
             InspireAuthError: the request is refused. It is for the view to answer: `InspireAuth.http`.
         """
-        headers = self._headers(flask.request.environ)
-        channel = self._channel(flask.request, flask.request.environ.get("REMOTE_ADDR"), headers)
-        principal = self.auth.authenticate(headers, channel, require, entitlement=entitlement)
+        return self._authenticate({"require": require, "entitlement": entitlement})
+
+    def _authenticate(self, terms: dict[str, Any]) -> Principal:
+        environ = flask.request.environ
+        headers = self._headers(environ)
+        channel = self._channel(flask.request, environ.get("REMOTE_ADDR"), headers)
+        principal = self.auth.authenticate(headers, channel, **terms)
         flask.g.principal = principal
         return principal
 
     def guard(
-        self, require: Requirement | str | None = None, *, entitlement: str | None = None
+        self,
+        require: Requirement | str | None = None,
+        *,
+        entitlement: str | None = None,
+        routes: RoutesLike | None = None,
     ) -> Callable[[], flask.Response | None]:
         """A function for ``before_request`` of an application or a blueprint: lets only granted requests through.
 
@@ -91,15 +102,17 @@ class ApiKeys:
             require: what a request needs: a `Requirement` or its text; None is any valid key. With ``"Public"`` a
                 request without a credential passes, as an anonymous principal; a wrong one is still refused.
             entitlement: a code that the license must hold as well.
+            routes: a table that says both for each path and method, instead of the two: `Routes`, or what
+                `Routes.parse` takes. It names whole paths, with ``SCRIPT_NAME`` and a blueprint's prefix.
 
         Raises:
-            ArgumentError: `require` can't be read.
+            ArgumentError: `require` or `routes` can't be read, or a table is given with one of the others.
         """
-        requirement = compiled(require)
+        terms = Terms(compiled(require), entitlement, routes, wsgi_target)
 
         def check() -> flask.Response | None:
             try:
-                self.authenticate(requirement, entitlement=entitlement)
+                self._authenticate(terms.of(flask.request.environ))
             except InspireAuthError as error:
                 refusal = refuse(self.auth, error, flask.request.method, flask.request.path)
                 return flask.Response(refusal.body, refusal.status, refusal.all_headers)
@@ -110,7 +123,8 @@ class ApiKeys:
     def require(
         self, require: Requirement | str | None = None, *, entitlement: str | None = None
     ) -> Callable[[View], View]:
-        """A decorator for views, below the route: only granted requests reach them. Arguments as for `guard`."""
+        """A decorator for views, below the route: only granted requests reach them. `require` and
+        `entitlement` as for `guard`."""
         check = self.guard(require, entitlement=entitlement)
 
         def decorate(view: View) -> View:

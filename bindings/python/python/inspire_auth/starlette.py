@@ -21,6 +21,10 @@ Example:
 As Starlette has it, a request without a credential goes on as nobody, and each route says with ``@requires`` what it
 needs: a route without it is open to everyone. What is sent and wrong is refused. ``@requires`` answers 403, also to
 nobody; `inspire_auth.asgi.ApiKeyMiddleware` around a whole application, or a mount, answers 401 with a challenge.
+
+With a table (``ApiKeyBackend(auth, routes=...)``) the backend guards the whole application itself: what the table does not
+allow is refused, with or without a credential, before any route is looked for. `inspire_auth.asgi` tells which path is
+judged.
 """
 
 from __future__ import annotations
@@ -30,6 +34,7 @@ from typing import TYPE_CHECKING
 from . import InspireAuthError, Principal, Requirement
 from ._extras import needs
 from ._http import ChannelSource, Refusal, channel_reader, refuse
+from ._paths import RoutesLike, Terms, asgi_target
 
 with needs("Starlette", "starlette"):
     from starlette.authentication import AuthCredentials, AuthenticationBackend, AuthenticationError, BaseUser
@@ -67,7 +72,7 @@ class ApiKeyUser(BaseUser):
 
 
 class Refused(AuthenticationError):
-    """A credential was sent, and is refused. `error` is the library's reason; the text is fit for the caller."""
+    """The request is refused: the credential that was sent, or what a table has for it. `error` is the library's reason; the text is fit for the caller."""
 
     def __init__(self, error: InspireAuthError, refusal: Refusal) -> None:
         super().__init__(error.message)
@@ -85,25 +90,34 @@ class ApiKeyBackend(AuthenticationBackend):
         auth: the handle.
         channel: how requests come: ``"plain"``, ``"secure"`` (TLS ends in front of this service), ``"local"``,
             `TrustedProxies`, or a function of the `HTTPConnection`.
+        routes: a table that says what each path and method needs, and denies the rest: `Routes`, or what
+            `Routes.parse` takes. Without one, everyone passes whose credential is good, or who sends none.
 
     Raises:
-        ArgumentError: `channel` can't be read.
+        ArgumentError: `channel` or `routes` can't be read.
     """
 
-    def __init__(self, auth: InspireAuth, *, channel: ChannelSource[HTTPConnection] = "plain") -> None:
+    def __init__(
+        self,
+        auth: InspireAuth,
+        *,
+        channel: ChannelSource[HTTPConnection] = "plain",
+        routes: RoutesLike | None = None,
+    ) -> None:
         self._auth = auth
         self._channel = channel_reader(channel)
+        self._terms = Terms(_EVERYONE if routes is None else None, None, routes, asgi_target)
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
-        """Who is calling; None without a credential.
+        """Who is calling; None without a credential, where none is needed.
 
         Raises:
-            Refused: the credential is refused.
+            Refused: the credential, or by a table the request, is refused.
         """
         headers = conn.scope["headers"]
         try:
             channel = self._channel(conn, conn.client.host if conn.client else None, headers)
-            principal = await self._auth.authenticate_async(headers, channel, _EVERYONE)
+            principal = await self._auth.authenticate_async(headers, channel, **self._terms.of(conn.scope))
             if principal.is_anonymous:
                 return None
             levels = self._auth.principal_levels(principal)

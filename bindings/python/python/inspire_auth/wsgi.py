@@ -9,6 +9,11 @@ Example:
     >>> auth = InspireAuth.open("service.db")
     >>> app = ApiKeyMiddleware(app, auth, require="any(Authenticated/Ops/Read)", channel="secure")
 
+or by a table, which says what each path and method needs and denies the rest:
+
+    >>> routes = {"routes": [{"prefix": "/data", "methods": ["GET"], "require": {"any": ["Authenticated/Ops/Read"]}}]}
+    >>> app = ApiKeyMiddleware(app, auth, routes=routes, channel="secure")
+
 The application finds who is calling at ``environ["inspire_auth.principal"]``. A refused request never reaches it, and
 none of its body is read.
 
@@ -19,6 +24,13 @@ A WSGI environ has no list of header lines, and its names know no difference bet
   altogether without ``WSGIPassAuthorization On``).
 * ``X_Ignition_API_Token`` is the same as ``X-Ignition-API-Token``, unless the server drops names with an underscore
   (gunicorn does by default). A proxy that strips credentials must know both spellings.
+
+Nor has it, by itself, the path that was received: ``PATH_INFO`` is decoded. A table judges ``RAW_URI`` (gunicorn,
+werkzeug) or ``REQUEST_URI`` (uWSGI, mod_wsgi, cheroot), whole, with ``SCRIPT_NAME``; and refuses a path that does not say
+the same as ``SCRIPT_NAME`` and ``PATH_INFO``, by which routers go. So this middleware stands outside of what rewrites
+them, such as werkzeug's ``ProxyFix(x_prefix=1)``, and outside of what changes methods (``X-HTTP-Method-Override``) too.
+Under a server that has neither (wsgiref), the decoded path is all that anything behind can know, and is judged: there an
+escape such as ``%2F`` or ``%61`` is what it stands for, instead of being refused.
 """
 
 from __future__ import annotations
@@ -29,6 +41,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import InspireAuthError
 from ._http import ChannelSource, EnvironReader, channel_reader, compiled, refuse
+from ._paths import RoutesLike, Terms, wsgi_target
 
 if TYPE_CHECKING:
     from . import InspireAuth, Requirement
@@ -55,11 +68,13 @@ class ApiKeyMiddleware:
         require: what every request needs: a `Requirement` or its text; None is any valid key. With ``"Public"`` a
             request without a credential passes, as an anonymous principal; a wrong one is still refused.
         entitlement: a code that the license must hold as well.
+        routes: a table that says both for each path and method, instead of the two: `Routes`, or what `Routes.parse`
+            takes.
         channel: how requests come: ``"plain"``, ``"secure"`` (TLS ends in front of this service), ``"local"``,
             `TrustedProxies`, or a function of the environ.
 
     Raises:
-        ArgumentError: `require` or `channel` can't be read.
+        ArgumentError: `require`, `routes` or `channel` can't be read, or a table is given with one of the others.
     """
 
     def __init__(
@@ -69,12 +84,12 @@ class ApiKeyMiddleware:
         *,
         require: Requirement | str | None = None,
         entitlement: str | None = None,
+        routes: RoutesLike | None = None,
         channel: ChannelSource[Environ] = "plain",
     ) -> None:
         self._app = app
         self._auth = auth
-        self._require = compiled(require)
-        self._entitlement = entitlement
+        self._terms = Terms(compiled(require), entitlement, routes, wsgi_target)
         self._channel = channel_reader(channel)
         self._headers = EnvironReader(auth)
 
@@ -82,7 +97,7 @@ class ApiKeyMiddleware:
         headers = self._headers(environ)
         try:
             channel = self._channel(environ, environ.get("REMOTE_ADDR"), headers)
-            principal = self._auth.authenticate(headers, channel, self._require, entitlement=self._entitlement)
+            principal = self._auth.authenticate(headers, channel, **self._terms.of(environ))
         except InspireAuthError as error:
             method = environ["REQUEST_METHOD"]
             refusal = refuse(self._auth, error, method, environ.get("PATH_INFO", ""))

@@ -5,6 +5,7 @@ mod cold;
 mod decision;
 mod faults;
 mod management;
+mod rotation;
 mod seals;
 
 use std::sync::Arc;

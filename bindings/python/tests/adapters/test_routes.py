@@ -1,0 +1,306 @@
+"""A whole application behind a table: each adapter over real HTTP, with targets that no client library would send."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.test.utils import override_settings
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from inspire_auth import ArgumentError, InspireAuth, Routes
+from inspire_auth._paths import asgi_target, wsgi_target
+from inspire_auth.asgi import PRINCIPAL, ApiKeyMiddleware
+from inspire_auth.django import RouteMiddleware
+from inspire_auth.fastapi import caller
+from inspire_auth.flask import ApiKeys
+from inspire_auth.starlette import ApiKeyBackend
+from inspire_auth.wsgi import ApiKeyMiddleware as WsgiMiddleware
+
+from . import table
+from .sample import READ
+from .servers import gunicorn_process, uvicorn_thread, werkzeug_thread, wsgiref_thread
+from .table import DOORS, TABLE, open_door
+from .wire import Answer, ask, bearer
+
+HERE = Path(__file__).parent
+
+every_door = pytest.mark.parametrize("door", DOORS)
+
+NOT_CANONICAL = (
+    "//data", "/data//x", "/./data", "/x/../data", "/data/..", "/%64ata", "/dat%61", "/data%2Fwalls", "/data%2fwalls",
+    "/%2Fdata", "/data;x=1", "/data%3Bx", "/data/%2e%2e/shut", "/data/%2E", "/data%5Cx", "/data%00", "/data%0A",
+    "/%2564ata", "/data%7F", "/data%", "/data%zz", "/data%C0%AF", "/data#x",
+)  # fmt: skip
+"""Targets with more than one reading."""
+
+
+@every_door
+def test_the_table_decides(door: str, store: str, keys: SimpleNamespace) -> None:
+    with open_door(door, store) as at:
+        for path in ("/", "/database", "/dat", "/x/data", "/DATA", "/caf%C3%A9%20x", "/?data=//../"):
+            answer = ask(at, "GET", path)
+            assert (answer.code, answer.json.get("name")) == ("200", None), path
+        assert ask(at, "GET", "/x", bearer(keys.reader)).json["name"] == "reader"
+        assert ask(at, "GET", "/x", bearer("reader:no")).code == "401 INVALID_CREDENTIAL"
+        for path in ("/data", "/data/", "/data/x", "/data?x=//"):
+            assert ask(at, "GET", path).code == "401 NO_CREDENTIAL", path
+            assert ask(at, "GET", path, bearer(keys.bare)).code == "403 INSUFFICIENT_LEVEL", path
+            assert ask(at, "GET", path, bearer(keys.reader)).json["name"] == "reader", path
+        assert ask(at, "HEAD", "/data", bearer(keys.reader)).status == 200
+        assert ask(at, "HEAD", "/data").status == 401
+        assert ask(at, "POST", "/data", bearer(keys.reader)).code == "403 INSUFFICIENT_LEVEL"
+        assert ask(at, "POST", "/data", bearer(keys.writer)).json["name"] == "writer"
+        assert ask(at, "GET", "/data/walls", bearer(keys.reader)).code == "403 UNLICENSED"
+        assert ask(at, "GET", "/shut", bearer(keys.writer)).code == "403 INSUFFICIENT_LEVEL"
+        for method, path in (("DELETE", "/data"), ("POST", "/data/walls"), ("POST", "/"), ("OPTIONS", "/data")):
+            # Whoever is calling.
+            assert ask(at, method, path, bearer(keys.writer)).code == "403 ROUTE_DENIED", path
+            assert ask(at, method, path).code == "403 ROUTE_DENIED", path
+
+
+@every_door
+def test_a_target_with_two_readings_is_refused(door: str, store: str, keys: SimpleNamespace) -> None:
+    _, serve, tells = DOORS[door]
+    with open_door(door, store) as at:
+        for path in NOT_CANONICAL:
+            for lines in ([], [bearer(keys.writer)]):
+                answer = ask(at, "GET", path, *lines)
+                # http.server, below wsgiref and werkzeug, takes a second slash away at the beginning before anybody sees it.
+                if tells and not (path.startswith("//") and serve is not table.uvicorn):
+                    assert answer.status == 400, path
+                    # uvicorn refuses some of them itself.
+                    assert not answer.body.startswith(b"{") or answer.code == "400 PATH_NOT_CANONICAL", path
+                elif answer.status == 200:
+                    # What the escapes stand for is what was judged: nobody reaches /data without a key, and /shut at all.
+                    first = answer.json["path"].split("/")[1]
+                    assert first not in ("", "shut"), path
+                    assert lines or first != "data", path
+                else:
+                    assert answer.status in (400, 401, 403), path
+        for target in ("http://localhost/data", "*", "data"):
+            assert ask(at, "GET", target).status in (400, 401), target
+
+
+@every_door
+def test_a_method_in_other_letters_is_none(door: str, store: str, keys: SimpleNamespace) -> None:
+    with open_door(door, store) as at:
+        for method in ("get", "Get", "pOST"):
+            answer = ask(at, method, "/data", bearer(keys.writer))
+            assert answer.status in (400, 403, 405, 501), (method, answer)
+
+
+@every_door
+def test_a_table_for_routers_that_ignore_case(door: str, store: str, keys: SimpleNamespace) -> None:
+    with open_door(door, store, {**TABLE, "ignore_case": True}) as at:
+        assert ask(at, "GET", "/DATA").code == ask(at, "GET", "/dAta/Walls").code == "401 NO_CREDENTIAL"
+        assert ask(at, "GET", "/DATA", bearer(keys.reader)).json["name"] == "reader"
+
+
+@every_door
+def test_the_channel_counts(door: str, store: str, keys: SimpleNamespace) -> None:
+    with open_door(door, store) as at:
+        assert ask(at, "GET", "/data", bearer(keys.secure)).code == "403 SECURE_CHANNEL_REQUIRED"
+    with open_door(door, store, Routes.parse(TABLE), "secure") as at:
+        assert ask(at, "GET", "/data", bearer(keys.secure)).json["name"] == "secure"
+
+
+def get(app: Any, environ: dict[str, Any]) -> str:
+    """The code that a WSGI application answers."""
+    answered: list[str] = []
+    body = b"".join(app(environ, lambda status, headers: answered.append(status)))
+    return Answer(int(answered[0][:3]), (), body).code
+
+
+def environ(path: str, *, method: str = "GET", script: str = "", **more: str) -> dict[str, Any]:
+    return {"REQUEST_METHOD": method, "SCRIPT_NAME": script, "PATH_INFO": path, **more}
+
+
+def test_what_was_rewritten_on_the_way_is_refused(auth: InspireAuth, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "inspire_auth")
+    app = table.wsgi(auth, routes=TABLE)
+    assert get(app, environ("/x", RAW_URI="/x?y")) == get(app, environ("/x", REQUEST_URI="/x")) == "200"
+    assert get(app, environ("/é".encode().decode("latin-1"), RAW_URI="/%C3%A9")) == "200"
+    for raw, path in (
+        ("/x", "/data"), ("/data", "/x"), ("/x", "/x/"), ("/x", ""), ("/X", "/x"), ("", "/data"), ("/%C3", "/\xc3"),
+        ("/%c3%a9", "/\u00e9"), ("/x", "/\u4f60"), ("/\u4f60", "/x"), ("/x%20y", "/x%20y"),
+    ):  # fmt: skip
+        # An empty RAW_URI is none, and the path is judged as it is seen.
+        expected = "401 NO_CREDENTIAL" if raw == "" else "400 PATH_NOT_CANONICAL"
+        assert get(app, environ(path, RAW_URI=raw)) == expected, (raw, path)
+        if raw:
+            assert get(app, environ(path, REQUEST_URI=raw)) == expected, (raw, path)
+    # The first is the one, also when the other says what is seen.
+    assert get(app, environ("/x", RAW_URI="/data", REQUEST_URI="/x")) == "400 PATH_NOT_CANONICAL"
+    assert any("'/x', is not the one that the application sees, b'/data'" in each.getMessage() for each in caplog.records)
+
+
+def test_an_escape_is_what_it_stands_for_where_nobody_tells_it(auth: InspireAuth) -> None:
+    app = table.wsgi(auth, routes=TABLE)
+    for path, code in {
+        "": "200", "/": "200", "/x y": "200", "/x?y": "200", "/x#y": "200", "/\xc3\xa9": "200", "/data": "401 NO_CREDENTIAL",
+        "/data/x?": "401 NO_CREDENTIAL", "/data%2Fx": "400 PATH_NOT_CANONICAL", "//data": "400 PATH_NOT_CANONICAL",
+        "/x/../data": "400 PATH_NOT_CANONICAL", "/data\\x": "400 PATH_NOT_CANONICAL", "/data;x": "400 PATH_NOT_CANONICAL",
+        "/data\x00": "400 PATH_NOT_CANONICAL", "/\xff": "400 PATH_NOT_CANONICAL", "x": "400 PATH_NOT_CANONICAL",
+    }.items():  # fmt: skip
+        assert get(app, environ(path)) == code, path
+
+
+def test_the_script_name_is_part_of_the_path(auth: InspireAuth) -> None:
+    app = table.wsgi(auth, routes=TABLE)
+    for raw in ({}, {"RAW_URI": "/data/x"}):
+        assert get(app, environ("/x", script="/data", **raw)) == "401 NO_CREDENTIAL"
+    assert get(app, environ("", script="/data", RAW_URI="/data")) == "401 NO_CREDENTIAL"
+    # Outside of what moves a prefix from one into the other, or puts one in front; inside, it is refused.
+    mounted = DispatcherMiddleware(app, {"/data": app})
+    assert get(mounted, environ("/data/x", RAW_URI="/data/x")) == "401 NO_CREDENTIAL"
+    fixed = ProxyFix(app, x_prefix=1)
+    prefixed = {"HTTP_X_FORWARDED_PREFIX": "/data", "RAW_URI": "/x"}
+    assert get(fixed, environ("/x", **prefixed)) == "400 PATH_NOT_CANONICAL"
+    assert get(table.wsgi(auth, routes=TABLE), environ("/x", **prefixed)) == "200"
+
+
+def test_targets_of_asgi() -> None:
+    def target(path: str, raw: bytes | None = None, **more: Any) -> tuple[str, bytes]:
+        return asgi_target({"type": "http", "method": "GET", "path": path, "raw_path": raw, **more})
+
+    assert target("/a é", b"/a%20%C3%A9") == ("GET", b"/a%20%C3%A9")
+    assert target("/a", b"/a?b") == target("/a") == ("GET", b"/a")
+    assert target("/a é%2F?") == ("GET", b"/a%20%C3%A9%252F%3F")
+    assert target("/a", b"/b") == ("GET", b"/b//")
+    assert target("/\ufffd", b"/%FF") == ("GET", b"/%FF//")
+    assert target("/\ud800") == ("GET", b"//")
+    assert target("/a", method="get") == ("get ", b"/a")
+    assert asgi_target({"type": "websocket", "path": "/a"}) == ("GET", b"/a")
+    assert wsgi_target(environ("/a", method="Post")) == ("Post ", b"/a")
+
+
+def test_the_root_path_is_part_of_the_path(auth: InspireAuth, keys: SimpleNamespace) -> None:
+    with uvicorn_thread(table.asgi(auth, routes=TABLE), lifespan="off", root_path="/data") as at:
+        assert ask(at, "GET", "/x").code == "401 NO_CREDENTIAL"
+        assert ask(at, "GET", "/x", bearer(keys.reader)).json == table.told("/data/x", "reader")
+    guarded = ApiKeyMiddleware(table.starlette(auth), auth, routes=TABLE)
+    mounted = Starlette(routes=[Mount("/data", guarded), Mount("/", guarded)])
+    with uvicorn_thread(mounted, lifespan="off") as at:
+        assert ask(at, "GET", "/data/x").code == "401 NO_CREDENTIAL"
+        assert ask(at, "GET", "/data/x", bearer(keys.reader)).json["name"] == "reader"
+        assert ask(at, "GET", "/x").json["name"] is None
+
+
+def test_a_middleware_that_rewrites_stands_outside(auth: InspireAuth) -> None:
+    def rewriting(app: Any) -> Any:
+        async def rewrite(scope: Any, receive: Any, send: Any) -> None:
+            await app({**scope, "path": "/data/x"}, receive, send)
+
+        return rewrite
+
+    with uvicorn_thread(rewriting(table.asgi(auth, routes=TABLE)), lifespan="off") as at:
+        assert ask(at, "GET", "/x").code == "400 PATH_NOT_CANONICAL"
+        assert ask(at, "GET", "/data/x").code == "401 NO_CREDENTIAL"
+
+
+class Rewrite:
+    """A middleware of a Django site that shows the router another path."""
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: Any) -> Any:
+        if request.path_info.startswith("/as/"):
+            request.path_info = request.path_info[3:]
+        return self.get_response(request)
+
+
+@pytest.mark.parametrize("serve", [wsgiref_thread, werkzeug_thread])
+def test_django_routes_by_what_was_judged(serve: Any, store: str, keys: SimpleNamespace) -> None:
+    with table.django(store, TABLE, "plain") as _:
+        both = [f"{__name__}.Rewrite", "inspire_auth.django.RouteMiddleware"]
+        with override_settings(MIDDLEWARE=both), serve(table.django_site.get_wsgi_application()) as at:
+            assert ask(at, "GET", "/as/data").code == "400 PATH_NOT_CANONICAL"
+            assert ask(at, "GET", "/data").code == "401 NO_CREDENTIAL"
+            assert ask(at, "GET", "/x").json == table.told("/x", None)
+
+
+def test_django_needs_a_table(store: str) -> None:
+    configured: dict[str, Any] = {"STORE": store}
+    for routes in (None, {"routes": [{}]}, 7, "x"):
+        configured["ROUTES"] = routes
+        with override_settings(INSPIRE_AUTH=configured), pytest.raises(ImproperlyConfigured, match="ROUTES"):
+            RouteMiddleware(lambda request: None)
+        with override_settings(INSPIRE_AUTH=configured):
+            assert [check.id for check in run_checks() if "ROUTES" in check.msg] == ["inspire_auth.E001"]
+    with override_settings(INSPIRE_AUTH={"STORE": store}):
+        assert [check for check in run_checks() if check.id == "inspire_auth.E001"] == []
+        with pytest.raises(ImproperlyConfigured, match="ROUTES"):
+            RouteMiddleware(lambda request: None)
+
+
+def test_under_gunicorn(store: str, keys: SimpleNamespace) -> None:
+    environment = {"INSPIRE_STORE": store, "INSPIRE_TABLE": json.dumps(TABLE)}
+    for prefix, script in (("", {}), ("/data", {"SCRIPT_NAME": "/data"})):
+        with gunicorn_process("guarded_site:app", cwd=HERE, **environment, **script) as running:
+            [at] = running.addresses()
+            assert ask(at, "GET", "/data/x").code == "401 NO_CREDENTIAL"
+            answer = ask(at, "GET", "/data/x", bearer(keys.reader))
+            assert (answer.status, answer.body) == (200, b"/data/x"[len(prefix) :] + b" reader")
+            # What does not begin with the prefix gunicorn refuses itself.
+            escaped = ["/data/%61", *([] if prefix else ["/%64ata/x"])]
+            for path in (*escaped, "/data%2Fx", "/data//x", "/data/../data/x"):
+                assert ask(at, "GET", path).code == "400 PATH_NOT_CANONICAL", path
+            assert ask(at, "get", "/data/x", bearer(keys.reader)).status in (400, 403)
+
+
+def test_a_websocket_is_a_get(auth: InspireAuth, keys: SimpleNamespace) -> None:
+    seen: list[Any] = []
+
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope[PRINCIPAL].name)
+
+    async def send(event: Any) -> None:
+        seen.append(event["reason"])
+
+    def knock(path: str, *lines: tuple[str, str]) -> Any:
+        headers = [(name.lower().encode(), value.encode()) for name, value in lines]
+        scope = {"type": "websocket", "path": path, "raw_path": path.encode(), "headers": headers, "client": None}
+        asyncio.run(ApiKeyMiddleware(inner, auth, routes=TABLE)(scope, None, send))  # type: ignore[arg-type]
+        return seen.pop()
+
+    assert knock("/data", bearer(keys.reader)) == "reader"
+    assert knock("/data") == "NO_CREDENTIAL"
+    assert knock("/data//") == "PATH_NOT_CANONICAL"
+    assert knock("/") is None
+
+
+def test_mistakes_are_told_at_the_start(auth: InspireAuth) -> None:
+    def nothing(*_: Any) -> Any:
+        raise AssertionError
+
+    for make in (ApiKeyMiddleware, WsgiMiddleware):
+        for more in ({"require": READ}, {"entitlement": "MFA"}):
+            with pytest.raises(ArgumentError, match="give routes, or"):
+                make(nothing, auth, routes=TABLE, **more)  # type: ignore[arg-type]
+        with pytest.raises(ArgumentError):
+            make(nothing, auth, routes={"routes": [{}]})
+    with pytest.raises(ArgumentError, match="give routes, or"):
+        ApiKeys(auth).guard(READ, routes=TABLE)
+    with pytest.raises(ArgumentError):
+        ApiKeyBackend(auth, routes="{}")
+    with pytest.raises(TypeError):
+        ApiKeyBackend(auth, routes=7)  # type: ignore[arg-type]
+
+
+def test_a_caller_needs_the_middleware() -> None:
+    with pytest.raises(RuntimeError, match="ApiKeyMiddleware"):
+        asyncio.run(caller(SimpleNamespace(scope={})))  # type: ignore[arg-type]
+
+

@@ -1,0 +1,65 @@
+//! Finding a route, or finding none, allocates nothing: every request of a host does it, the ones of an attacker too.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
+#![allow(unsafe_code, reason = "a counting allocator is one")]
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+};
+
+use inspire_auth_core::{Code, routes::Routes};
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: every call goes to the system's allocator unchanged; counting touches only a thread local of plain data.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: as promised by this function's own caller.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as promised by this function's own caller.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static GLOBAL: Counting = Counting;
+
+#[test]
+fn finding_a_route_allocates_nothing() {
+    let rule =
+        |at: usize| format!(r#"{{"prefix": "/Data/{at}/x", "methods": ["GET", "PUT"], "require": {{"any": ["A"]}}}}"#);
+    let rules = (0..1000).map(rule).collect::<Vec<_>>().join(",");
+    let long = format!("/data/5/x/{}", "%20/".repeat(2000));
+    for ignore_case in [false, true] {
+        let routes = Routes::parse(&format!(r#"{{"ignore_case": {ignore_case}, "routes": [{rules}]}}"#)).unwrap();
+        let before = ALLOCATIONS.with(Cell::get);
+        let mut codes = [Code::Ok; 5];
+        for (at, (method, path)) in [
+            ("GET", "/Data/500/x/y?z"),
+            ("POST", "/Data/500/x"),
+            ("GET", "/elsewhere"),
+            ("GET", "/Data//x"),
+            ("GET", long.as_str()),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            codes[at] = routes.find(method, path.as_bytes()).map_or_else(|error| error.code(), |_| Code::Ok);
+        }
+        assert_eq!(ALLOCATIONS.with(Cell::get), before);
+        let last = if ignore_case { Code::Ok } else { Code::RouteDenied };
+        assert_eq!(codes, [Code::Ok, Code::RouteDenied, Code::RouteDenied, Code::PathNotCanonical, last]);
+    }
+}
