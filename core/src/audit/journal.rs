@@ -57,6 +57,7 @@ pub(crate) struct Journal {
     config: AuditFile,
     /// The store's file, whose owner the log should have.
     beside: Option<PathBuf>,
+    patience: Duration,
     desk: PerProcess<Desk>,
 }
 
@@ -96,7 +97,8 @@ impl Journal {
         if !(1..=names::MOST).contains(&config.keep) {
             return refuse("keep of the audit file is 1 to 1000");
         }
-        let journal = Arc::new(Self { config, beside, desk: PerProcess::new(Desk::default) });
+        let desk = PerProcess::new(Desk::default);
+        let journal = Arc::new(Self { config, beside, patience: LOCK_PATIENCE, desk });
         // After the store, which is open by now: a thread in the middle of a write transaction wants the file, so the
         // store must come to rest first.
         let aware: Arc<dyn ForkAware> = Arc::clone(&journal) as _;
@@ -125,7 +127,7 @@ impl Journal {
     }
 
     fn write(&self, state: &mut State, events: &[&AuditEvent], durable: bool, written: &mut usize) -> io::Result<()> {
-        let until = patience();
+        let until = Instant::now().checked_add(self.patience);
         while *written < events.len() {
             let mut live = self.locked(state, until)?;
             let left = events.get(*written..).unwrap_or_default();
@@ -204,10 +206,7 @@ impl Journal {
         match append::open_read(&names::rotated(&self.config.path, 1)) {
             Ok(last) => append::follow_owner_and_mode(file, &last)?,
             // Root, at a command line, must not lock the service out.
-            Err(_) => match &self.beside {
-                Some(store) => append::follow_owner(file, store)?,
-                None => {}
-            },
+            Err(_) => self.beside.iter().try_for_each(|store| append::follow_owner(file, store))?,
         }
         // Its name must survive a power cut as its lines do.
         let folder = self.config.path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -291,5 +290,75 @@ impl Drop for Shut {
 impl std::fmt::Debug for Journal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Journal").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(detail: &str) -> AuditEvent {
+        AuditEvent {
+            at: 1,
+            event: "key.created".to_owned(),
+            actor: "system".to_owned(),
+            subject: "k".to_owned(),
+            detail: detail.to_owned(),
+            code: Code::Ok,
+        }
+    }
+
+    #[test]
+    fn a_lock_that_somebody_keeps_is_waited_for_and_then_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.log");
+        let journal = Journal {
+            config: AuditFile::at(&path),
+            beside: None,
+            patience: Duration::from_millis(20),
+            desk: PerProcess::new(Desk::default),
+        };
+        journal.append(&[&event("first")], true).unwrap();
+        let other = append::open_append(&path, false).unwrap();
+        other.lock().unwrap();
+        let unwritten = journal.append(&[&event("second")], true).unwrap_err();
+        assert_eq!((unwritten.written, unwritten.error.kind()), (0, io::ErrorKind::TimedOut));
+        other.unlock().unwrap();
+        journal.append(&[&event("third")], true).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("first") && !text.contains("second") && text.contains("third"));
+    }
+
+    #[test]
+    fn options_out_of_range_are_refused() {
+        let file = AuditFile::at("/tmp/x/audit.log");
+        for wrong in [
+            AuditFile { max_bytes: 65_535, ..file.clone() },
+            AuditFile { max_bytes: u64::MAX, ..file.clone() },
+            AuditFile { keep: 0, ..file.clone() },
+            AuditFile { keep: 1001, ..file.clone() },
+            AuditFile { path: PathBuf::new(), ..file.clone() },
+            AuditFile { path: "/".into(), ..file.clone() },
+        ] {
+            assert_eq!(Journal::new(wrong.clone(), None).unwrap_err().code(), Code::InvalidArgument, "{wrong:?}");
+        }
+        Journal::new(file, None).unwrap();
+    }
+
+    #[test]
+    fn a_batch_larger_than_a_file_goes_into_several() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.log");
+        let config = AuditFile { max_bytes: BYTES.0, keep: 1000, chain: true, ..AuditFile::at(&path) };
+        let journal = Journal::new(config, None).unwrap();
+        let events: Vec<AuditEvent> = (0..1000).map(|n| event(&format!("{n} {}", "x".repeat(n)))).collect();
+        journal.append(&events.iter().collect::<Vec<_>>(), false).unwrap();
+        let verified = crate::audit::verify(&path).unwrap();
+        assert_eq!((verified.lines, verified.from_the_beginning), (1000, true));
+        assert!(verified.files.len() > 5);
+        for file in verified.files {
+            let size = std::fs::metadata(&file).unwrap().len();
+            assert!(size > 0 && size <= BYTES.0, "{} {size}", file.display());
+        }
     }
 }

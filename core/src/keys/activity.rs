@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::index::Entry;
+use super::{generate, index::Entry};
 use crate::{
     audit::{Journal, Unwritten},
     error::{Code, Error, Result},
@@ -94,12 +94,32 @@ impl Draft<'_> {
         AuditEvent {
             at: self.at,
             event: self.event.to_owned(),
-            actor: self.actor.to_owned(),
-            subject: self.subject.to_owned(),
-            detail: self.detail.to_owned(),
+            actor: without_keys(self.actor),
+            subject: without_keys(self.subject),
+            detail: without_keys(self.detail),
             code: self.code,
         }
     }
+}
+
+/// A text without what looks like a generated key. A caller who puts the key where its name belongs presents it as a
+/// name, which it could well be; the log must not keep it.
+fn without_keys(text: &str) -> String {
+    /// So much of a key can't be guessed from, nor be a name by accident.
+    const SHOWN: usize = 8;
+    let mut rest = text;
+    let mut shown = String::with_capacity(text.len());
+    while let Some((before, after)) = rest.split_once(generate::PREFIX) {
+        shown.push_str(before);
+        shown.push_str(generate::PREFIX);
+        let key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        let end = after.find(|c| !key(c)).unwrap_or(after.len());
+        let (secret, following) = after.split_at_checked(end).unwrap_or((after, ""));
+        shown.push_str(if secret.len() > SHOWN { "\u{2026}" } else { secret });
+        rest = following;
+    }
+    shown.push_str(rest);
+    shown
 }
 
 impl Activity {
@@ -333,5 +353,26 @@ impl Drop for Activity {
 impl std::fmt::Debug for Activity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Activity")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_in_the_place_of_a_name_is_not_shown() {
+        let key = generate::generate().unwrap();
+        for (text, shown) in [
+            (String::new(), ""),
+            ("gateway-client-7".to_owned(), "gateway-client-7"),
+            ("isk_short".to_owned(), "isk_short"),
+            (key.as_str().to_owned(), "isk_\u{2026}"),
+            (format!("a {} b {} c", key.as_str(), &key[..30]), "a isk_\u{2026} b isk_\u{2026} c"),
+            (format!("x{}", key.as_str()), "xisk_\u{2026}"),
+            (format!("isk_{}", key.as_str()), "isk_\u{2026}"),
+        ] {
+            assert_eq!(without_keys(&text), shown);
+        }
     }
 }
