@@ -3,13 +3,17 @@
 mod activity;
 mod actor;
 mod authenticate;
+mod budget;
 mod credential;
+mod denial;
 mod generate;
 mod hash;
 mod index;
+mod judge;
 pub mod levels;
 mod mac;
 mod manage;
+mod memo;
 mod name;
 mod phc;
 mod pool;
