@@ -18,6 +18,7 @@ use siphasher::sip::SipHasher13;
 
 use super::{
     budget::Failures,
+    decoy::Decoys,
     hash::Hasher,
     levels::LevelSet,
     mac::{Digest, ProcessMac},
@@ -58,34 +59,6 @@ impl Entry {
     #[inline]
     pub(crate) fn credential_of(&self, digest: Digest, now: i64) -> Option<&Credential> {
         self.credentials.iter().find(|credential| credential.is_alive(now) & credential.is_known_by(digest))
-    }
-
-    /// What is looked at in the place of a key that does not exist, so that a refusal costs the same. Nothing is ever
-    /// learnt of it, and it is refused whatever is presented.
-    fn decoy(tag_key_id: u32) -> Self {
-        let credential = Credential {
-            id: Id::NIL,
-            scheme: Scheme::Unknown,
-            tag: Some((tag_key_id, 0)),
-            not_after: i64::MAX,
-            mark: Digest::from_bits((0, 0)),
-            cost: 0,
-            memo: Memo::default(),
-            renewed: Memo::default(),
-            failures: None,
-        };
-        Self {
-            id: Id::NIL,
-            name: Name::NONE,
-            revision: 0,
-            enabled: false,
-            require_secure: true,
-            expires_at: i64::MIN,
-            levels: Arc::new(LevelSet::anonymous()),
-            unsealed: true,
-            credentials: Box::new([credential]),
-            last_used: AtomicI64::new(i64::MAX),
-        }
     }
 }
 
@@ -182,7 +155,7 @@ pub(crate) struct Index {
     names: Map<[u8]>,
     ids: Map<Id>,
     generation: AtomicU64,
-    decoy: Arc<Entry>,
+    decoys: Decoys,
 }
 
 /// What an entry is found by.
@@ -335,8 +308,8 @@ impl Index {
     /// # Errors
     /// `INTERNAL` when the operating system refuses randomness.
     pub(crate) fn new(tag_key_id: u32) -> Result<Self> {
-        let decoy = Arc::new(Entry::decoy(tag_key_id));
-        Ok(Self { names: Map::new()?, ids: Map::new()?, generation: AtomicU64::new(0), decoy })
+        let decoys = Decoys::new(tag_key_id);
+        Ok(Self { names: Map::new()?, ids: Map::new()?, generation: AtomicU64::new(0), decoys })
     }
 
     /// The generation of the store that this shows. Entries may already be newer, never older.
@@ -358,8 +331,10 @@ impl Index {
     /// What is held, or something to look at in its place.
     #[inline]
     pub(crate) fn find<'e>(&'e self, held: Option<&'e Held<'_>>) -> Found<'e> {
-        let entry = held.and_then(Held::get);
-        Found { entry: entry.unwrap_or(&self.decoy), exists: entry.is_some() }
+        match held.and_then(Held::get) {
+            Some(entry) => Found { entry, exists: true },
+            None => Found { entry: self.decoys.of(held.map_or(0, |held| held.hash)), exists: false },
+        }
     }
 
     pub(crate) fn by_id(&self, id: Id) -> Option<Arc<Entry>> {

@@ -5,6 +5,7 @@ mod actor;
 mod authenticate;
 mod budget;
 mod credential;
+mod decoy;
 mod denial;
 mod generate;
 mod hash;
