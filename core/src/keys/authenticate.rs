@@ -8,7 +8,7 @@
 //! is looked at only behind its right secret, and until then a key that does not exist takes the same steps as one that
 //! does (`docs/decisions/0012-a-refusal-takes-one-time.md`).
 
-use std::sync::Arc;
+use std::{hint::black_box, sync::Arc};
 
 use inspire_auth_platform::clock::monotonic_millis;
 use zeroize::Zeroizing;
@@ -360,8 +360,8 @@ impl Inner {
         wrong: &[Id],
         now: i64,
     ) -> Known<'e> {
-        let plausible = std::hint::black_box(generate::is_plausible(presented.key));
-        let tag = std::hint::black_box(self.tagger.tag(presented.key));
+        let plausible = black_box(generate::is_plausible(presented.key));
+        let tag = black_box(self.tagger.tag(presented.key));
         for credential in &found.entry.credentials {
             // Another thread's first success fills a memo at any moment, so also since the look before this one. A right
             // secret is right whichever thread proved it: to call it wrong here would refuse a good key.
@@ -373,7 +373,8 @@ impl Inner {
                 None => true,
             };
             let cold = !is_known & may_be_right & plausible;
-            if found.exists & credential.is_alive(now) & (right | cold) {
+            // Opaque, or the compiler would branch on its parts.
+            if black_box(found.exists & credential.is_alive(now) & (right | cold)) {
                 if right {
                     return Known::Right(found.entry, credential);
                 }

@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    hint::black_box,
     marker::PhantomData,
     sync::{
         Arc,
@@ -58,7 +59,7 @@ impl Entry {
     /// The credential whose secret is known to be the one of this digest.
     #[inline]
     pub(crate) fn credential_of(&self, digest: Digest, now: i64) -> Option<&Credential> {
-        self.credentials.iter().find(|credential| credential.is_alive(now) & credential.is_known_by(digest))
+        self.credentials.iter().find(|credential| black_box(credential.is_alive(now) & credential.is_known_by(digest)))
     }
 }
 
@@ -89,7 +90,7 @@ impl Credential {
     }
 
     /// Whether the right secret is known and is the one of this digest. Takes the same time for every wrong one, known
-    /// or not.
+    /// or not: nothing branches on the parts of the answer.
     #[inline]
     pub(crate) fn is_known_by(&self, digest: Digest) -> bool {
         let (is_full, memo) = self.memo.read();
@@ -331,10 +332,12 @@ impl Index {
     /// What is held, or something to look at in its place.
     #[inline]
     pub(crate) fn find<'e>(&'e self, held: Option<&'e Held<'_>>) -> Found<'e> {
-        match held.and_then(Held::get) {
-            Some(entry) => Found { entry, exists: true },
-            None => Found { entry: self.decoys.of(held.map_or(0, |held| held.hash)), exists: false },
+        if let Some(entry) = held.and_then(Held::get) {
+            return Found { entry, exists: true };
         }
+        // Where there is a key, its name was compared.
+        black_box(held.is_some_and(|held| black_box(held.name) == held.name));
+        Found { entry: self.decoys.of(held.map_or(0, |held| held.hash)), exists: false }
     }
 
     pub(crate) fn by_id(&self, id: Id) -> Option<Arc<Entry>> {
