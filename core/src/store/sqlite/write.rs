@@ -8,7 +8,7 @@ use rusqlite::{Connection, ToSql, TransactionBehavior, ffi, named_params, params
 use super::{
     Shared, changes,
     connections::Link,
-    faults::{Fault, from_io, from_sqlite, from_sqlite_at},
+    faults::{Fault, check_whole, from_io, from_sqlite, from_sqlite_at},
     freshness::{History, read_mark, read_tag_key, refusal},
     rows::{levels, signed},
 };
@@ -94,10 +94,7 @@ impl Shared {
         fresh.value.link = None;
         (reader.value, writer.value, backup.value) = (None, None, None);
         let link = writer.value.insert(self.open_link()?);
-        let sound = link.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)).fault()?;
-        if sound != "ok" {
-            return Err(Error::with(Code::StoreCorrupt, "what is there now is damaged, so it can't be adopted"));
-        }
+        check_whole(&link.connection, "what is there now is damaged, so it can't be adopted")?;
         let transaction = self.begin(link)?;
         let mut mark = read_mark(&transaction)?;
         mark.generation = adoption(mark.generation.max(self.history.load().mark.generation));
