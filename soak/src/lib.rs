@@ -5,11 +5,13 @@
 //! `cargo xtask test` notices when one breaks.
 #![allow(clippy::print_stdout, clippy::arithmetic_side_effects, reason = "a tool for developers, not a library")]
 
+pub mod chance;
 pub mod denials;
 pub mod faults;
 pub mod fork;
 pub mod herd;
 pub mod kills;
+pub mod oracle;
 pub mod power;
 pub mod processes;
 pub mod progress;

@@ -7,7 +7,7 @@ use rusqlite::params;
 
 use super::{
     SqliteStore,
-    faults::{Fault, from_io},
+    faults::{from_io, from_sqlite},
 };
 use crate::error::{Code, Error, Result};
 
@@ -32,7 +32,15 @@ impl SqliteStore {
         })?;
         // No transaction: VACUUM takes its own. (It writes to `to` only.)
         let done = self.shared.read_aside(|connection| {
-            connection.execute("VACUUM main INTO ?1", params![text]).fault()?;
+            connection.execute("VACUUM main INTO ?1", params![text]).map_err(|error| {
+                match error.sqlite_error_code() {
+                    // Our statement is right and the target is new: SQLite could not find out that it is empty.
+                    Some(rusqlite::ErrorCode::Unknown) => {
+                        Error::with(Code::StoreUnavailable, "the target of the backup could not be read")
+                    }
+                    _ => from_sqlite(&error),
+                }
+            })?;
             // The copy's connection is closed by now, so the file may be opened by other means.
             std::fs::File::open(to).and_then(|file| file.sync_all()).map_err(from_io)?;
             if let Some(folder) = to.parent().filter(|folder| !folder.as_os_str().is_empty()) {

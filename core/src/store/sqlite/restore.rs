@@ -25,7 +25,7 @@ use rusqlite::{Connection, OpenFlags, params};
 
 use super::{
     SqliteStore,
-    faults::{Fault, from_io},
+    faults::{Fault, check_whole, from_io},
     read, rows, schema,
     write::Session,
 };
@@ -138,10 +138,7 @@ fn open_backup(from: &Path, live: &Path) -> Result<Connection> {
         }
         schema::Found::Empty => return Err(Error::with(Code::StoreCorrupt, "the backup is empty")),
     }
-    let sound = backup.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)).fault()?;
-    if sound != "ok" {
-        return Err(Error::with(Code::StoreCorrupt, "the backup is damaged"));
-    }
+    check_whole(&backup, "the backup is damaged")?;
     Ok(backup)
 }
 

@@ -8,7 +8,7 @@ use rusqlite::{Connection, ToSql, TransactionBehavior, ffi, named_params, params
 use super::{
     Shared, changes,
     connections::Link,
-    faults::{Fault, from_io, from_sqlite, from_sqlite_at},
+    faults::{Fault, check_whole, from_io, from_sqlite, from_sqlite_at},
     freshness::{History, State, read_mark, read_state, read_tag_key, refusal},
     page::Owed,
     rows::{levels, signed},
@@ -127,10 +127,7 @@ impl Shared {
     }
 
     fn adopt_on(&self, link: &Link) -> Result<Option<Owed<'_>>> {
-        let sound = link.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)).fault()?;
-        if sound != "ok" {
-            return Err(Error::with(Code::StoreCorrupt, "what is there now is damaged, so it can't be adopted"));
-        }
+        check_whole(&link.connection, "what is there now is damaged, so it can't be adopted")?;
         let transaction = self.begin(link)?;
         let State { mut mark, named } = read_state(&transaction)?;
         let plan = self.pages.plan(named, &mark, true)?;

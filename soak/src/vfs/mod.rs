@@ -1,0 +1,112 @@
+//! An SQLite VFS for tests: it stands between the library and the operating system's files, fails when it is told to,
+//! and writes down what a power cut could forget.
+//!
+//! | module | its one idea |
+//! |---|---|
+//! | `shim` | SQLite's C interface: every call passes through, and asks the control block first (the only `unsafe`) |
+//! | `control` | which call fails, and what is being recorded |
+//! | `disk` | what a disk may hold after a power cut: everything synced, and any part of the rest |
+//!
+//! Once [installed](install) it is the default VFS of the whole process, so that the library opens its files through it
+//! without knowing. There is one control block: whoever uses it holds [`exclusive`] meanwhile, since tests of one
+//! process may run side by side (`cargo nextest` gives each a process of its own).
+
+mod control;
+pub mod disk;
+mod shim;
+
+use std::{
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+pub use control::{Call, Files, Kind, Plan};
+use disk::Event;
+pub use shim::install;
+
+/// Waits until nobody else in this process fails or records calls.
+pub fn exclusive() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Calls fail as planned as long as this lives.
+#[derive(Debug)]
+pub struct Armed(());
+
+impl Armed {
+    /// Begins to count calls, and to fail them.
+    #[must_use]
+    pub fn new(plan: Plan) -> Self {
+        control::lock().arm(plan);
+        Self(())
+    }
+
+    /// How many calls failed so far.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        control::lock().failed()
+    }
+
+    /// The first call that failed, and on which file.
+    #[must_use]
+    pub fn first(&self) -> Option<(Call, String)> {
+        control::lock().first()
+    }
+}
+
+impl Drop for Armed {
+    fn drop(&mut self) {
+        control::lock().disarm();
+    }
+}
+
+/// What is done to the files of one folder is written down as long as this lives.
+#[derive(Debug)]
+pub struct Recorder(());
+
+impl Recorder {
+    /// Begins. No file of the folder may be open by then. `page` is the name of a file there that is written through
+    /// memory, past the VFS: its content is looked at after each call.
+    #[must_use]
+    pub fn new(folder: &Path, page: &str) -> Self {
+        control::lock().record(folder, page);
+        Self(())
+    }
+
+    /// Notes that something was acknowledged: a power cut from here on may not take it back.
+    pub fn acknowledge(&self, what: u32) {
+        control::lock().note(Event::Acknowledged(what));
+    }
+
+    /// Ends, and returns what was done.
+    #[must_use]
+    pub fn events(self) -> Vec<Event> {
+        control::lock().take_events()
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        drop(control::lock().take_events());
+    }
+}
+
+/// Every `PRAGMA synchronous` of the process becomes this one as long as this lives: to show that a sweep notices.
+#[derive(Debug)]
+pub struct Weaker(());
+
+impl Weaker {
+    /// `level` is SQLite's number: 0 is OFF, 1 is NORMAL.
+    #[must_use]
+    pub fn new(level: u8) -> Self {
+        control::lock().weaken(Some(level));
+        Self(())
+    }
+}
+
+impl Drop for Weaker {
+    fn drop(&mut self) {
+        control::lock().weaken(None);
+    }
+}
