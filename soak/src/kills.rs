@@ -2,8 +2,6 @@
 //!
 //! A SIGKILL shows what a dying *process* leaves; what a dying machine leaves is for the sweep `power`.
 
-use std::time::Duration;
-
 use crate::{
     Outcome, Sweep,
     progress::Run,
@@ -17,7 +15,7 @@ pub const SWEEP: Sweep =
 fn run(run: &mut Run) -> Outcome {
     run.goal("kills", 5_000);
     // Nobody else has the store open: what the dead leave behind is for the next process to recover.
-    let mut stage = Stage::set(run, Readers { processes: 0, threads: 0, rest: Duration::ZERO, write: false })?;
+    let mut stage = Stage::set(run, Readers { processes: 0, threads: 0, rest: 0, write: false })?;
     let acknowledged = stage.acknowledged();
     while run.goes_on() {
         stage.life(run)?;

@@ -1,6 +1,11 @@
 //! The readers: threads that check keys as fast as they can, and compare each answer with what must be true.
 
-use std::{path::Path, sync::atomic::Ordering, thread, time::Duration};
+use std::{
+    path::Path,
+    sync::atomic::Ordering,
+    thread,
+    time::{Duration, Instant},
+};
 
 use fastrand::Rng;
 use inspire_auth_core::{
@@ -18,6 +23,8 @@ use crate::{
 
 /// Checks between two looks at the orders.
 const BATCH: u64 = 256;
+/// No thread rests longer, however slow its batch was.
+const LONGEST_REST: Duration = Duration::from_secs(2);
 /// One in so many checks is of a credential that was good once.
 const FORMER: u64 = 16;
 /// How often a check that was answered `BUSY` is asked again before that is a failure.
@@ -30,13 +37,13 @@ struct Part {
     seat: usize,
     /// Which process it is, from 1, to take its turn at writing; 0 never does.
     number: u64,
-    /// How long it rests between two batches.
-    rest: Duration,
+    /// How long a thread rests after a batch, in times that the batch took.
+    rest: u32,
 }
 
 /// `--as=reader STARTER BOARD STORE SEAT THREADS NUMBER REST`
 ///
-/// REST is in microseconds.
+/// After a batch of checks a thread rests REST times as long as it took.
 ///
 /// # Errors
 /// What the library answered, and must not have.
@@ -45,7 +52,7 @@ pub fn play(arguments: &[String]) -> Outcome {
         return Err("reader: bad arguments".into());
     };
     let board = Mapped::inherited(board.parse()?)?;
-    let part = Part { seat: seat.parse()?, number: number.parse()?, rest: Duration::from_micros(rest.parse()?) };
+    let part = Part { seat: seat.parse()?, number: number.parse()?, rest: rest.parse()? };
     let threads: usize = threads.parse()?;
     let outcome = (|| -> Outcome {
         let auth = open(Path::new(store)).map_err(|error| format!("a reader can't open the store: {error}"))?;
@@ -113,13 +120,15 @@ fn check(auth: &InspireAuth, board: &Board, requirement: &Requirement, part: Par
             thread::sleep(Duration::from_micros(100));
             continue;
         }
+        let begun = Instant::now();
         batch(auth, board, requirement, seat, &mut known, &mut rng)?;
+        let took = begun.elapsed();
         if part.number != 0 && nth == 0 && board.turn.0.load(Ordering::Acquire) == part.number {
             change_one(auth, board, &mut rng)?;
             board.turn.0.store(0, Ordering::Release);
         }
-        if !part.rest.is_zero() {
-            thread::sleep(part.rest);
+        if part.rest > 0 {
+            thread::sleep(took.saturating_mul(part.rest).min(LONGEST_REST));
         }
     }
 }

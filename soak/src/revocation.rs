@@ -1,7 +1,5 @@
 //! Readers of four processes against a writer that is killed: revoked means revoked, and a death is decided one way.
 
-use std::time::Duration;
-
 use crate::{
     Outcome, Sweep,
     progress::Run,
@@ -19,7 +17,7 @@ fn run(run: &mut Run) -> Outcome {
     run.goal("checks", 1_000_000_000);
     run.goal("kills", 5_000);
     run.goal("restarts", 100);
-    let readers = Readers { processes: 4, threads: 2, rest: Duration::ZERO, write: false };
+    let readers = Readers { processes: 4, threads: 2, rest: 0, write: false };
     let mut stage = Stage::set(run, readers)?;
     let acknowledged = stage.acknowledged();
     while run.goes_on() {

@@ -31,8 +31,8 @@ pub struct Readers {
     pub processes: usize,
     /// Threads in each.
     pub threads: usize,
-    /// How long a thread rests between two batches of checks.
-    pub rest: Duration,
+    /// How long a thread rests after a batch of checks, in times that the batch took.
+    pub rest: u32,
     /// Whether they take turns at writing.
     pub write: bool,
 }
@@ -84,7 +84,7 @@ impl Stage {
                 (number * readers.threads).to_string(),
                 readers.threads.to_string(),
                 if readers.write { number + 1 } else { 0 }.to_string(),
-                readers.rest.as_micros().to_string(),
+                readers.rest.to_string(),
             ];
             let reader = stage.start("reader", &arguments)?;
             stage.readers.push(reader);
