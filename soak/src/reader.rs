@@ -26,7 +26,7 @@ const BATCH: u64 = 256;
 /// No thread rests longer, however slow its batch was.
 const LONGEST_REST: Duration = Duration::from_secs(2);
 /// One in so many checks is of a credential that was good once.
-const FORMER: u64 = 16;
+const FORMER: u64 = 64;
 /// How often a check that was answered `BUSY` is asked again before that is a failure.
 const TRIES: u32 = 1_000;
 

@@ -1,5 +1,7 @@
 //! Readers of four processes against a writer that is killed: revoked means revoked, and a death is decided one way.
 
+use std::time::Duration;
+
 use crate::{
     Outcome, Sweep,
     progress::Run,
@@ -19,6 +21,8 @@ fn run(run: &mut Run) -> Outcome {
     run.goal("restarts", 100);
     let readers = Readers { processes: 4, threads: 2, rest: 0, write: false };
     let mut stage = Stage::set(run, readers)?;
+    // A change then meets readers that decide from memory alone, as well as ones that follow the change before.
+    stage.let_writers_rest(Duration::from_millis(12));
     let acknowledged = stage.acknowledged();
     while run.goes_on() {
         stage.life(run)?;

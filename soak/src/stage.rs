@@ -45,6 +45,8 @@ pub struct Stage {
     seats: usize,
     order: u64,
     counted: [u64; 3],
+    /// How long a writer rests after a change, at most: readers then check what is quiet, as they mostly do.
+    rest: Duration,
     program: PathBuf,
     store: PathBuf,
     rng: Rng,
@@ -68,6 +70,7 @@ impl Stage {
             seats: readers.processes * readers.threads,
             order: 0,
             counted: [0; 3],
+            rest: Duration::ZERO,
             program: run.program()?,
             store: scratch.path().join(STORE),
             rng: Rng::new(),
@@ -93,6 +96,11 @@ impl Stage {
         Ok(stage)
     }
 
+    /// From now on a writer rests after most changes, for at most so long.
+    pub fn let_writers_rest(&mut self, at_most: Duration) {
+        self.rest = at_most;
+    }
+
     /// Starts a process on this store.
     fn start(&self, role: &'static str, arguments: &[String]) -> Result<Process, Failure> {
         let mut all = vec![self.board.descriptor().to_string(), self.store.to_string_lossy().into_owned()];
@@ -103,7 +111,7 @@ impl Stage {
     fn writer(&mut self, fate: Fate) -> Result<Process, Failure> {
         let [word, number] = fate.to_words();
         let seed = self.rng.u64(..).to_string();
-        self.start("writer", &[seed, word, number])
+        self.start("writer", &[seed, word, number, self.rest.as_micros().to_string()])
     }
 
     /// One life of a writer, its death, and the inquest.

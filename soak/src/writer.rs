@@ -1,6 +1,11 @@
 //! The writer: changes keys as fast as it can, says of each what it is about to do and that it is done, and dies.
 
-use std::{path::Path, sync::atomic::Ordering, time::Instant};
+use std::{
+    path::Path,
+    sync::atomic::Ordering,
+    thread,
+    time::{Duration, Instant},
+};
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
@@ -32,18 +37,23 @@ pub fn open(store: &Path) -> Result<InspireAuth> {
     InspireAuth::open(options)
 }
 
-/// `--as=writer STARTER BOARD STORE SEED FATE NUMBER`
+/// `--as=writer STARTER BOARD STORE SEED FATE NUMBER REST`
+///
+/// After most changes it rests for up to REST microseconds.
 ///
 /// # Errors
 /// What the library refused, which it must not.
 pub fn play(arguments: &[String]) -> Outcome {
-    let [board, store, seed, fate, number] = enlist(arguments)? else { return Err("writer: bad arguments".into()) };
+    let [board, store, seed, fate, number, rest] = enlist(arguments)? else {
+        return Err("writer: bad arguments".into());
+    };
     let board = Mapped::inherited(board.parse()?)?;
     let fate = Fate::of(fate, number.parse()?).ok_or("writer: bad fate")?;
     doom::arrange(fate)?;
     let mut rng = Rng::with_seed(seed.parse()?);
     let auth = open(Path::new(store))?;
     doom::begin(fate);
+    let rest: u64 = rest.parse()?;
     let mut done = 0;
     while fate != Fate::Retired(done) {
         if let Err(error) = change_one(&auth, &board, &mut rng) {
@@ -51,6 +61,9 @@ pub fn play(arguments: &[String]) -> Outcome {
             return Err(error);
         }
         done += 1;
+        if rest > 0 && rng.u32(..4) > 0 {
+            thread::sleep(Duration::from_micros(rng.u64(..rest)));
+        }
     }
     Ok(())
 }
@@ -91,9 +104,9 @@ pub fn change_one(auth: &InspireAuth, board: &Board, rng: &mut Rng) -> Outcome {
     Ok(())
 }
 
-/// Every other time a key that is refused, so that most are granted most of the time.
+/// Mostly a key that is refused, so that most are granted most of the time.
 fn choose<'b>(board: &'b Board, rng: &mut Rng) -> (&'b Slot, Key) {
-    if rng.bool() {
+    if rng.u32(..4) > 0 {
         let begin = rng.usize(..SLOTS);
         for at in 0..SLOTS {
             let slot = &board.slots[(begin + at) % SLOTS];
