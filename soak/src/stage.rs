@@ -121,8 +121,8 @@ impl Stage {
     pub fn life(&mut self, run: &mut Run) -> Outcome {
         let fate = match self.rng.u32(..16) {
             0 => Fate::Retired(self.rng.i64(1..=12)),
-            1..=5 => Fate::AfterCommit(self.rng.i64(1..=12)),
-            6..=7 => Fate::BeforeCommit(self.rng.i64(1..=12)),
+            1..=5 => Fate::AfterCommit(self.rng.i64(1..=6)),
+            6..=7 => Fate::BeforeCommit(self.rng.i64(1..=6)),
             _ => Fate::Killed,
         };
         let mut writer = self.writer(fate)?;
@@ -153,7 +153,7 @@ impl Stage {
     /// SIGKILL at a random moment between "about to change" and its end.
     fn kill_during_change(&mut self, writer: &mut Process) -> Result<std::process::ExitStatus, Failure> {
         let board = &self.board;
-        let at = board.announced.0.load(Ordering::Acquire) + self.rng.u64(1..=8);
+        let at = board.announced.0.load(Ordering::Acquire) + self.rng.u64(1..=4);
         wait_for("the writer announces changes", || {
             board.check()?;
             Ok(board.announced.0.load(Ordering::Acquire) >= at)
