@@ -3,21 +3,35 @@
 //! Each sweep is a function from a [`Goal`](progress::Run) to an outcome. `cargo xtask soak NAME` runs the long form,
 //! in slices of ten minutes that go on where the last one stopped; the crate's own tests run each for a moment, so that
 //! `cargo xtask test` notices when one breaks.
-#![allow(clippy::print_stdout, clippy::arithmetic_side_effects, reason = "a tool for developers, not a library")]
+#![allow(
+    clippy::print_stdout,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a tool for developers, not a library"
+)]
 
+mod board;
 pub mod chance;
+mod children;
 pub mod denials;
+mod doom;
 pub mod faults;
 pub mod fork;
 pub mod herd;
+mod keys;
 pub mod kills;
 pub mod oracle;
 pub mod power;
 pub mod processes;
 pub mod progress;
+mod reader;
 pub mod revocation;
+mod stage;
 pub mod vfs;
+mod witness;
+mod writer;
 
+pub use children::end_slices_on_interrupt;
 use progress::Run;
 
 /// A sweep: what is typed, what it shows, its goal, and how to run it.
@@ -49,6 +63,11 @@ pub const SWEEPS: &[Sweep] = &[
 ///
 /// # Errors
 /// What went wrong, for the sweep that started it.
-pub fn play(role: &str, _arguments: &[String]) -> Outcome {
-    Err(format!("there is no part {role}").into())
+pub fn play(role: &str, arguments: &[String]) -> Outcome {
+    match role {
+        "reader" => reader::play(arguments),
+        "witness" => witness::play(arguments),
+        "writer" => writer::play(arguments),
+        _ => Err(format!("there is no part {role}").into()),
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use inspire_auth_soak::{SWEEPS, Sweep, progress::Run};
+use inspire_auth_soak::{SWEEPS, Sweep, end_slices_on_interrupt, progress::Run};
 
 const USAGE: &str = "inspire-auth-soak [--minutes N] [--afresh] [NAME...]
 
@@ -56,13 +56,16 @@ fn start(arguments: Vec<String>) -> Result<bool, String> {
         [] => SWEEPS.iter().collect(),
         names => names.iter().map(find).collect::<Result<_, _>>()?,
     };
+    end_slices_on_interrupt();
     let mut reached = true;
     for sweep in chosen {
         if afresh {
             let _ = std::fs::remove_file(folder.join(format!("{}.json", sweep.name)));
         }
         println!("{}: {}", sweep.name, sweep.about);
-        let mut run = Run::resumed(sweep.name, &folder, Duration::from_secs(minutes.saturating_mul(60)));
+        let slice = Duration::from_secs(minutes.saturating_mul(60));
+        let mut run = Run::resumed(sweep.name, &folder, slice)
+            .map_err(|error| format!("what {} has counted can't be read ({error}); --afresh forgets it", sweep.name))?;
         let outcome = (sweep.run)(&mut run);
         run.keep();
         outcome.map_err(|error| format!("{} FAILED: {error}\n{}", sweep.name, run.standing()))?;
