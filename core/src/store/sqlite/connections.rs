@@ -236,22 +236,26 @@ impl Lanes {
     }
 }
 
-/// The lanes of whichever process asks.
+/// The lanes of whichever process asks. They end with it.
 #[derive(Debug)]
-pub(super) struct Connections {
+pub(super) struct Connections(Arc<Slot>);
+
+/// Where the lanes are: what is asked before a fork. It outlives their closing, so that a fork always finds what is open.
+#[derive(Debug)]
+struct Slot {
     lanes: ArcSwap<Lanes>,
     lineage: Lineage,
 }
 
 impl Connections {
     /// Nothing is open yet, and everything that will be is closed before each fork.
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new() -> Self {
         let lineage = Lineage::current();
         let lanes = Lanes { epoch: fork::epoch(), ..Lanes::default() };
-        let connections = Arc::new(Self { lanes: ArcSwap::from_pointee(lanes), lineage });
-        let aware: Arc<dyn ForkAware> = connections.clone();
+        let slot = Arc::new(Slot { lanes: ArcSwap::from_pointee(lanes), lineage });
+        let aware: Arc<dyn ForkAware> = slot.clone();
         fork::register(Arc::downgrade(&aware));
-        connections
+        Self(slot)
     }
 
     /// This process's lanes: new ones when it is a child that has not asked before.
@@ -259,26 +263,27 @@ impl Connections {
     /// # Errors
     /// `STORE_STALE` in a child made by a raw `clone`.
     pub(super) fn lanes(&self) -> Result<arc_swap::Guard<Arc<Lanes>>> {
-        if self.lineage.inherited_by_clone() {
+        let Slot { lanes, lineage } = &*self.0;
+        if lineage.inherited_by_clone() {
             return Err(Error::with(Code::StoreStale, "this process is a raw clone of the one that opened the store"));
         }
-        let present = self.lanes.load();
+        let present = lanes.load();
         let epoch = fork::epoch();
         if present.epoch == epoch {
             return Ok(present);
         }
         let fresh = Arc::new(Lanes { epoch, ..Lanes::default() });
-        let previous = self.lanes.compare_and_swap(&present, fresh);
+        let previous = lanes.compare_and_swap(&present, fresh);
         if Arc::ptr_eq(&previous, &present) {
             // Abandoned, not dropped: its locks may be held by threads of the parent.
             std::mem::forget(Arc::clone(&present));
         }
         drop((present, previous));
-        Ok(self.lanes.load())
+        Ok(lanes.load())
     }
 }
 
-impl ForkAware for Connections {
+impl ForkAware for Slot {
     /// Closes every connection and holds the lanes shut until what is returned is dropped.
     fn before_fork(&self) -> Box<dyn Any> {
         let lanes = self.lanes.load_full();
@@ -293,13 +298,15 @@ impl ForkAware for Connections {
 
 impl Drop for Connections {
     fn drop(&mut self) {
-        let lanes = self.lanes.load_full();
-        if self.lineage.inherited_by_clone() || lanes.epoch != fork::epoch() {
+        let lanes = self.0.lanes.load_full();
+        if self.0.lineage.inherited_by_clone() || lanes.epoch != fork::epoch() {
             // Not this process's to close: closing would drop locks, and remove files that the parent uses.
             std::mem::forget(lanes);
-        } else {
-            lanes.close();
+            return;
         }
+        // A fork in the middle of this would give the child a connection that is half closed.
+        let _no_fork = fork::hold_off();
+        lanes.close();
     }
 }
 

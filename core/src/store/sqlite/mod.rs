@@ -64,7 +64,7 @@ struct Shared {
     /// Absolute, without symbolic links.
     path: PathBuf,
     manner: Manner,
-    connections: Arc<Connections>,
+    connections: Connections,
     history: ArcSwap<History>,
 }
 
