@@ -47,6 +47,9 @@ pub const SWEEPS: &[Sweep] = &[
 ///
 /// # Errors
 /// What went wrong, for the sweep that started it.
-pub fn play(role: &str, _arguments: &[String]) -> Outcome {
-    Err(format!("there is no part {role}").into())
+pub fn play(role: &str, arguments: &[String]) -> Outcome {
+    match role {
+        "fork" => fork::matrix::play(arguments),
+        _ => Err(format!("there is no part {role}").into()),
+    }
 }
