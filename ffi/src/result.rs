@@ -1,7 +1,8 @@
 //! Every answer the library can give, as C knows it.
 
-use std::sync::LazyLock;
+use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use inspire_auth_core::{Code, Entry, TABLE};
 
 use crate::{
@@ -137,17 +138,23 @@ struct Row {
     developer: Text,
 }
 
-static TEXTS: LazyLock<Vec<Row>> = LazyLock::new(|| {
-    TABLE
-        .iter()
-        .map(|entry| Row {
-            name: Text::new(entry.name),
-            message: Text::new(entry.message),
-            admin: Text::new(entry.admin),
-            developer: Text::new(entry.developer),
-        })
-        .collect()
-});
+/// Made at the first call, and never replaced. No lock is waited for: a forked child might inherit it.
+static TEXTS: ArcSwapOption<Vec<Row>> = ArcSwapOption::const_empty();
+
+fn texts() -> Option<Arc<Vec<Row>>> {
+    if let Some(texts) = TEXTS.load_full() {
+        return Some(texts);
+    }
+    let row = |entry: &Entry| Row {
+        name: Text::new(entry.name),
+        message: Text::new(entry.message),
+        admin: Text::new(entry.admin),
+        developer: Text::new(entry.developer),
+    };
+    let made = Arc::new(TABLE.iter().map(row).collect());
+    TEXTS.rcu(|present| Some(Arc::clone(present.as_ref().unwrap_or(&made))));
+    TEXTS.load_full()
+}
 
 fn entry(result: inspire_result) -> Option<&'static Entry> {
     Code::from_number(result).map(Code::entry)
@@ -156,7 +163,9 @@ fn entry(result: inspire_result) -> Option<&'static Entry> {
 fn text(result: inspire_result, of: fn(&Row) -> &Text) -> inspire_str {
     infallible(inspire_str::NONE, || {
         let at = TABLE.binary_search_by_key(&result, |entry| entry.number).ok();
-        lend(at.and_then(|at| TEXTS.get(at)).map(of))
+        let texts = texts();
+        // What is lent lives on in `TEXTS`.
+        lend(at.and_then(|at| texts.as_ref()?.get(at)).map(of))
     })
 }
 

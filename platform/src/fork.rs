@@ -16,9 +16,10 @@ use std::{
     any::Any,
     cell::RefCell,
     panic::{AssertUnwindSafe, catch_unwind},
+    ptr,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
-        atomic::{AtomicU32, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering},
     },
 };
 
@@ -36,9 +37,13 @@ static EPOCH: AtomicU32 = AtomicU32::new(0);
 static LINEAGE: AtomicU32 = AtomicU32::new(0);
 static REGISTRY: Mutex<Vec<Weak<dyn ForkAware>>> = Mutex::new(Vec::new());
 
-/// A number that differs between a parent and each of its forked children, once [`watch`] has been called.
+/// A number that differs between a parent and each of its children, once [`watch`] has been called: those made by a raw
+/// `clone` too, where the kernel has `MADV_WIPEONFORK`.
 #[must_use]
 pub fn epoch() -> u32 {
+    if let Some(page) = page() {
+        begin_line(page);
+    }
     EPOCH.load(Ordering::Acquire)
 }
 
@@ -55,6 +60,21 @@ pub fn register(owner: Weak<dyn ForkAware>) {
     registry.push(owner);
 }
 
+/// Keeps this process from forking while it lives.
+#[derive(Debug)]
+pub struct HoldOff {
+    _registry: MutexGuard<'static, Vec<Weak<dyn ForkAware>>>,
+}
+
+/// Has every fork wait until what is returned is dropped, and waits for one that has begun: for what must be closed for
+/// good, which nobody would close before a fork any more.
+///
+/// Not to be called with a lock that a [`ForkAware::before_fork`] takes, nor in one.
+#[must_use]
+pub fn hold_off() -> HoldOff {
+    HoldOff { _registry: lock_registry() }
+}
+
 /// Which line of ordinarily forked processes this one belongs to; a raw `clone` begins none.
 ///
 /// Taken when something is opened and asked before each use: what a process inherited through a raw `clone` is not
@@ -68,11 +88,7 @@ impl Lineage {
     pub fn current() -> Self {
         install();
         if let Some(page) = page() {
-            // Exactly one caller sees the wiped page: it begins the line.
-            if page.swap(1, Ordering::AcqRel) == 0 {
-                LINEAGE.fetch_add(1, Ordering::AcqRel);
-                EPOCH.fetch_add(1, Ordering::AcqRel);
-            }
+            begin_line(page);
         }
         Self(LINEAGE.load(Ordering::Acquire))
     }
@@ -82,30 +98,64 @@ impl Lineage {
     #[must_use]
     pub fn inherited_by_clone(self) -> bool {
         match page() {
-            Some(page) => page.load(Ordering::Relaxed) == 0 || LINEAGE.load(Ordering::Acquire) != self.0,
+            Some(page) => page.load(Ordering::Acquire) != WATCHED || LINEAGE.load(Ordering::Acquire) != self.0,
             None => false,
         }
     }
 }
 
-/// The wiped page, once [`install`] has run, where the kernel has such pages.
-fn page() -> Option<&'static AtomicU32> {
-    PAGE.get().copied().flatten()
+/// The page of a process that is known: its own handler, or [`begin_line`], has run. The kernel makes it [`WIPED`].
+const WATCHED: u32 = 1;
+const WIPED: u32 = 0;
+/// Somebody begins the line at this moment.
+const BEGINNING: u32 = 2;
+
+/// Begins a line of its own in a child that was made by a raw `clone`: once, and before anybody goes on.
+fn begin_line(page: &AtomicU32) {
+    while page.load(Ordering::Acquire) != WATCHED {
+        if page.compare_exchange(WIPED, BEGINNING, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            LINEAGE.fetch_add(1, Ordering::AcqRel);
+            EPOCH.fetch_add(1, Ordering::AcqRel);
+            page.store(WATCHED, Ordering::Release);
+            return;
+        }
+        std::thread::yield_now();
+    }
 }
 
-static PAGE: OnceLock<Option<&'static AtomicU32>> = OnceLock::new();
+/// The wiped page, once [`install`] has run, where the kernel has such pages.
+fn page() -> Option<&'static AtomicU32> {
+    // SAFETY: the pointer is null or was published by `install`, which had it from a reference that lives for ever.
+    unsafe { PAGE.load(Ordering::Acquire).as_ref() }
+}
 
-/// Installs the handlers and the page, once.
+static PAGE: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
+static INSTALLED: AtomicBool = AtomicBool::new(false);
+
+/// Installs the handlers and the page.
+///
+/// Nobody waits for anybody here, since the thread that one would wait for may have stayed in the parent: several that
+/// come first each do the whole. The handlers may therefore be there several times, and must not mind; one page stays.
 fn install() {
-    PAGE.get_or_init(|| {
-        // SAFETY: the three handlers are `extern "C"` functions that live as long as the program (a library that is
-        // unloaded has its handlers removed by the C library), never unwind, and take no arguments.
-        //
-        // If there was no memory for them, the page alone tells, since nothing sets it again in a child: each child is
-        // then refused as a raw clone would be.
-        let _ = unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
-        map_wiped_page()
-    });
+    if INSTALLED.load(Ordering::Acquire) {
+        return;
+    }
+    // SAFETY: the three handlers are `extern "C"` functions that live as long as the program (a library that is
+    // unloaded has its handlers removed by the C library), never unwind, and take no arguments.
+    //
+    // If there was no memory for them, the page alone tells, since nothing sets it again in a child: each child is
+    // then refused as a raw clone would be.
+    let _ = unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
+    if let Some(mapped) = page().is_none().then(map_wiped_page).flatten() {
+        // One page too many stays mapped when somebody else's was first.
+        let _ = PAGE.compare_exchange(
+            ptr::null_mut(),
+            ptr::from_ref(mapped).cast_mut(),
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+    }
+    INSTALLED.store(true, Ordering::Release);
 }
 
 #[cfg(target_os = "linux")]
@@ -138,7 +188,7 @@ fn map_wiped_page() -> Option<&'static AtomicU32> {
     // SAFETY: the mapping is readable, writable, page-aligned, zeroed, larger than an AtomicU32, never unmapped from
     // here on, and only ever accessed through this shared reference.
     let page = unsafe { &*address.cast::<AtomicU32>() };
-    page.store(1, Ordering::Release);
+    page.store(WATCHED, Ordering::Release);
     Some(page)
 }
 
@@ -149,10 +199,11 @@ fn map_wiped_page() -> Option<&'static AtomicU32> {
 
 /// What *prepare* leaves for the handler that runs after the fork, on the same thread.
 struct Held {
-    // Dropped in this order: first the owners' answers (which let others on), then the registry's lock.
+    // Dropped in this order: first the owners' answers (which let others on), then the registry's lock, and only then
+    // the owners: the last reference to one may be dropped here, and its Drop may register, hold off or fork.
     answers: Vec<Box<dyn Any>>,
-    owners: Vec<Arc<dyn ForkAware>>,
     registry: MutexGuard<'static, Vec<Weak<dyn ForkAware>>>,
+    owners: Vec<Arc<dyn ForkAware>>,
 }
 
 thread_local! {
@@ -165,6 +216,10 @@ fn lock_registry() -> MutexGuard<'static, Vec<Weak<dyn ForkAware>>> {
 
 extern "C" fn prepare() {
     let _ = catch_unwind(|| {
+        // The handlers are there twice: this one has run, and holds the registry.
+        if HELD.try_with(|slot| slot.borrow().is_some()).unwrap_or(false) {
+            return;
+        }
         let registry = lock_registry();
         let owners: Vec<_> = registry.iter().filter_map(Weak::upgrade).collect();
         let answers = owners
@@ -172,7 +227,7 @@ extern "C" fn prepare() {
             // One owner that panics must not keep the others from closing.
             .filter_map(|owner| catch_unwind(AssertUnwindSafe(|| owner.before_fork())).ok())
             .collect();
-        let held = Held { answers, owners, registry };
+        let held = Held { answers, registry, owners };
         // A thread whose locals are already gone can't keep anything: the guards are dropped at once, and others may
         // run on; the connections are closed all the same.
         let _ = HELD.try_with(|slot| *slot.borrow_mut() = Some(held));
@@ -181,13 +236,7 @@ extern "C" fn prepare() {
 
 extern "C" fn parent() {
     let _ = catch_unwind(|| {
-        let held = HELD.try_with(|slot| slot.borrow_mut().take()).ok().flatten();
-        if let Some(Held { answers, owners, registry }) = held {
-            drop(answers);
-            // Before the owners: the last reference to one may be dropped here, and its Drop may register or fork.
-            drop(registry);
-            drop(owners);
-        }
+        drop(HELD.try_with(|slot| slot.borrow_mut().take()));
     });
 }
 
@@ -195,10 +244,10 @@ extern "C" fn child() {
     let _ = catch_unwind(|| {
         EPOCH.fetch_add(1, Ordering::AcqRel);
         if let Some(page) = page() {
-            page.store(1, Ordering::Release);
+            page.store(WATCHED, Ordering::Release);
         }
         let held = HELD.try_with(|slot| slot.borrow_mut().take()).ok().flatten();
-        if let Some(Held { answers, owners, registry }) = held {
+        if let Some(Held { answers, registry, owners }) = held {
             std::mem::forget(answers);
             std::mem::forget(owners);
             // The registry is the one thing that the child goes on using: this thread locked it, so this thread may
@@ -235,6 +284,12 @@ mod tests {
         }
     }
 
+    /// Forks concern the whole process: where tests are threads of one, these take turns.
+    fn alone() -> MutexGuard<'static, ()> {
+        static TURN: Mutex<()> = Mutex::new(());
+        TURN.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     struct Panics;
 
     impl ForkAware for Panics {
@@ -264,6 +319,7 @@ mod tests {
 
     #[test]
     fn a_fork_asks_each_owner_and_moves_the_epoch_in_the_child_only() {
+        let _turn = alone();
         let owner = Arc::new(Owner::default());
         let panics = Arc::new(Panics);
         let as_dyn: Arc<dyn ForkAware> = panics.clone();
@@ -279,8 +335,9 @@ mod tests {
             let another: Arc<dyn ForkAware> = Arc::new(Owner::default());
             // The registry is usable, and a grandchild works the same.
             register(Arc::downgrade(&another));
-            let grandchild = in_child(|| epoch() == before.wrapping_add(2) && !lineage.inherited_by_clone());
-            epoch() == before.wrapping_add(1) && forgotten && grandchild && !lineage.inherited_by_clone()
+            let here = epoch();
+            let grandchild = in_child(|| ![before, here].contains(&epoch()) && !lineage.inherited_by_clone());
+            here != before && here == epoch() && forgotten && grandchild && !lineage.inherited_by_clone()
         });
         assert!(child_ok);
         assert_eq!(epoch(), before);
@@ -288,29 +345,95 @@ mod tests {
         assert_eq!(owner.resumed.load(Ordering::SeqCst), 1);
     }
 
+    /// As [`in_child`], without the C library: no handler runs.
+    #[cfg(target_os = "linux")]
+    fn in_clone(body: impl FnOnce() -> bool) -> bool {
+        // SAFETY: a clone with no flags but the exit signal is fork without the C library: the child only reads and
+        // writes atomics and leaves by `_exit`.
+        let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
+        if pid == 0 {
+            let yes = body();
+            // SAFETY: ends the child at once.
+            unsafe { libc::_exit(i32::from(!yes)) }
+        }
+        let pid = libc::pid_t::try_from(pid).unwrap();
+        assert!(pid > 0);
+        let mut status = 0;
+        // SAFETY: `pid` is our own child and `status` is valid for writing.
+        assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
+        libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
+    }
+
+    /// What is kept for each process is made anew in a clone, too, whatever it asks first.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_raw_clone_has_an_epoch_of_its_own() {
+        let _turn = alone();
+        let lineage = Lineage::current();
+        if page().is_none() {
+            return; // as below
+        }
+        let before = epoch();
+        assert!(in_clone(|| epoch() == before + 1 && lineage.inherited_by_clone() && epoch() == before + 1));
+        assert_eq!(epoch(), before);
+    }
+
+    #[test]
+    fn no_fork_comes_between_while_it_is_held_off() {
+        let _turn = alone();
+        watch();
+        for _ in 0..20 {
+            let closed = AtomicBool::new(false);
+            let forking = AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                let held = hold_off();
+                let forker = scope.spawn(|| {
+                    forking.store(true, Ordering::SeqCst);
+                    in_child(|| closed.load(Ordering::SeqCst))
+                });
+                while !forking.load(Ordering::SeqCst) {
+                    std::thread::yield_now();
+                }
+                // The other thread may not be in `fork` yet: then this round shows nothing, but it is never wrong.
+                for _ in 0..100 {
+                    std::thread::yield_now();
+                }
+                closed.store(true, Ordering::SeqCst);
+                drop(held);
+                assert!(forker.join().unwrap());
+            });
+        }
+    }
+
+    #[test]
+    fn handlers_that_are_there_twice_run_once() {
+        let _turn = alone();
+        let owner = Arc::new(Owner::default());
+        let as_dyn: Arc<dyn ForkAware> = owner.clone();
+        register(Arc::downgrade(&as_dyn));
+        // What two threads do that come first at once.
+        INSTALLED.store(false, Ordering::SeqCst);
+        install();
+        let before = epoch();
+        assert!(in_child(|| epoch() != before && owner.resumed.load(Ordering::SeqCst) == 0));
+        assert_eq!(epoch(), before);
+        assert_eq!((owner.closed.load(Ordering::SeqCst), owner.resumed.load(Ordering::SeqCst)), (1, 1));
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn a_raw_clone_is_recognised_until_it_begins_a_line_of_its_own() {
+        let _turn = alone();
         let lineage = Lineage::current();
         if page().is_none() {
             return; // no MADV_WIPEONFORK on this kernel: documented as "always false"
         }
         assert!(!lineage.inherited_by_clone());
-        // SAFETY: a clone with no flags but the exit signal is fork without the C library: the child only reads and
-        // writes atomics and leaves by `_exit`.
-        let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
-        if pid == 0 {
+        assert!(in_clone(|| {
             let inherited = lineage.inherited_by_clone();
             let own = Lineage::current();
-            let yes = inherited && !own.inherited_by_clone() && lineage.inherited_by_clone();
-            // SAFETY: ends the child at once.
-            unsafe { libc::_exit(i32::from(!yes)) }
-        }
-        let pid = libc::pid_t::try_from(pid).unwrap();
-        let mut status = 0;
-        // SAFETY: `pid` is our own child and `status` is valid for writing.
-        assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
-        assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0);
+            inherited && !own.inherited_by_clone() && lineage.inherited_by_clone()
+        }));
         assert!(!lineage.inherited_by_clone());
     }
 }

@@ -1,10 +1,131 @@
-//! To come.
+//! The fork matrix: 200 forks of every kind, in C, in Rust, in Python and under gunicorn.
+//!
+//! Each part is a program that takes `--list` and `FORKS CELL`, so that all are counted alike, cell by cell, a few forks
+//! at a time. What a cell is, and what each fork must show, is said where it is done: `tests/c/fork_matrix.c`, [`matrix`],
+//! `bindings/python/tests/test_fork_matrix.py` and `bindings/python/tests/adapters/test_gunicorn_forks.py`.
+
+use std::{
+    env,
+    error::Error,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
 
 use crate::{Outcome, Sweep, progress::Run};
 
-/// To come.
-pub const SWEEP: Sweep = Sweep { name: "fork", about: "to come", run };
+pub mod matrix;
+mod watch;
 
-fn run(_run: &mut Run) -> Outcome {
-    Err("to come".into())
+/// 200 forks of every kind: nobody hangs, nothing is alike that is random, every revocation is seen.
+pub const SWEEP: Sweep = Sweep { name: "fork", about: "200 forks of every kind, in C, Rust, Python and gunicorn", run };
+
+/// Forks in each cell, over all slices.
+const GOAL: u64 = 200;
+/// Forks in one run of a program: what a slice that is ended loses.
+const STRIDE: u64 = 20;
+
+/// One program of the matrix.
+struct Part {
+    name: &'static str,
+    program: PathBuf,
+    arguments: Vec<String>,
+    /// Where it runs; `None` is an empty folder of its own.
+    folder: Option<PathBuf>,
+}
+
+impl Part {
+    fn command(&self, scratch: &Path) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).current_dir(self.folder.as_deref().unwrap_or(scratch));
+        // Python's parts put their stores there.
+        command.env("TMPDIR", scratch).stdin(Stdio::null());
+        command
+    }
+
+    fn cells(&self) -> Result<Vec<String>, Box<dyn Error + Send + Sync>> {
+        let scratch = tempfile::tempdir()?;
+        let listed = self.command(scratch.path()).arg("--list").stderr(Stdio::inherit()).output()?;
+        let cells: Vec<String> = String::from_utf8(listed.stdout)?.lines().map(str::to_owned).collect();
+        if listed.status.success() && !cells.is_empty() {
+            Ok(cells)
+        } else {
+            Err(format!("{}: {} does not say its cells: {}", self.name, self.program.display(), listed.status).into())
+        }
+    }
+
+    /// So many forks in a cell; afterwards every store that was left is sound.
+    fn run(&self, cell: &str, forks: u64) -> Outcome {
+        let scratch = tempfile::tempdir()?;
+        let status = self.command(scratch.path()).args([&forks.to_string(), cell]).stdout(Stdio::null()).status()?;
+        if !status.success() {
+            return Err(format!("{}/{cell}: {status}, {forks} forks", self.name).into());
+        }
+        for entry in std::fs::read_dir(scratch.path())? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "db") {
+                sound(&path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Asks SQLite whether a database is whole.
+///
+/// # Errors
+/// When it is not, or can't be read.
+pub(crate) fn sound(path: &Path) -> Outcome {
+    let database = rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let word: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
+    if word == "ok" { Ok(()) } else { Err(format!("{}: {word}", path.display()).into()) }
+}
+
+/// What there is to run: always Rust's part; the others where `cargo xtask soak` says that they are.
+fn parts() -> Result<Vec<Part>, Box<dyn Error + Send + Sync>> {
+    let mut parts = vec![Part {
+        name: "rust",
+        program: env::current_exe()?,
+        arguments: vec!["--as=fork".to_owned()],
+        folder: None,
+    }];
+    let named = |variable: &str| env::var_os(variable).map(PathBuf::from);
+    match named("INSPIRE_SOAK_C_FORK") {
+        Some(program) => parts.push(Part { name: "c", program, arguments: Vec::new(), folder: None }),
+        None => println!("fork: without C (INSPIRE_SOAK_C_FORK names no program)"),
+    }
+    match named("INSPIRE_SOAK_PYTHON").zip(named("INSPIRE_SOAK_ROOT")) {
+        Some((python, root)) => {
+            let folder = root.join("bindings/python/tests");
+            for (name, module) in [("python", "test_fork_matrix"), ("gunicorn", "adapters.test_gunicorn_forks")] {
+                parts.push(Part {
+                    name,
+                    program: python.clone(),
+                    arguments: vec!["-m".to_owned(), module.to_owned()],
+                    folder: Some(folder.clone()),
+                });
+            }
+        }
+        None => println!("fork: without Python (INSPIRE_SOAK_PYTHON and INSPIRE_SOAK_ROOT name no interpreter)"),
+    }
+    Ok(parts)
+}
+
+fn run(run: &mut Run) -> Outcome {
+    let parts = parts()?;
+    let mut cells = Vec::new();
+    for part in &parts {
+        for cell in part.cells()? {
+            let figure = format!("{}/{cell}", part.name);
+            run.goal(&figure, GOAL);
+            cells.push((part, cell, figure));
+        }
+    }
+    for (part, cell, figure) in cells {
+        while run.goes_on() && run.count(&figure) < GOAL {
+            let forks = STRIDE.min(GOAL - run.count(&figure));
+            part.run(&cell, forks)?;
+            run.add(&figure, forks);
+        }
+    }
+    Ok(())
 }

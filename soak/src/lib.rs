@@ -65,6 +65,7 @@ pub const SWEEPS: &[Sweep] = &[
 /// What went wrong, for the sweep that started it.
 pub fn play(role: &str, arguments: &[String]) -> Outcome {
     match role {
+        "fork" => fork::matrix::play(arguments),
         "reader" => reader::play(arguments),
         "witness" => witness::play(arguments),
         "writer" => writer::play(arguments),

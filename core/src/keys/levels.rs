@@ -6,14 +6,9 @@
 //! Paths are interned once per process into bit positions, so that a check is a few bit operations. The table is
 //! shared by all handles: a requirement compiled by one can never be misread by another.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    str::FromStr,
-    sync::{Arc, LazyLock},
-};
+use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 
 use crate::{
     error::{Code, Error, Result},
@@ -90,28 +85,33 @@ pub(crate) fn is_ignored(mode: LevelMode, path: &str) -> bool {
     mode == LevelMode::Ignition && (covers(path, "Authenticated/Roles") || covers(path, "SecurityZones"))
 }
 
-/// Bit positions of paths. Only ever grows; swapped whole, so a fork can't leave it locked.
-static TABLE: LazyLock<ArcSwap<HashMap<Box<str>, u32>>> = LazyLock::new(|| {
-    ArcSwap::from_pointee(HashMap::from([(PUBLIC.into(), PUBLIC_BIT), (AUTHENTICATED.into(), AUTHENTICATED_BIT)]))
-});
+/// Bit positions of paths, by path.
+type Positions = HashMap<Box<str>, u32>;
+
+/// Only ever grows; swapped whole, so a fork can't leave it locked (nor half-way made: there is nothing at first).
+static TABLE: ArcSwapOption<Positions> = ArcSwapOption::const_empty();
 
 /// The bit positions of these paths, in their order; unknown ones are added.
 fn intern(paths: &[&str]) -> Vec<u32> {
-    let find = |table: &HashMap<Box<str>, u32>| {
-        paths.iter().map(|path| table.get(*path).copied()).collect::<Option<Vec<u32>>>()
+    let find = || {
+        let table = TABLE.load();
+        paths.iter().map(|path| table.as_ref()?.get(*path).copied()).collect::<Option<Vec<u32>>>()
     };
-    if let Some(all) = find(&TABLE.load()) {
+    if let Some(all) = find() {
         return all;
     }
     TABLE.rcu(|table| {
-        let mut grown = HashMap::clone(table);
+        let mut grown = match table {
+            Some(table) => Positions::clone(table),
+            None => HashMap::from([(PUBLIC.into(), PUBLIC_BIT), (AUTHENTICATED.into(), AUTHENTICATED_BIT)]),
+        };
         for path in paths {
             let next = u32::try_from(grown.len()).unwrap_or(u32::MAX);
             grown.entry((*path).into()).or_insert(next);
         }
-        grown
+        Some(Arc::new(grown))
     });
-    find(&TABLE.load()).unwrap_or_default()
+    find().unwrap_or_default()
 }
 
 fn bitmap(bits: &[u32]) -> Box<[u64]> {

@@ -2,7 +2,10 @@
 
 mod mutants;
 
-use crate::{Failure, Outcome, Verb, args::Args, node, project, run};
+use std::process::Command;
+
+use super::driver::{Checks, Language, compile};
+use crate::{Failure, Outcome, Verb, args::Args, node, project, python, run};
 
 /// What the tests look at to take the long way.
 const SWITCH: &str = "INSPIRE_SOAK";
@@ -43,7 +46,19 @@ fn sweep(name: &str, minutes: &str, afresh: bool) -> Outcome {
     if afresh {
         command.arg("--afresh");
     }
+    if name == "fork" {
+        fork_in_other_languages(&mut command)?;
+    }
     run::visibly(command.env("INSPIRE_SOAK_STATE", project::work("soak")))
+}
+
+/// Says where the parts of the fork matrix are that are not Rust's.
+fn fork_in_other_languages(command: &mut Command) -> Outcome {
+    let source = project::root().join("tests/c/fork_matrix.c");
+    let program = compile(Language::C, &[source], "-std=c11", Checks::None, "c-fork_matrix-c11")?;
+    command.env("INSPIRE_SOAK_C_FORK", program);
+    command.env("INSPIRE_SOAK_PYTHON", python::installed()?).env("INSPIRE_SOAK_ROOT", project::root());
+    Ok(())
 }
 
 fn files() -> Outcome {

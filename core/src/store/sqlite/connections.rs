@@ -239,9 +239,13 @@ impl Lanes {
     }
 }
 
-/// The lanes of whichever process asks.
+/// The lanes of whichever process asks. They end with it.
 #[derive(Debug)]
-pub(super) struct Connections {
+pub(super) struct Connections(Arc<Slot>);
+
+/// Where the lanes are: what is asked before a fork. It outlives their closing, so that a fork always finds what is open.
+#[derive(Debug)]
+struct Slot {
     lanes: ArcSwap<Lanes>,
     lineage: Lineage,
     /// When everything was found in order last (see `freshness`), by the monotonic clock in milliseconds; 0 for never
@@ -251,14 +255,14 @@ pub(super) struct Connections {
 }
 
 /// Everybody's connections, of all handles of the process.
-static EVERYBODY: ArcSwapOption<Vec<Weak<Connections>>> = ArcSwapOption::const_empty();
+static EVERYBODY: ArcSwapOption<Vec<Weak<Slot>>> = ArcSwapOption::const_empty();
 
 impl Connections {
     /// Nothing of the database at `path` is open yet, and everything that will be is closed before each fork.
-    pub(super) fn new(path: &Path) -> Arc<Self> {
+    pub(super) fn new(path: &Path) -> Self {
         let lineage = Lineage::current();
         let lanes = Lanes { epoch: fork::epoch(), ..Lanes::default() };
-        let connections = Arc::new(Self {
+        let slot = Arc::new(Slot {
             lanes: ArcSwap::from_pointee(lanes),
             lineage,
             polled: AtomicU64::new(0),
@@ -266,11 +270,11 @@ impl Connections {
         });
         EVERYBODY.rcu(|everybody| {
             let living = everybody.iter().flat_map(|list| list.iter()).filter(|other| other.strong_count() > 0);
-            Some(Arc::new(living.cloned().chain([Arc::downgrade(&connections)]).collect::<Vec<_>>()))
+            Some(Arc::new(living.cloned().chain([Arc::downgrade(&slot)]).collect::<Vec<_>>()))
         });
-        let aware: Arc<dyn ForkAware> = connections.clone();
+        let aware: Arc<dyn ForkAware> = slot.clone();
         fork::register(Arc::downgrade(&aware));
-        connections
+        Self(slot)
     }
 
     /// When everything was found in order last, by the monotonic clock in milliseconds; 0 for never. Three loads.
@@ -279,16 +283,16 @@ impl Connections {
     /// `STORE_STALE` in a child made by a raw `clone`.
     #[inline]
     pub(super) fn polled(&self) -> Result<u64> {
-        if self.lineage.inherited_by_clone() {
+        if self.0.lineage.inherited_by_clone() {
             return Err(cloned());
         }
-        Ok(self.polled.load(Ordering::Acquire))
+        Ok(self.0.polled.load(Ordering::Acquire))
     }
 
     /// Notes when everything was found in order last. To be called with the freshness lane held, which a fork waits
     /// for.
     pub(super) fn set_polled(&self, at: u64) {
-        self.polled.store(at, Ordering::Release);
+        self.0.set_polled(at);
     }
 
     /// Closes what the other handles of this process have open at the same path, and has each poll before its next
@@ -298,7 +302,7 @@ impl Connections {
         let everybody = EVERYBODY.load_full();
         let siblings = everybody.iter().flat_map(|list| list.iter()).filter_map(Weak::upgrade);
         let mut closed = true;
-        for sibling in siblings.filter(|other| other.path == self.path && !std::ptr::eq(&raw const **other, self)) {
+        for sibling in siblings.filter(|other| other.path == self.0.path && !Arc::ptr_eq(other, &self.0)) {
             let lanes = sibling.lanes.load_full();
             if sibling.lineage.inherited_by_clone() || lanes.epoch != fork::epoch() {
                 continue; // It has nothing open in this process.
@@ -323,22 +327,23 @@ impl Connections {
     /// # Errors
     /// `STORE_STALE` in a child made by a raw `clone`.
     pub(super) fn lanes(&self) -> Result<arc_swap::Guard<Arc<Lanes>>> {
-        if self.lineage.inherited_by_clone() {
+        let Slot { lanes, lineage, .. } = &*self.0;
+        if lineage.inherited_by_clone() {
             return Err(cloned());
         }
-        let present = self.lanes.load();
+        let present = lanes.load();
         let epoch = fork::epoch();
         if present.epoch == epoch {
             return Ok(present);
         }
         let fresh = Arc::new(Lanes { epoch, ..Lanes::default() });
-        let previous = self.lanes.compare_and_swap(&present, fresh);
+        let previous = lanes.compare_and_swap(&present, fresh);
         if Arc::ptr_eq(&previous, &present) {
             // Abandoned, not dropped: its locks may be held by threads of the parent.
             std::mem::forget(Arc::clone(&present));
         }
         drop((present, previous));
-        Ok(self.lanes.load())
+        Ok(lanes.load())
     }
 }
 
@@ -347,7 +352,13 @@ fn cloned() -> Error {
     Error::with(Code::StoreStale, "this process is a raw clone of the one that opened the store")
 }
 
-impl ForkAware for Connections {
+impl Slot {
+    fn set_polled(&self, at: u64) {
+        self.polled.store(at, Ordering::Release);
+    }
+}
+
+impl ForkAware for Slot {
     /// Closes every connection and holds the lanes shut until what is returned is dropped.
     fn before_fork(&self) -> Box<dyn Any> {
         let lanes = self.lanes.load_full();
@@ -363,13 +374,15 @@ impl ForkAware for Connections {
 
 impl Drop for Connections {
     fn drop(&mut self) {
-        let lanes = self.lanes.load_full();
-        if self.lineage.inherited_by_clone() || lanes.epoch != fork::epoch() {
+        let lanes = self.0.lanes.load_full();
+        if self.0.lineage.inherited_by_clone() || lanes.epoch != fork::epoch() {
             // Not this process's to close: closing would drop locks, and remove files that the parent uses.
             std::mem::forget(lanes);
-        } else {
-            lanes.close();
+            return;
         }
+        // A fork in the middle of this would give the child a connection that is half closed.
+        let _no_fork = fork::hold_off();
+        lanes.close();
     }
 }
 

@@ -67,7 +67,7 @@ struct Shared {
     /// Absolute, without symbolic links.
     path: PathBuf,
     manner: Manner,
-    connections: Arc<Connections>,
+    connections: Connections,
     history: ArcSwap<History>,
     /// The newest generation that this handle has read from the database, or written.
     verified: AtomicU64,

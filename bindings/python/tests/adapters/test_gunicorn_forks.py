@@ -1,0 +1,138 @@
+"""gunicorn forks worker after worker: each knows every key, and every revocation, by its next request; none hangs.
+
+    python -m adapters.test_gunicorn_forks --list         the cells
+    python -m adapters.test_gunicorn_forks FORKS CELL     so many workers in one
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sqlite3
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from inspire_auth import SYSTEM, AuthenticationError, InspireAuth
+
+from .sample import FAST
+from .servers import Process, gunicorn_process
+from .wire import Address, Answer, ask, bearer
+
+HERE = Path(__file__).parent
+FORKS = 200 if os.environ.get("INSPIRE_SOAK") else 8
+WORKERS = 2
+REQUESTS = 3
+"""Requests to a worker before the master forks another in its place."""
+
+WORKER_CLASSES = {
+    "sync": ["--worker-class", "sync"],
+    "gthread": ["--worker-class", "gthread", "--threads", "3"],
+    "gevent": ["--worker-class", "gevent"],
+}
+LOADS: dict[str, tuple[list[str], dict[str, str]]] = {
+    "preload": (["--preload"], {}),
+    # Threads of the master hash and write while it forks.
+    "preload-busy": (["--preload"], {"INSPIRE_BUSY": "1"}),
+    # Each worker opens the store.
+    "lazy": ([], {}),
+}
+CELLS = [f"{worker}-{load}" for worker in WORKER_CLASSES for load in LOADS]
+
+
+def serve(cell: str, store: Path, credential: str) -> Process:
+    worker, _, load = cell.partition("-")
+    options, environment = LOADS[load]
+    return gunicorn_process(
+        "fork_site:app",
+        *("-w", str(WORKERS), "--max-requests", str(REQUESTS), "--timeout", "20", "--log-level", "info"),
+        *WORKER_CLASSES[worker],
+        *options,
+        cwd=HERE,
+        INSPIRE_STORE=str(store),
+        INSPIRE_CREDENTIAL=credential,
+        **environment,
+    )
+
+
+class Matrix:
+    def __init__(self, auth: InspireAuth, at: Address, known: str) -> None:
+        self.auth, self.at, self.known = auth, at, known
+        self.pids: set[str | None] = set()
+        self.random: list[str] = []
+
+    def ask(self, path: str, credential: str) -> Answer:
+        answer = ask(self.at, "GET", path, bearer(credential))
+        self.pids.add(answer.header("x-pid"))
+        return answer
+
+    def all(self, credential: str, expected: str) -> None:
+        """Whichever worker is asked."""
+        for _ in range(WORKERS):
+            assert self.ask("/check", credential).code == expected
+
+    def refused(self, credential: str) -> None:
+        with pytest.raises(AuthenticationError):
+            self.auth.authenticate(f"Bearer {credential}")
+
+    def round(self, number: int) -> None:
+        self.all(self.known, "200")
+        # Made and revoked here, checked there.
+        ours = self.auth.keys.create(f"ours-{number}", require_secure=False, actor=SYSTEM)
+        self.random += [ours.credential.split(":")[1], ours.record.id]
+        self.all(ours.credential, "200")
+        self.auth.keys.delete(f"ours-{number}", actor=SYSTEM)
+        self.all(ours.credential, "401 INVALID_CREDENTIAL")
+        # Made and revoked there, checked here and by the other workers.
+        theirs = self.ask(f"/make?name=theirs-{number}", self.known).json
+        self.random += [theirs["credential"].split(":")[1], theirs["id"]]
+        assert self.auth.authenticate(f"Bearer {theirs['credential']}").name == f"theirs-{number}"
+        self.all(theirs["credential"], "200")
+        assert self.ask(f"/revoke?name=theirs-{number}", self.known).code == "200"
+        self.refused(theirs["credential"])
+        self.all(theirs["credential"], "401 INVALID_CREDENTIAL")
+
+
+def run(cell: str, forks: int, folder: Path) -> None:
+    store = folder / f"fork-{cell}.db"
+    with InspireAuth.open(store, hash=FAST) as auth:
+        known = auth.keys.create("known", require_secure=False, actor=SYSTEM).credential
+        with serve(cell, store, known) as running:
+            [at] = running.addresses()
+            matrix = Matrix(auth, at, known)
+            number = 0
+            while len(matrix.pids) < forks:
+                number += 1
+                matrix.round(number)
+                if number == 2:
+                    # All at once; with a preloaded application the new workers are forked from the same master.
+                    running.child.send_signal(signal.SIGHUP)
+            status = running.end()
+            for sign in ("Traceback", "panicked", "Exception ignored", "CRITICAL", "TIMEOUT", "SIGSEGV", "Fatal"):
+                assert sign not in running.output, running.output
+            assert status in (0, -15), running.output
+        assert len(matrix.random) == len(set(matrix.random)) == 4 * number
+        assert {key.name for key in auth.keys.list()} <= {"known", "busy0", "busy1"}
+    with contextlib.closing(sqlite3.connect(store)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_worker_of_gunicorn(cell: str, tmp_path: Path) -> None:
+    run(cell, FORKS, tmp_path)
+
+
+def main(arguments: list[str]) -> Any:
+    if arguments == ["--list"]:
+        print("\n".join(CELLS))
+        return
+    forks, cell = arguments
+    run(cell, int(forks), Path(tempfile.gettempdir()))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
