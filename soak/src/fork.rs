@@ -17,7 +17,8 @@ pub mod matrix;
 mod watch;
 
 /// 200 forks of every kind: nobody hangs, nothing is alike that is random, every revocation is seen.
-pub const SWEEP: Sweep = Sweep { name: "fork", about: "200 forks of every kind, in C, Rust, Python and its servers", run };
+pub const SWEEP: Sweep =
+    Sweep { name: "fork", about: "200 forks of every kind, in C, Rust, Python and its servers", run };
 
 /// Forks in each cell, over all slices.
 const GOAL: u64 = 200;
