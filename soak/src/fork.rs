@@ -20,6 +20,8 @@ mod watch;
 pub const SWEEP: Sweep =
     Sweep { name: "fork", about: "200 forks of every kind, in C, Rust, Python and its servers", run };
 
+/// Tells every part that this is the sweep: a process that takes no step for ten seconds hangs.
+const SWITCH: &str = "INSPIRE_SOAK";
 /// Forks in each cell, over all slices.
 const GOAL: u64 = 200;
 /// Forks in one run of a program: what a slice that is ended loses.
@@ -39,7 +41,7 @@ impl Part {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).current_dir(self.folder.as_deref().unwrap_or(scratch));
         // Python's parts put their stores there.
-        command.env("TMPDIR", scratch).stdin(Stdio::null());
+        command.env("TMPDIR", scratch).env(SWITCH, "1").stdin(Stdio::null());
         command
     }
 

@@ -26,15 +26,17 @@ from .wire import Address, Answer, ask, bearer
 HERE = Path(__file__).parent
 FORKS = 200 if os.environ.get("INSPIRE_SOAK") else 8
 WORKERS = 2
+PATIENCE = "10" if os.environ.get("INSPIRE_SOAK") else "60"
+"""Seconds after which a worker that answers nothing is ended, and the test fails."""
 REQUESTS = 3
 """Requests to a worker before the master forks another in its place."""
 
 COMMON = {
-    "gunicorn": ["-w", str(WORKERS), "--max-requests", str(REQUESTS), "--timeout", "20"],
+    "gunicorn": ["-w", str(WORKERS), "--max-requests", str(REQUESTS), "--timeout", PATIENCE],
     # A worker is replaced however young it is; one that hangs is ended, and said to be.
     "uwsgi": [
         *("--processes", str(WORKERS), "--max-requests", str(REQUESTS), "--min-worker-lifetime", "0"),
-        *("--harakiri", "20", "--disable-logging"),
+        *("--harakiri", PATIENCE, "--disable-logging"),
     ],
 }
 SERVERS = {
