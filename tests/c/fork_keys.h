@@ -71,7 +71,8 @@ static void set_enabled(const inspire_auth *with, const char *name, uint32_t ena
 {
     inspire_caller caller = by_system();
     inspire_key *key = NULL;
-    GIVES(OK, inspire_key_set_enabled(with, inspire_str_from(name), enabled, INSPIRE_REVISION_ANY, &caller, &key, NULL));
+    GIVES(OK,
+          inspire_key_set_enabled(with, inspire_str_from(name), enabled, INSPIRE_REVISION_ANY, &caller, &key, NULL));
     inspire_key_free(key);
 }
 
