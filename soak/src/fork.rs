@@ -1,8 +1,8 @@
-//! The fork matrix: 200 forks of every kind, in C, in Rust, in Python and under gunicorn.
+//! The fork matrix: 200 forks of every kind, in C, in Rust, in Python and under its servers.
 //!
 //! Each part is a program that takes `--list` and `FORKS CELL`, so that all are counted alike, cell by cell, a few forks
 //! at a time. What a cell is, and what each fork must show, is said where it is done: `tests/c/fork_matrix.c`, [`matrix`],
-//! `bindings/python/tests/test_fork_matrix.py` and `bindings/python/tests/adapters/test_gunicorn_forks.py`.
+//! `bindings/python/tests/test_fork_matrix.py` and `bindings/python/tests/adapters/test_server_forks.py`.
 
 use std::{
     env,
@@ -17,8 +17,11 @@ pub mod matrix;
 mod watch;
 
 /// 200 forks of every kind: nobody hangs, nothing is alike that is random, every revocation is seen.
-pub const SWEEP: Sweep = Sweep { name: "fork", about: "200 forks of every kind, in C, Rust, Python and gunicorn", run };
+pub const SWEEP: Sweep =
+    Sweep { name: "fork", about: "200 forks of every kind, in C, Rust, Python and its servers", run };
 
+/// Tells every part that this is the sweep: a process that takes no step for ten seconds hangs.
+const SWITCH: &str = "INSPIRE_SOAK";
 /// Forks in each cell, over all slices.
 const GOAL: u64 = 200;
 /// Forks in one run of a program: what a slice that is ended loses.
@@ -38,7 +41,7 @@ impl Part {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).current_dir(self.folder.as_deref().unwrap_or(scratch));
         // Python's parts put their stores there.
-        command.env("TMPDIR", scratch).stdin(Stdio::null());
+        command.env("TMPDIR", scratch).env(SWITCH, "1").stdin(Stdio::null());
         command
     }
 
@@ -96,7 +99,7 @@ fn parts() -> Result<Vec<Part>, Box<dyn Error + Send + Sync>> {
     match named("INSPIRE_SOAK_PYTHON").zip(named("INSPIRE_SOAK_ROOT")) {
         Some((python, root)) => {
             let folder = root.join("bindings/python/tests");
-            for (name, module) in [("python", "test_fork_matrix"), ("gunicorn", "adapters.test_gunicorn_forks")] {
+            for (name, module) in [("python", "test_fork_matrix"), ("server", "adapters.test_server_forks")] {
                 parts.push(Part {
                     name,
                     program: python.clone(),

@@ -10,18 +10,19 @@
  * xtask: c11, no-sanitizers, no-valgrind
  */
 #define _GNU_SOURCE
-#include "check.h"
+#include "fork_keys.h"
 #include "fork_watch.h"
 
 #include <pthread.h>
 #include <sys/syscall.h>
 
 enum {
-    SECRET = 128,     /* bytes for a credential or an id */
     BUSY_THREADS = 3,
     SIBLINGS = 2,     /* children at once */
     A_FEW = 6,
-    PATIENCE = 10     /* seconds without any step of any process */
+    /* Seconds without any step of any process, after which they hang: on a machine that does nothing else, on any. */
+    PATIENCE_ALONE = 10,
+    PATIENCE = 60
 };
 
 struct cell {
@@ -35,78 +36,11 @@ struct cell {
 };
 
 static const struct cell *cell;
-static inspire_auth *auth;
-static inspire_requirement *any_key;
-static char store[64];
-static char warm[SECRET], chosen[SECRET];
 static int done;
 /* Where a process that ends through `exit` says so. */
 static int exit_pipe = -1;
 
 #define STEP(what) watch_step(__FILE__ ": " what)
-
-static inspire_result decide(const inspire_auth *with, const char *authorization)
-{
-    inspire_request request = request_with(inspire_str_from(authorization), any_key);
-    inspire_principal principal = INSPIRE_PRINCIPAL_INIT;
-    return inspire_auth_authenticate(with, &request, &principal, NULL);
-}
-
-/* What no two processes may ever make alike. */
-static char (*made)[SECRET];
-static size_t made_count, made_room;
-
-static void remember(const char *what)
-{
-    if (made_count == made_room) {
-        made_room = made_room * 2 + 64;
-        made = realloc(made, made_room * sizeof *made);
-        CHECK(made != NULL);
-    }
-    CHECK(strlen(what) >= 16 && strlen(what) < SECRET);
-    strcpy(made[made_count++], what);
-}
-
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
-
-static void all_differ(void)
-{
-    size_t at;
-    qsort(made, made_count, sizeof *made, by_text);
-    for (at = 1; at < made_count; at++)
-        CHECK(strcmp(made[at - 1], made[at]) != 0);
-}
-
-/* A new key: its `Authorization` in `value`; its secret and its id besides, when asked for. */
-static void make(const inspire_auth *with, const char *name, char *value, char *secret, char *id)
-{
-    inspire_created_key *created = create_key(with, name, NULL);
-    /* Not by `bearer`, whose buffer is one for all threads. */
-    int length = snprintf(value, SECRET, "Bearer %s", inspire_created_key_credential(created).data);
-    CHECK(length > 7 && length < SECRET);
-    if (secret != NULL)
-        snprintf(secret, SECRET, "%s", inspire_created_key_secret(created).data);
-    if (id != NULL)
-        snprintf(id, SECRET, "%s", inspire_key_id(inspire_created_key_record(created)).data);
-    inspire_created_key_free(created);
-}
-
-static void delete_key(const char *name)
-{
-    inspire_caller caller = by_system();
-    GIVES(OK, inspire_key_delete(auth, inspire_str_from(name), INSPIRE_REVISION_ANY, &caller, NULL));
-}
-
-static void set_enabled(const inspire_auth *with, const char *name, uint32_t enabled)
-{
-    inspire_caller caller = by_system();
-    inspire_key *key = NULL;
-    GIVES(OK, inspire_key_set_enabled(with, inspire_str_from(name), enabled, INSPIRE_REVISION_ANY, &caller, &key, NULL));
-    inspire_key_free(key);
-}
 
 /* --- What other threads do. --- */
 
@@ -235,19 +169,6 @@ static void leave(int number, int told)
     default:
         _exit(0);
     }
-}
-
-static void open_store(void)
-{
-    auth = open_at(store);
-    any_key = require(auth, "Authenticated");
-}
-
-static void close_store(void)
-{
-    inspire_requirement_free(any_key);
-    inspire_auth_free(auth);
-    auth = NULL;
 }
 
 static pid_t fork_as_the_cell_says(void)
@@ -601,20 +522,6 @@ static pid_t begin_writer(int stop[2])
     exit(0);
 }
 
-static void import_chosen(void)
-{
-    inspire_caller caller = by_system();
-    inspire_key_spec spec = INSPIRE_KEY_SPEC_INIT;
-    inspire_key *key = NULL;
-    spec.name = INSPIRE_STR("chosen");
-    GIVES(OK, inspire_key_import(auth, &spec, INSPIRE_HASH_PHC,
-                                 INSPIRE_STR("$argon2id$v=19$m=4096,t=2,p=1$Zm9ya2Zvcmtmb3JrZm9yaw"
-                                             "$oumIuATJgd+vZkWGv9Gom7+KmOjNHp+f969jdQZpC4M"),
-                                 INSPIRE_STRENGTH_CHOSEN, &caller, &key, NULL));
-    inspire_key_free(key);
-    strcpy(chosen, "Bearer chosen:chosen-by-a-person");
-}
-
 /* What was acknowledged is there and works, in a process that knows nothing yet; what was revoked is not. */
 static void look_back(int forks)
 {
@@ -692,7 +599,7 @@ int main(int count, char **arguments)
         return 0;
     }
     CHECK(forks > 0);
-    watch_begin(PATIENCE);
+    watch_begin(getenv("INSPIRE_SOAK") != NULL ? PATIENCE_ALONE : PATIENCE);
     CHECK(atexit(at_exit) == 0);
     if (only == NULL || strcmp(only, "first") == 0) {
         first_uses(forks);

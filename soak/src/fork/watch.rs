@@ -10,8 +10,8 @@ use std::{
     time::Duration,
 };
 
-/// Without any step for so long, it hangs.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Without any step for so long, it hangs: in the sweep, and on a machine that may have a hundred other things to do.
+const PATIENCE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(60));
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -73,13 +73,14 @@ impl Drop for Watch {
 #[allow(clippy::print_stderr, reason = "the process ends here")]
 fn watch(seen: &Seen) {
     let mut before = u64::MAX;
+    let patience = if std::env::var_os(super::SWITCH).is_some() { PATIENCE.0 } else { PATIENCE.1 };
     let mut state = lock(seen);
     while !state.over {
-        let (next, waited) = seen.changed.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner);
+        let (next, waited) = seen.changed.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
         state = next;
         let steps = seen.steps.load(Ordering::Relaxed);
         if waited.timed_out() && steps == before {
-            eprintln!("nothing moved for {} s after: {}", PATIENCE.as_secs(), state.step);
+            eprintln!("nothing moved for {} s after: {}", patience.as_secs(), state.step);
             for process in
                 state.children.iter().copied().chain([libc::pid_t::try_from(std::process::id()).unwrap_or(0)])
             {

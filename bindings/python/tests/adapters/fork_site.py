@@ -1,4 +1,4 @@
-"""A WSGI service whose workers are forked in the middle of things: `gunicorn fork_site:app`, with or without `--preload`.
+"""A WSGI service whose workers are forked in the middle of things, by gunicorn or uWSGI, before or after it is loaded.
 
     /check             is the credential good
     /make?name=x       a new key: its credential and its id
@@ -18,7 +18,7 @@ from urllib.parse import parse_qs
 
 from inspire_auth import SYSTEM, AuthenticationError, HashParameters, InspireAuth, NotFoundError
 
-# What gunicorn does to a worker that hangs ends it with SIGABRT: then its threads are shown.
+# gunicorn ends a worker that hangs with SIGABRT: then its threads are shown.
 faulthandler.enable()
 
 auth = InspireAuth.open(os.environ["INSPIRE_STORE"], hash=HashParameters(64, 1, 1))

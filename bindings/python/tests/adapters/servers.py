@@ -179,3 +179,10 @@ def gunicorn_process(app: str, *options: str, cwd: Path, **environment: str) -> 
     # No control socket: it would be one file for all servers of this user.
     arguments = ["-m", "gunicorn", app, "-b", "127.0.0.1:0", "--graceful-timeout", "5", "--no-control-socket", *options]
     return Process(arguments, cwd=cwd, environment=environment, listening=r"Listening at: http://([\d.]+):(\d+)")
+
+
+def uwsgi_process(module: str, *options: str, cwd: Path, **environment: str) -> Process:
+    arguments = ["-c", "import sys, pyuwsgi; pyuwsgi.run(sys.argv[1:])", "--http-socket", "127.0.0.1:0", "--need-app"]
+    # SIGTERM ends it; else it means a reload.
+    arguments += ["--master", "--enable-threads", "--single-interpreter", "--die-on-term", "--module", module, *options]
+    return Process(arguments, cwd=cwd, environment=environment, listening=r"bound to TCP address ([\d.]+):(\d+)")

@@ -1,7 +1,7 @@
-"""gunicorn forks worker after worker: each knows every key, and every revocation, by its next request; none hangs.
+"""Servers fork worker after worker: each knows every key, and every revocation, by its next request; none hangs.
 
-    python -m adapters.test_gunicorn_forks --list         the cells
-    python -m adapters.test_gunicorn_forks FORKS CELL     so many workers in one
+    python -m adapters.test_server_forks --list         the cells
+    python -m adapters.test_server_forks FORKS CELL     so many workers in one
 """
 
 from __future__ import annotations
@@ -20,43 +20,50 @@ import pytest
 from inspire_auth import SYSTEM, AuthenticationError, InspireAuth
 
 from .sample import FAST
-from .servers import Process, gunicorn_process
+from .servers import Process, gunicorn_process, uwsgi_process
 from .wire import Address, Answer, ask, bearer
 
 HERE = Path(__file__).parent
 FORKS = 200 if os.environ.get("INSPIRE_SOAK") else 8
 WORKERS = 2
+PATIENCE = "10" if os.environ.get("INSPIRE_SOAK") else "60"
+"""Seconds after which a worker that answers nothing is ended, and the test fails."""
 REQUESTS = 3
 """Requests to a worker before the master forks another in its place."""
 
-WORKER_CLASSES = {
-    "sync": ["--worker-class", "sync"],
-    "gthread": ["--worker-class", "gthread", "--threads", "3"],
-    "gevent": ["--worker-class", "gevent"],
+COMMON = {
+    "gunicorn": ["-w", str(WORKERS), "--max-requests", str(REQUESTS), "--timeout", PATIENCE],
+    # A worker is replaced however young it is; one that hangs is ended, and said to be.
+    "uwsgi": [
+        *("--processes", str(WORKERS), "--max-requests", str(REQUESTS), "--min-worker-lifetime", "0"),
+        *("--harakiri", PATIENCE, "--disable-logging"),
+    ],
 }
-LOADS: dict[str, tuple[list[str], dict[str, str]]] = {
-    "preload": (["--preload"], {}),
-    # Threads of the master hash and write while it forks.
-    "preload-busy": (["--preload"], {"INSPIRE_BUSY": "1"}),
-    # Each worker opens the store.
-    "lazy": ([], {}),
+SERVERS = {
+    "gunicorn-sync": [*COMMON["gunicorn"], "--worker-class", "sync"],
+    "gunicorn-gthread": [*COMMON["gunicorn"], "--worker-class", "gthread", "--threads", "3"],
+    "gunicorn-gevent": [*COMMON["gunicorn"], "--worker-class", "gevent"],
+    "uwsgi": COMMON["uwsgi"],
 }
-CELLS = [f"{worker}-{load}" for worker in WORKER_CLASSES for load in LOADS]
+# Whether the application is loaded, and the store used, before the forks; or whether each worker opens the store. When
+# the parent is busy, threads of its own hash and write while it forks.
+LOADS = ["preload", "preload-busy", "lazy"]
+# uWSGI does not bear Python threads in its master: a worker that it makes meanwhile waits for ever, in
+# `uwsgi_python_master_fixup`, for the interpreter's lock, which one of them held.
+CELLS = [f"{server}-{load}" for server in SERVERS for load in LOADS if (server, load) != ("uwsgi", "preload-busy")]
 
 
 def serve(cell: str, store: Path, credential: str) -> Process:
-    worker, _, load = cell.partition("-")
-    options, environment = LOADS[load]
-    return gunicorn_process(
-        "fork_site:app",
-        *("-w", str(WORKERS), "--max-requests", str(REQUESTS), "--timeout", "20", "--log-level", "info"),
-        *WORKER_CLASSES[worker],
-        *options,
-        cwd=HERE,
-        INSPIRE_STORE=str(store),
-        INSPIRE_CREDENTIAL=credential,
-        **environment,
-    )
+    server = next(server for server in SERVERS if cell.startswith(server))
+    load = cell.removeprefix(server + "-")
+    environment = {"INSPIRE_STORE": str(store), "INSPIRE_CREDENTIAL": credential}
+    if load == "preload-busy":
+        environment["INSPIRE_BUSY"] = "1"
+    if server == "uwsgi":
+        options = ["--lazy-apps"] if load == "lazy" else []
+        return uwsgi_process("fork_site:app", *SERVERS[server], *options, cwd=HERE, **environment)
+    options = [] if load == "lazy" else ["--preload"]
+    return gunicorn_process("fork_site:app", *SERVERS[server], *options, cwd=HERE, **environment)
 
 
 class Matrix:
@@ -108,13 +115,14 @@ def run(cell: str, forks: int, folder: Path) -> None:
             while len(matrix.pids) < forks:
                 number += 1
                 matrix.round(number)
-                if number == 2:
+                if number == 2 and cell.startswith("gunicorn"):
                     # All at once; with a preloaded application the new workers are forked from the same master.
                     running.child.send_signal(signal.SIGHUP)
             status = running.end()
-            for sign in ("Traceback", "panicked", "Exception ignored", "CRITICAL", "TIMEOUT", "SIGSEGV", "Fatal"):
+            for sign in ("Traceback", "panicked", "Exception ignored", "TIMEOUT", "HARAKIRI", "SIGSEGV", "Fatal"):
                 assert sign not in running.output, running.output
-            assert status in (0, -15), running.output
+            # uWSGI's says whether a worker was just starting.
+            assert status in (0, -15) or cell.startswith("uwsgi"), running.output
         assert len(matrix.random) == len(set(matrix.random)) == 4 * number
         assert {key.name for key in auth.keys.list()} <= {"known", "busy0", "busy1"}
     with contextlib.closing(sqlite3.connect(store)) as database:
@@ -122,7 +130,7 @@ def run(cell: str, forks: int, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_every_worker_of_gunicorn(cell: str, tmp_path: Path) -> None:
+def test_every_worker_of_a_server(cell: str, tmp_path: Path) -> None:
     run(cell, FORKS, tmp_path)
 
 
