@@ -27,8 +27,8 @@ use loom::{
 
 use self::protocol::Counters;
 
-/// Every order with at most this many preemptions. (Two find each of the broken protocols below.)
-const PREEMPTIONS: usize = 3;
+/// Every order with at most this many preemptions. (Two are enough to find each of the broken protocols below.)
+const PREEMPTIONS: usize = 2;
 
 /// What becomes of a writer.
 #[derive(Clone, Copy, PartialEq)]

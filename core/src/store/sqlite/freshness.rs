@@ -126,15 +126,16 @@ impl Shared {
     /// shared write, no allocation.
     #[inline]
     fn recent(&self) -> Result<Option<(u64, u64)>> {
-        // In this order: a page that is not the store's any more is dropped before the poll that found it is noted.
+        // In this order: a page that is not the store's any more is dropped before the poll that found it is noted, and
+        // one that nobody looked at for a while may have lost its bytes.
         let polled = self.connections.polled()?;
-        let Some(page) = self.pages.current() else { return Ok(None) };
-        let verified = self.verified.load(Ordering::Acquire);
-        if polled == 0 || !page.counters().shows(verified) {
+        let age = monotonic_millis().saturating_sub(polled);
+        if polled == 0 || age >= POLL_WITHIN_MS {
             return Ok(None);
         }
-        let age = monotonic_millis().saturating_sub(polled);
-        Ok((age < POLL_WITHIN_MS).then_some((verified, age)))
+        let Some(page) = self.pages.current() else { return Ok(None) };
+        let verified = self.verified.load(Ordering::Acquire);
+        Ok(page.counters().shows(verified).then_some((verified, age)))
     }
 
     /// The same by asking the database. `recent` is what the page tells, when all that is wrong is that a poll is due:
@@ -165,6 +166,10 @@ impl Shared {
 
     fn ask(&self, fresh: &mut Fresh, lanes: &Lanes) -> Result<u64> {
         let looked = self.look(fresh, lanes)?;
+        if looked {
+            // Before any of its bytes is touched.
+            self.pages.look();
+        }
         let found = match self.ask_link(fresh)? {
             // The page knows of a commit that this connection can't see. The file may have been replaced, and the new
             // one adopted, since it was looked at.
@@ -178,9 +183,8 @@ impl Shared {
         match found {
             Found::Refused(_) => Err(refusal()),
             Found::Good(generation, named) => {
-                let store = self.history.load().mark.store;
                 if looked {
-                    self.pages.follow(named, &store);
+                    self.pages.follow(named, &self.history.load().mark.store);
                 }
                 if let Some(page) = self.pages.current() {
                     page.counters().repair(generation);
