@@ -291,6 +291,7 @@ impl Pages {
         }
         if let Some(former) = plan.retire {
             former.recycle();
+            self.current.store(0, Ordering::Release);
         }
         if let Some(page) = self.make(&plan) {
             Named::Page(*page.id()).write(&transaction)?;
