@@ -468,3 +468,64 @@ pub(super) fn read_tag_key(connection: &Connection) -> Result<TagKey> {
         .query_row([], |row| Ok(TagKey { id: row.get(0)?, secret: Zeroizing::new(row.get(1)?) }))
         .fault()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, thread, time::Duration};
+
+    use super::*;
+    use crate::store::{SqliteStore, Store};
+
+    fn store() -> (tempfile::TempDir, SqliteStore) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path().join("store.db")).unwrap();
+        store.generation().unwrap();
+        (folder, store)
+    }
+
+    /// Whether a check that begins when the last poll is `age` old answers while another thread has the lane.
+    fn answers_beside_the_lane(store: &SqliteStore, age: u64, patience: Duration) -> bool {
+        let shared = &store.shared;
+        let lanes = shared.connections.lanes().unwrap();
+        thread::scope(|scope| {
+            let lane = lanes.freshness.lock();
+            shared.connections.set_polled(monotonic_millis().saturating_sub(age).max(1));
+            let (answer, answered) = mpsc::channel();
+            scope.spawn(move || answer.send(store.generation().unwrap()));
+            let in_time = answered.recv_timeout(patience).is_ok();
+            drop(lane);
+            in_time
+        })
+    }
+
+    #[test]
+    fn a_check_takes_no_lock_and_waits_for_no_poll_but_one_that_is_overdue() {
+        let (_folder, store) = store();
+        assert!(store.page_in_use());
+        // On a busy machine the second may be over before the check begins.
+        let answers = |age| (0..50).any(|_| answers_beside_the_lane(&store, age, Duration::from_secs(2)));
+        assert!(answers(0), "nothing is due");
+        assert!(answers(POLL_EVERY_MS), "one thread polls, and the others go on");
+        for age in [POLL_WITHIN_MS, POLL_BOUND_MS, 60_000] {
+            assert!(!answers_beside_the_lane(&store, age, Duration::from_millis(100)), "{age}");
+        }
+    }
+
+    #[test]
+    fn what_may_not_wait_answers_or_says_that_it_would() {
+        let (_folder, store) = store();
+        let shared = &store.shared;
+        let lanes = shared.connections.lanes().unwrap();
+        let _lane = lanes.freshness.lock();
+        let ask = |age| {
+            shared.connections.set_polled(monotonic_millis().saturating_sub(age).max(1));
+            store.generation_now().unwrap()
+        };
+        assert!((0..50).any(|_| ask(0) == Some(1)));
+        for age in [POLL_EVERY_MS, POLL_WITHIN_MS, 60_000] {
+            assert_eq!(ask(age), None);
+        }
+        shared.connections.set_polled(0);
+        assert_eq!(store.generation_now().unwrap(), None);
+    }
+}
