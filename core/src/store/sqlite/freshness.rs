@@ -84,6 +84,11 @@ enum Found {
 }
 
 impl Fresh {
+    /// The file that the connection is open to.
+    pub(super) fn file(&self) -> Option<&FileIdentity> {
+        self.link.as_ref().map(|link| &link.file)
+    }
+
     /// Closes the connection, and has the files looked at before anything is believed again.
     pub(super) fn close(&mut self) {
         (self.link, self.found, self.looked_at) = (None, None, None);
@@ -255,7 +260,7 @@ impl Shared {
                     let (Some(mut reader), Some(mut writer), Some(mut backup)) = others else {
                         return Err(refusal());
                     };
-                    if !self.connections.close_siblings() {
+                    if !self.connections.close_siblings(&file) {
                         return Err(refusal());
                     }
                     (reader.value, writer.value, backup.value, fresh.link) = (None, None, None, None);
@@ -369,7 +374,8 @@ impl Shared {
         let behind = u64::try_from(mark.generation).unwrap_or(0) < clean;
         match compare(&known.mark, mark, same_file, transaction)? {
             Verdict::Another => Err(refusal()),
-            Verdict::Continues if behind => Err(refusal()),
+            // An adoption is above all that came before it, the page's word included.
+            _ if behind => Err(refusal()),
             verdict => {
                 let changed = verdict == Verdict::Adopted || mark != known.mark;
                 let tag_key = if changed { read_tag_key(transaction)? } else { known.tag_key.clone() };

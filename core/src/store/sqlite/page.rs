@@ -358,7 +358,9 @@ impl Pages {
 /// What is owed under the page that counts.
 fn owed(page: Use<'_>, settled: bool) -> Option<Owed<'_>> {
     if settled {
-        page.settle();
+        if !page.is_settled() {
+            page.settle();
+        }
         return None;
     }
     let until = page.since().saturating_add(SETTLE_MS);
