@@ -109,6 +109,8 @@ impl Reader {
     }
 
     fn check<P: Page>(&mut self, world: &World<P>) {
+        // Before this reader repairs anything.
+        self.watch(world);
         // What the check must not be behind: more than is promised, a commit of a writer that has not returned yet, or
         // never will.
         let before = world.committed.load(Ordering::Acquire);
@@ -117,6 +119,10 @@ impl Reader {
             world.page.repair(self.verified);
         }
         assert!(self.verified >= before, "decided by {}, but {before} had been committed", self.verified);
+        self.watch(world);
+    }
+
+    fn watch<P: Page>(&mut self, world: &World<P>) {
         let clean = world.page.clean();
         assert!(clean >= self.clean, "a counter fell");
         self.clean = clean;
