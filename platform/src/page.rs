@@ -212,16 +212,21 @@ impl Page {
         self.file.same_file(&other.file)
     }
 
-    /// Whether the file that has the name `path` is this page, whole, and in use. By `stat` alone.
+    /// Whether the file that has the name `path` is this page, whole, and in use. By `stat` first, so that no byte is
+    /// touched that is not there.
     #[must_use]
     pub fn is_at(&self, path: &Path) -> bool {
-        let there = std::fs::symlink_metadata(path);
-        there.is_ok_and(|there| {
-            there.is_file()
-                && there.nlink() == 1
-                && there.size() == SIZE
-                && fs::identity_of(&there).same_file(&self.file)
+        let there = std::fs::symlink_metadata(path).ok().filter(Metadata::is_file);
+        there.is_some_and(|there| {
+            there.nlink() == 1 && there.size() == SIZE && fs::identity_of(&there).same_file(&self.file)
         }) && !self.is_recycled()
+    }
+
+    /// Whether the file that has the name `path` is this page, but has lost its size: not a byte of it may be touched.
+    #[must_use]
+    pub fn is_cut(&self, path: &Path) -> bool {
+        std::fs::symlink_metadata(path)
+            .is_ok_and(|there| there.size() != SIZE && fs::identity_of(&there).same_file(&self.file))
     }
 
     /// Whether another page takes this one's place.
@@ -346,4 +351,156 @@ fn belongs(page: &Metadata, database: &Metadata) -> io::Result<()> {
 
 fn unsuitable(why: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        os::unix::fs::{PermissionsExt, symlink},
+        path::PathBuf,
+    };
+
+    use super::*;
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("inspire-page-{}-{name}", std::process::id()));
+            let _ = std::fs::remove_dir_all(&path);
+            std::fs::create_dir(&path).unwrap();
+            std::fs::write(path.join("db"), "").unwrap();
+            std::fs::set_permissions(path.join("db"), PermissionsExt::from_mode(0o600)).unwrap();
+            Self(path)
+        }
+        fn db(&self) -> PathBuf {
+            self.0.join("db")
+        }
+        fn page(&self) -> PathBuf {
+            self.0.join("db.gen")
+        }
+        fn create(&self, new: &NewPage) -> Page {
+            Page::create(&self.page(), &self.db(), new).unwrap()
+        }
+        fn open(&self) -> io::Result<Page> {
+            Page::open(&self.page(), &self.db())
+        }
+        fn refused(&self) -> io::ErrorKind {
+            self.open().unwrap_err().kind()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    const NEW: NewPage = NewPage { store: [1; 16], id: [2; 16], committed: 7, floor: 9, settled: false };
+
+    #[test]
+    fn two_mappings_show_the_same_page() {
+        let folder = Folder::new("same");
+        let made = folder.create(&NEW);
+        assert_eq!(std::fs::metadata(folder.page()).unwrap().permissions().mode() & 0o777, 0o600);
+        let opened = folder.open().unwrap();
+        assert_eq!((opened.store(), opened.id()), (&[1; 16], &[2; 16]));
+        assert_eq!((opened.counters().clean(), opened.counters().floor()), (7, Some(9)));
+        assert!(opened.same_file(&made) && opened.is_at(&folder.page()));
+        assert!(!opened.counters().shows(7) && !opened.counters().shows(9), "9 was announced, and never committed");
+        made.counters().commit(10, || Ok::<_, ()>(())).unwrap();
+        assert!(opened.counters().shows(10));
+        assert!(!opened.is_settled());
+        made.settle();
+        assert!(opened.is_settled());
+        made.recycle();
+        assert!(opened.is_recycled() && !opened.is_at(&folder.page()) && !opened.counters().shows(10));
+        made.settle();
+        assert!(opened.is_recycled(), "for ever");
+        assert_eq!(opened.counters().clean(), 10, "what was committed is still told");
+        // No draft is left.
+        assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn another_page_under_the_name_is_another_page() {
+        let folder = Folder::new("another");
+        let first = folder.create(&NEW);
+        let second = folder.create(&NewPage { id: [3; 16], ..NEW });
+        assert!(!first.is_at(&folder.page()) && second.is_at(&folder.page()) && !first.same_file(&second));
+        std::fs::remove_file(folder.page()).unwrap();
+        assert!(!second.is_at(&folder.page()) && !second.is_cut(&folder.page()));
+        assert_eq!(folder.refused(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn what_is_no_page_is_not_mapped() {
+        let folder = Folder::new("no-page");
+        let whole = {
+            drop(folder.create(&NEW));
+            std::fs::read(folder.page()).unwrap()
+        };
+        let invalid = io::ErrorKind::InvalidData;
+        for length in [0, 100, 4095] {
+            std::fs::write(folder.page(), &whole[..length]).unwrap();
+            assert_eq!(folder.refused(), invalid, "{length}");
+        }
+        std::fs::write(folder.page(), [&whole[..], b"x"].concat()).unwrap();
+        assert_eq!(folder.refused(), invalid);
+        for byte in [0, 8] {
+            let mut other = whole.clone();
+            other[byte] ^= 1;
+            std::fs::write(folder.page(), other).unwrap();
+            assert_eq!(folder.refused(), invalid);
+        }
+        std::fs::write(folder.page(), &whole).unwrap();
+        folder.open().unwrap();
+
+        let second = folder.0.join("second");
+        std::fs::hard_link(folder.page(), &second).unwrap();
+        assert_eq!(folder.refused(), invalid);
+        std::fs::remove_file(folder.page()).unwrap();
+        symlink(&second, folder.page()).unwrap();
+        assert_eq!(folder.refused(), invalid);
+        std::fs::remove_file(folder.page()).unwrap();
+        std::fs::create_dir(folder.page()).unwrap();
+        assert_eq!(folder.refused(), invalid);
+        // Nothing takes a folder's place, and nothing is left behind.
+        assert!(Page::create(&folder.page(), &folder.db(), &NEW).is_err());
+        assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn owner_and_mode_are_the_databases() {
+        let folder = Folder::new("owner");
+        let mode = |path: &Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+        drop(folder.create(&NEW));
+        for wrong in [0o666, 0o620, 0o640] {
+            mode(&folder.page(), wrong);
+            assert_eq!(folder.refused(), io::ErrorKind::InvalidData, "{wrong:o}");
+        }
+        mode(&folder.db(), 0o640);
+        folder.open().unwrap();
+        drop(folder.create(&NEW));
+        assert_eq!(std::fs::metadata(folder.page()).unwrap().permissions().mode() & 0o777, 0o640);
+        // SAFETY: geteuid has no preconditions.
+        if unsafe { libc::geteuid() } == 0 {
+            std::os::unix::fs::chown(folder.db(), Some(12345), Some(12346)).unwrap();
+            assert_eq!(folder.refused(), io::ErrorKind::InvalidData, "root can make one that the owner can use");
+            drop(folder.create(&NEW));
+            let made = std::fs::metadata(folder.page()).unwrap();
+            assert_eq!((made.uid(), made.gid()), (12345, 12346));
+            folder.open().unwrap();
+            std::os::unix::fs::chown(folder.page(), Some(12347), None).unwrap();
+            assert_eq!(folder.refused(), io::ErrorKind::InvalidData);
+        }
+    }
+
+    #[test]
+    fn a_page_that_lost_its_bytes_is_noticed_without_touching_them() {
+        let folder = Folder::new("cut");
+        let page = folder.create(&NEW);
+        File::options().write(true).open(folder.page()).unwrap().set_len(0).unwrap();
+        assert!(page.is_cut(&folder.page()) && !page.is_at(&folder.page()));
+    }
 }

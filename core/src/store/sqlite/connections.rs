@@ -295,10 +295,10 @@ impl Connections {
         self.0.set_polled(at);
     }
 
-    /// Closes what the other handles of this process have open at the same path, and has each poll before its next
-    /// check: the file was replaced, and SQLite would truncate the `-shm` of connections to the former one under their
-    /// feet once the new one is opened. `false` when one of them is in use at this moment.
-    pub(super) fn close_siblings(&self) -> bool {
+    /// Closes what the other handles of this process have open at the same path, unless it is `file`, which is there
+    /// now; those handles poll before their next check. SQLite would truncate the `-shm` of connections to a former file
+    /// under their feet once the new one is opened. `false` when one of them is in use at this moment.
+    pub(super) fn close_siblings(&self, file: &FileIdentity) -> bool {
         let everybody = EVERYBODY.load_full();
         let siblings = everybody.iter().flat_map(|list| list.iter()).filter_map(Weak::upgrade);
         let mut closed = true;
@@ -307,16 +307,22 @@ impl Connections {
             if sibling.lineage.inherited_by_clone() || lanes.epoch != fork::epoch() {
                 continue; // It has nothing open in this process.
             }
-            sibling.set_polled(0);
-            let free = (lanes.freshness.try_lock(), lanes.reader.try_lock(), lanes.writer.try_lock());
-            match (free, lanes.backup.try_lock()) {
-                ((Some(mut freshness), Some(mut reader), Some(mut writer)), Some(mut backup)) => {
-                    freshness.value.close();
-                    (reader.value, writer.value, backup.value) = (None, None, None);
-                    // Again: a check may have ended in between.
+            if let Some(mut fresh) = lanes.freshness.try_lock() {
+                if fresh.value.file().is_some_and(|open| !open.same_file(file)) {
+                    fresh.value.close();
                     sibling.set_polled(0);
                 }
-                _ => closed = false,
+            } else {
+                closed = false;
+            }
+            for lane in [&lanes.reader, &lanes.writer, &lanes.backup] {
+                match lane.try_lock() {
+                    Some(mut lane) if lane.value.as_ref().is_some_and(|link| !link.file.same_file(file)) => {
+                        lane.value = None;
+                    }
+                    Some(_) => {}
+                    None => closed = false,
+                }
             }
         }
         closed

@@ -84,6 +84,11 @@ enum Found {
 }
 
 impl Fresh {
+    /// The file that the connection is open to.
+    pub(super) fn file(&self) -> Option<&FileIdentity> {
+        self.link.as_ref().map(|link| &link.file)
+    }
+
     /// Closes the connection, and has the files looked at before anything is believed again.
     pub(super) fn close(&mut self) {
         (self.link, self.found, self.looked_at) = (None, None, None);
@@ -126,15 +131,16 @@ impl Shared {
     /// shared write, no allocation.
     #[inline]
     fn recent(&self) -> Result<Option<(u64, u64)>> {
-        // In this order: a page that is not the store's any more is dropped before the poll that found it is noted.
+        // In this order: a page that is not the store's any more is dropped before the poll that found it is noted, and
+        // one that nobody looked at for a while may have lost its bytes.
         let polled = self.connections.polled()?;
-        let Some(page) = self.pages.current() else { return Ok(None) };
-        let verified = self.verified.load(Ordering::Acquire);
-        if polled == 0 || !page.counters().shows(verified) {
+        let age = monotonic_millis().saturating_sub(polled);
+        if polled == 0 || age >= POLL_WITHIN_MS {
             return Ok(None);
         }
-        let age = monotonic_millis().saturating_sub(polled);
-        Ok((age < POLL_WITHIN_MS).then_some((verified, age)))
+        let Some(page) = self.pages.current() else { return Ok(None) };
+        let verified = self.verified.load(Ordering::Acquire);
+        Ok(page.counters().shows(verified).then_some((verified, age)))
     }
 
     /// The same by asking the database. `recent` is what the page tells, when all that is wrong is that a poll is due:
@@ -165,6 +171,10 @@ impl Shared {
 
     fn ask(&self, fresh: &mut Fresh, lanes: &Lanes) -> Result<u64> {
         let looked = self.look(fresh, lanes)?;
+        if looked {
+            // Before any of its bytes is touched.
+            self.pages.look();
+        }
         let found = match self.ask_link(fresh)? {
             // The page knows of a commit that this connection can't see. The file may have been replaced, and the new
             // one adopted, since it was looked at.
@@ -178,9 +188,8 @@ impl Shared {
         match found {
             Found::Refused(_) => Err(refusal()),
             Found::Good(generation, named) => {
-                let store = self.history.load().mark.store;
                 if looked {
-                    self.pages.follow(named, &store);
+                    self.pages.follow(named, &self.history.load().mark.store);
                 }
                 if let Some(page) = self.pages.current() {
                     page.counters().repair(generation);
@@ -251,7 +260,7 @@ impl Shared {
                     let (Some(mut reader), Some(mut writer), Some(mut backup)) = others else {
                         return Err(refusal());
                     };
-                    if !self.connections.close_siblings() {
+                    if !self.connections.close_siblings(&file) {
                         return Err(refusal());
                     }
                     (reader.value, writer.value, backup.value, fresh.link) = (None, None, None, None);
@@ -365,7 +374,8 @@ impl Shared {
         let behind = u64::try_from(mark.generation).unwrap_or(0) < clean;
         match compare(&known.mark, mark, same_file, transaction)? {
             Verdict::Another => Err(refusal()),
-            Verdict::Continues if behind => Err(refusal()),
+            // An adoption is above all that came before it, the page's word included.
+            _ if behind => Err(refusal()),
             verdict => {
                 let changed = verdict == Verdict::Adopted || mark != known.mark;
                 let tag_key = if changed { read_tag_key(transaction)? } else { known.tag_key.clone() };
@@ -463,4 +473,65 @@ pub(super) fn read_tag_key(connection: &Connection) -> Result<TagKey> {
         .fault()?
         .query_row([], |row| Ok(TagKey { id: row.get(0)?, secret: Zeroizing::new(row.get(1)?) }))
         .fault()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, thread, time::Duration};
+
+    use super::*;
+    use crate::store::{SqliteStore, Store};
+
+    fn store() -> (tempfile::TempDir, SqliteStore) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path().join("store.db")).unwrap();
+        store.generation().unwrap();
+        (folder, store)
+    }
+
+    /// Whether a check that begins when the last poll is `age` old answers while another thread has the lane.
+    fn answers_beside_the_lane(store: &SqliteStore, age: u64, patience: Duration) -> bool {
+        let shared = &store.shared;
+        let lanes = shared.connections.lanes().unwrap();
+        thread::scope(|scope| {
+            let lane = lanes.freshness.lock();
+            shared.connections.set_polled(monotonic_millis().saturating_sub(age).max(1));
+            let (answer, answered) = mpsc::channel();
+            scope.spawn(move || answer.send(store.generation().unwrap()));
+            let in_time = answered.recv_timeout(patience).is_ok();
+            drop(lane);
+            in_time
+        })
+    }
+
+    #[test]
+    fn a_check_takes_no_lock_and_waits_for_no_poll_but_one_that_is_overdue() {
+        let (_folder, store) = store();
+        assert!(store.page_in_use());
+        // On a busy machine the second may be over before the check begins.
+        let answers = |age| (0..50).any(|_| answers_beside_the_lane(&store, age, Duration::from_secs(2)));
+        assert!(answers(0), "nothing is due");
+        assert!(answers(POLL_EVERY_MS), "one thread polls, and the others go on");
+        for age in [POLL_WITHIN_MS, POLL_BOUND_MS, 60_000] {
+            assert!(!answers_beside_the_lane(&store, age, Duration::from_millis(100)), "{age}");
+        }
+    }
+
+    #[test]
+    fn what_may_not_wait_answers_or_says_that_it_would() {
+        let (_folder, store) = store();
+        let shared = &store.shared;
+        let lanes = shared.connections.lanes().unwrap();
+        let _lane = lanes.freshness.lock();
+        let ask = |age| {
+            shared.connections.set_polled(monotonic_millis().saturating_sub(age).max(1));
+            store.generation_now().unwrap()
+        };
+        assert!((0..50).any(|_| ask(0) == Some(1)));
+        for age in [POLL_EVERY_MS, POLL_WITHIN_MS, 60_000] {
+            assert_eq!(ask(age), None);
+        }
+        shared.connections.set_polled(0);
+        assert_eq!(store.generation_now().unwrap(), None);
+    }
 }

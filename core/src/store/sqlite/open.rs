@@ -77,6 +77,8 @@ impl SqliteStore {
         let history = {
             let lanes = connections.lanes()?;
             let mut lane = lanes.writer.lock();
+            // Whoever is busy with a former file at this path finds that out by itself, within the second.
+            let _ = connections.close_siblings(&file);
             let link = Link::open(&path, manner)?;
             // Before anything is written: what is not ours stays as it is.
             schema::identify(&link.connection)?;

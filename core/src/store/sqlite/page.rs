@@ -161,7 +161,14 @@ impl Pages {
 
     /// What the page that is mapped knows to be committed in `store`; 0 without one. To be asked *before* the database.
     pub(super) fn clean(&self, store: &[u8; 16]) -> u64 {
-        self.current().filter(|page| page.store() == store).map_or(0, |page| page.counters().clean())
+        self.current().filter(|page| page.store() == store && sane(page)).map_or(0, |page| page.counters().clean())
+    }
+
+    /// Drops the page when its file lost its name or its size.
+    pub(super) fn look(&self) {
+        if self.current().is_some_and(|page| !page.is_at(&self.path)) {
+            self.current.store(0, Ordering::Release);
+        }
     }
 
     /// Keeps `page` as the one that counts. Called under a lane (so never beside a fork, which waits for every lane).
@@ -192,10 +199,8 @@ impl Pages {
             if !matches!(named, Named::Page(_)) {
                 return;
             }
-            match self.open(store) {
-                Some(page) if named_one(&page) => drop(self.install(page)),
-                _ => return,
-            }
+            let Some(page) = self.open(store).filter(named_one) else { return };
+            self.install(page);
         }
         if let Some(page) = self.current()
             && !page.is_settled()
@@ -207,7 +212,7 @@ impl Pages {
 
     /// What a page at the path knows to be committed in `store`, whether the database names it or not; 0 without one.
     pub(super) fn evidence(&self, store: &[u8; 16]) -> u64 {
-        self.open(store).map_or(0, |page| page.counters().clean())
+        self.open(store).filter(sane).map_or(0, |page| page.counters().clean())
     }
 
     /// How a writer that holds the write lock will tell the others, once it has written.
@@ -231,7 +236,7 @@ impl Pages {
             Ok(())
         };
         // Mapped here: the one that counts, or one that lost its path meanwhile.
-        let mapped = self.current();
+        let mapped = self.current().filter(|page| !page.is_cut(&self.path));
         mapped.map_or(Ok(()), &mut evidence)?;
         let mut page = mapped.filter(counts).map(Use::Kept);
         if page.is_none()
@@ -286,6 +291,7 @@ impl Pages {
         }
         if let Some(former) = plan.retire {
             former.recycle();
+            self.current.store(0, Ordering::Release);
         }
         if let Some(page) = self.make(&plan) {
             Named::Page(*page.id()).write(&transaction)?;
@@ -352,7 +358,9 @@ impl Pages {
 /// What is owed under the page that counts.
 fn owed(page: Use<'_>, settled: bool) -> Option<Owed<'_>> {
     if settled {
-        page.settle();
+        if !page.is_settled() {
+            page.settle();
+        }
         return None;
     }
     let until = page.since().saturating_add(SETTLE_MS);

@@ -113,8 +113,8 @@ impl Shared {
             // No connection to a former file may be open beside one to the new file.
             fresh.value.close();
             (reader.value, writer.value, backup.value) = (None, None, None);
-            let replaced = !fs::identity(&self.path).map_err(from_io)?.same_file(&self.history.load().home);
-            if replaced && !self.connections.close_siblings() {
+            let file = fs::identity(&self.path).map_err(from_io)?;
+            if !file.same_file(&self.history.load().home) && !self.connections.close_siblings(&file) {
                 return Err(Error::with(Code::StoreLocked, "another handle of this process is using the former file"));
             }
             let link = writer.value.insert(self.open_link()?);
