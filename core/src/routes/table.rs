@@ -108,15 +108,33 @@ impl Table {
                 range = others;
             }
             let Some(segment) = segments.next() else { return longest };
-            let start = range.partition_point(|group| self.compare(group.segment_at(agreed), segment).is_lt());
-            range = range.get(start..).unwrap_or_default();
-            let end = range.partition_point(|group| self.compare(group.segment_at(agreed), segment).is_eq());
-            range = range.get(..end).unwrap_or_default();
+            range = self.narrowed(range, agreed, segment);
             if range.is_empty() {
                 return longest;
             }
             agreed = agreed.saturating_add(1).saturating_add(segment.len());
         }
+    }
+
+    /// The part of `range` whose segment behind `agreed` is this one.
+    fn narrowed<'t>(&self, range: &'t [Group], agreed: usize, segment: &[u8]) -> &'t [Group] {
+        let order = |group: &Group| self.compare(group.segment_at(agreed), segment);
+        // What all prefixes have in common, such as `/data/api`, is compared twice and not a dozen times: the first and
+        // the last of a sorted range speak for all between.
+        if range.first().is_some_and(|group| order(group).is_eq())
+            && range.last().is_some_and(|group| order(group).is_eq())
+        {
+            return range;
+        }
+        let start = range.partition_point(|group| order(group).is_lt());
+        let range = range.get(start..).unwrap_or_default();
+        // Where prefixes part, few go the same way: their end is looked for close by, and farther by doubling.
+        let mut reach = 1_usize;
+        while range.get(reach).is_some_and(|group| order(group).is_eq()) {
+            reach = reach.saturating_mul(2);
+        }
+        let near = range.get(..reach).unwrap_or(range);
+        near.get(..near.partition_point(|group| order(group).is_eq())).unwrap_or_default()
     }
 
     /// Compares a segment of a prefix with one of a path.
