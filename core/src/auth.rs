@@ -149,12 +149,12 @@ impl InspireAuth {
     }
 
     /// Whether what is in memory shows every commit, by any process, that returned before: whether a query that reads
-    /// memory alone answers without reading the store.
+    /// memory alone answers without reading the store. Never waits: `false` also when only waiting could tell.
     ///
     /// # Errors
     /// A `STORE_*` code.
     pub fn is_fresh(&self) -> Result<bool> {
-        self.inner.is_fresh()
+        self.inner.is_fresh(false)
     }
 
     /// How a host answers a request that got this code.
@@ -291,9 +291,12 @@ impl Inner {
         Ok(())
     }
 
-    /// Whether what is in memory shows every commit, by any process, that returned before.
-    pub(crate) fn is_fresh(&self) -> Result<bool> {
-        Ok(self.index.generation() >= self.store.generation()?)
+    /// Whether what is in memory shows every commit, by any process, that returned before. Unless it may `wait` (for
+    /// the store, microseconds as a rule), also `false` when only waiting could tell.
+    #[inline]
+    pub(crate) fn is_fresh(&self, wait: bool) -> Result<bool> {
+        let current = if wait { Some(self.store.generation()?) } else { self.store.generation_now()? };
+        Ok(current.is_some_and(|current| self.index.generation() >= current))
     }
 
     /// The freshness step: afterwards, what is in memory shows every commit, by any process, that returned before.

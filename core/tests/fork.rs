@@ -21,7 +21,7 @@ use std::{
 
 use inspire_auth_core::{
     Code,
-    store::{MemoryStore, SqliteStore, Store},
+    store::{MemoryStore, SqliteOptions, SqliteStore, Store},
 };
 use store_support::{Folder, add, by_name, foreign, fork, in_child, names, raw_clone, wait, write};
 
@@ -97,7 +97,11 @@ fn parent_and_child_go_on_and_see_each_others_commits() {
 fn forks_in_the_middle_of_everything_lose_nothing() {
     let _turn = alone();
     let folder = Folder::new();
-    let store = folder.open();
+    // Three threads that write without a pause leave the others little room for the lock: on a busy machine somebody
+    // waits longer than the usual five seconds.
+    let mut options = SqliteOptions::default();
+    options.busy_timeout = Duration::from_secs(120);
+    let store = SqliteStore::open_with(folder.db(), options).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let threads: Vec<_> = (0..3)
         .map(|thread| {

@@ -48,7 +48,11 @@ fn allocations(body: impl FnOnce()) -> u64 {
 }
 
 fn shows_no_allocation(store: &dyn Store) {
-    let (_, generation) = add(store, "a");
+    shows_no_allocation_on(store, "a");
+}
+
+fn shows_no_allocation_on(store: &dyn Store, name: &str) {
+    let (_, generation) = add(store, name);
     for _ in 0..3 {
         assert_eq!(store.generation().unwrap(), generation);
     }
@@ -58,15 +62,25 @@ fn shows_no_allocation(store: &dyn Store) {
         fewest = fewest.min(allocations(|| {
             for _ in 0..1000 {
                 assert_eq!(store.generation().unwrap(), generation);
+                // `None` once a second, when a poll is due.
+                assert!(store.generation_now().unwrap().is_none_or(|now| now == generation));
             }
         }));
     }
     assert_eq!(fewest, 0);
-    assert!(allocations(|| drop(add(store, "b"))) > 0, "the counter counts");
+    assert!(allocations(|| drop(add(store, &format!("{name}-b")))) > 0, "the counter counts");
 }
 
 #[test]
 fn asking_for_the_generation_allocates_nothing() {
     shows_no_allocation(&MemoryStore::new().unwrap());
-    shows_no_allocation(&Folder::new().open());
+    let folder = Folder::new();
+    let store = folder.open();
+    assert!(store.page_in_use());
+    shows_no_allocation(&store);
+    // Without its page it asks the database each time, and allocates nothing either.
+    std::fs::remove_file(folder.page()).unwrap();
+    std::fs::create_dir(folder.page()).unwrap();
+    shows_no_allocation_on(&store, "c");
+    assert!(!store.page_in_use());
 }

@@ -145,9 +145,10 @@ fn a_foreign_writer_is_logged_like_our_own() {
 
     let mut expect = |sql: &str, ids: &[Id], license: bool| {
         shell.execute_batch(sql).unwrap();
-        let now = store.generation().unwrap();
-        assert!(now > since, "{sql}");
+        // Who reads the log sees it at once.
         let changes = store.changes_since(since).unwrap();
+        let now = changes.generation;
+        assert!(now > since, "{sql}");
         let KeyChanges::Only(keys) = changes.keys else { panic!("{sql}") };
         let mut expected = ids.to_vec();
         expected.sort();
@@ -174,6 +175,10 @@ fn a_foreign_writer_is_logged_like_our_own() {
     expect("INSERT INTO license_burials VALUES ('l', 1); DELETE FROM license", &[], true);
     assert_eq!(names(&store), ["c"]);
     assert_eq!(dump(&store)[0].key.id, other);
+    // A check sees it within the second.
+    let before = store.generation().unwrap();
+    shell.execute_batch("DELETE FROM keys").unwrap();
+    assert!(store.wait_for_change(before, std::time::Duration::from_secs(2)).unwrap() > before);
 }
 
 /// One damaged row must neither lock the others out, nor open anything.
@@ -280,15 +285,16 @@ fn every_file_has_mode_0600_or_that_of_the_database() {
             "store.db-wal",
             "store.db.activity",
             "store.db.activity-shm",
-            "store.db.activity-wal"
+            "store.db.activity-wal",
+            "store.db.gen"
         ]
     );
     assert!(made.iter().all(|(_, mode, _)| *mode == 0o600), "{made:?}");
 
-    // The orderly end leaves the two files alone. What is made beside a database of another mode and owner (which only
+    // The orderly end leaves the three files alone. What is made beside a database of another mode and owner (which only
     // root can show) has those.
     drop(store);
-    assert_eq!(modes().len(), 2);
+    assert_eq!(modes().len(), 3);
     std::fs::remove_file(folder.path().join("store.db.activity")).unwrap();
     std::fs::set_permissions(folder.db(), PermissionsExt::from_mode(0o640)).unwrap();
     let root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
@@ -299,7 +305,7 @@ fn every_file_has_mode_0600_or_that_of_the_database() {
     store.note_used(&[(row.id, 1)]).unwrap();
     store.backup(&folder.path().join("copy.db")).unwrap();
     let made = modes();
-    assert_eq!(made.len(), 7);
+    assert_eq!(made.len(), 8);
     assert!(made.iter().all(|(_, mode, uid)| (*mode, *uid) == (0o640, owner)), "{made:?}");
 }
 

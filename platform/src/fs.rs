@@ -47,13 +47,18 @@ pub fn identity(path: &Path) -> io::Result<FileIdentity> {
     if !stat.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
-    Ok(FileIdentity {
+    Ok(identity_of(&stat))
+}
+
+/// The identity of the file that `stat` tells of.
+pub(crate) fn identity_of(stat: &std::fs::Metadata) -> FileIdentity {
+    FileIdentity {
         device: stat.dev(),
         inode: stat.ino(),
         size: stat.size(),
         modified: i128::from(stat.mtime()).saturating_mul(1_000_000_000).saturating_add(i128::from(stat.mtime_nsec())),
         links: stat.nlink(),
-    })
+    }
 }
 
 /// Makes an empty file that nobody else can read: mode 0600 or, with `like`, the owner and mode of that file (so that
@@ -124,7 +129,7 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-fn draft_name(path: &Path) -> io::Result<PathBuf> {
+pub(crate) fn draft_name(path: &Path) -> io::Result<PathBuf> {
     static SERIAL: AtomicU32 = AtomicU32::new(0);
     let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no file name"))?;
     let mut draft = OsString::from(".");

@@ -124,7 +124,7 @@ impl InspireAuth {
     /// Every refusal is an error, with the code of the table in the manual: `NO_CREDENTIAL`, `MALFORMED_CREDENTIAL`,
     /// `INVALID_CREDENTIAL`, `SECURE_CHANNEL_REQUIRED`, `INSUFFICIENT_LEVEL`, a license reason, `BUSY`, `STORE_*`.
     pub fn authenticate(&self, request: &Request<'_>) -> Result<Principal> {
-        match self.inner.decide_from_memory(request) {
+        match self.inner.decide_from_memory(request, true) {
             Some(decided) => decided,
             None => self.authenticate_cold(request),
         }
@@ -146,19 +146,19 @@ impl InspireAuth {
 
     /// Decides one request from memory alone: at once, or not at all.
     ///
-    /// `None` when something slow comes first: the store has changed and is to be read, or the secret has not been seen
-    /// before. Then [`InspireAuth::authenticate`] decides, where waiting is allowed. This is for hosts that hold a lock
+    /// `None` when something slow comes first: the store has changed and is to be read (or is to be asked whether it
+    /// has, about once a second), or the secret has not been seen before. Then [`InspireAuth::authenticate`] decides, where waiting is allowed. This is for hosts that hold a lock
     /// which a slow call must let go, such as an interpreter's.
     #[must_use]
     pub fn authenticate_warm(&self, request: &Request<'_>) -> Option<Result<Principal>> {
-        self.inner.decide_from_memory(request)
+        self.inner.decide_from_memory(request, false)
     }
 
     /// Decides one request without ever blocking on a hash: a warm or refused one is answered at once, a cold one
     /// gives a ticket.
     #[must_use]
     pub fn authenticate_no_wait(&self, request: &Request<'_>) -> Attempt {
-        match self.inner.decide_from_memory(request) {
+        match self.inner.decide_from_memory(request, true) {
             Some(decided) => Attempt::Done(decided),
             None => self.begin_cold(request),
         }
@@ -176,14 +176,15 @@ impl InspireAuth {
 }
 
 impl Inner {
+    /// With `wait` it may ask the store, which takes microseconds when the store's own memory does not tell.
     #[inline]
-    fn decide_from_memory(&self, request: &Request<'_>) -> Option<Result<Principal>> {
+    fn decide_from_memory(&self, request: &Request<'_>, wait: bool) -> Option<Result<Principal>> {
         let terms = TermsRef::of(request);
         let located = match credential::locate(&request.presented, &self.config.extra_headers) {
             Ok(located) => located,
-            Err(refusal) => return self.decide_without_credential(terms, refusal),
+            Err(refusal) => return self.decide_without_credential(terms, refusal, wait),
         };
-        let fresh = self.is_fresh();
+        let fresh = self.is_fresh(wait);
         if !matches!(fresh, Ok(true)) {
             return match located.checked() {
                 Ok(_) => fresh.err().map(Err),
@@ -213,11 +214,11 @@ impl Inner {
     }
 
     #[inline(never)]
-    fn decide_without_credential(&self, terms: TermsRef<'_>, refusal: Code) -> Option<Result<Principal>> {
+    fn decide_without_credential(&self, terms: TermsRef<'_>, refusal: Code, wait: bool) -> Option<Result<Principal>> {
         if let Err(error) = may_be_anonymous(terms, refusal) {
             return Some(Err(error));
         }
-        match self.is_fresh() {
+        match self.is_fresh(wait) {
             Ok(true) => Some(self.anonymous(terms)),
             Ok(false) => None,
             Err(error) => Some(Err(error)),

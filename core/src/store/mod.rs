@@ -26,15 +26,27 @@ use crate::{error::Result, id::Id};
 /// and the tag key, but must not begin another load, read, write or adoption, and must not fork: they hold the store's
 /// connection.
 pub trait Store: Send + Sync + fmt::Debug {
-    /// The newest committed generation; sees every commit, of any process, that returned before this call began.
+    /// The newest committed generation; sees every commit, of any process, that returned before this call began. (On
+    /// SQLite that is: every commit made through this library. A foreign writer's is seen within a second.)
     ///
-    /// This is asked on every check, so it must be cheap (about a microsecond on SQLite) and allocate nothing when
-    /// nothing has changed.
+    /// This is asked on every check, so it must be cheap (nanoseconds on SQLite) and allocate nothing when nothing has
+    /// changed.
     ///
     /// # Errors
     /// `STORE_HISTORY_CHANGED` when what is there now does not continue what this handle has seen, until an adoption;
     /// `STORE_STALE` when freshness can't be shown; another `STORE_*` code by cause.
     fn generation(&self) -> Result<u64>;
+
+    /// As [`Store::generation`], but never waits: `None` when that could only be told by waiting, for a lock or the
+    /// disk. For callers that hold something which others wait for, such as an interpreter's lock.
+    ///
+    /// A store whose `generation` may wait answers `None` then; by default it is taken for one that never does.
+    ///
+    /// # Errors
+    /// As [`Store::generation`].
+    fn generation_now(&self) -> Result<Option<u64>> {
+        self.generation().map(Some)
+    }
 
     /// Reads every key in one read transaction, and returns the generation they were read at.
     ///

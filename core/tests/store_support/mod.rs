@@ -118,6 +118,9 @@ impl Folder {
     pub fn db(&self) -> PathBuf {
         self.folder.path().join("store.db")
     }
+    pub fn page(&self) -> PathBuf {
+        self.folder.path().join("store.db.gen")
+    }
     pub fn open(&self) -> SqliteStore {
         SqliteStore::open(self.db()).unwrap()
     }

@@ -8,8 +8,11 @@
 
 use std::{
     any::Any,
-    path::Path,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -210,7 +213,7 @@ pub(super) struct Lanes {
 
 impl Lanes {
     fn shut(&self) {
-        self.freshness.shut(|fresh| fresh.link = None);
+        self.freshness.shut(super::freshness::Fresh::close);
         for lane in [&self.reader, &self.writer, &self.backup, &self.activity] {
             lane.shut(|link| *link = None);
         }
@@ -225,7 +228,7 @@ impl Lanes {
 
     /// The orderly end: the last one out writes the log back into the database, as SQLite does by default.
     fn close(&self) {
-        self.freshness.lock().value.link = None;
+        self.freshness.lock().value.close();
         self.reader.lock().value = None;
         self.backup.lock().value = None;
         for lane in [&self.writer, &self.activity] {
@@ -241,17 +244,78 @@ impl Lanes {
 pub(super) struct Connections {
     lanes: ArcSwap<Lanes>,
     lineage: Lineage,
+    /// When everything was found in order last (see `freshness`), by the monotonic clock in milliseconds; 0 for never
+    /// in this process with these connections: it does not survive a fork on either side.
+    polled: AtomicU64,
+    path: PathBuf,
 }
 
+/// Everybody's connections, of all handles of the process.
+static EVERYBODY: ArcSwapOption<Vec<Weak<Connections>>> = ArcSwapOption::const_empty();
+
 impl Connections {
-    /// Nothing is open yet, and everything that will be is closed before each fork.
-    pub(super) fn new() -> Arc<Self> {
+    /// Nothing of the database at `path` is open yet, and everything that will be is closed before each fork.
+    pub(super) fn new(path: &Path) -> Arc<Self> {
         let lineage = Lineage::current();
         let lanes = Lanes { epoch: fork::epoch(), ..Lanes::default() };
-        let connections = Arc::new(Self { lanes: ArcSwap::from_pointee(lanes), lineage });
+        let connections = Arc::new(Self {
+            lanes: ArcSwap::from_pointee(lanes),
+            lineage,
+            polled: AtomicU64::new(0),
+            path: path.to_owned(),
+        });
+        EVERYBODY.rcu(|everybody| {
+            let living = everybody.iter().flat_map(|list| list.iter()).filter(|other| other.strong_count() > 0);
+            Some(Arc::new(living.cloned().chain([Arc::downgrade(&connections)]).collect::<Vec<_>>()))
+        });
         let aware: Arc<dyn ForkAware> = connections.clone();
         fork::register(Arc::downgrade(&aware));
         connections
+    }
+
+    /// When everything was found in order last, by the monotonic clock in milliseconds; 0 for never. Three loads.
+    ///
+    /// # Errors
+    /// `STORE_STALE` in a child made by a raw `clone`.
+    #[inline]
+    pub(super) fn polled(&self) -> Result<u64> {
+        if self.lineage.inherited_by_clone() {
+            return Err(cloned());
+        }
+        Ok(self.polled.load(Ordering::Acquire))
+    }
+
+    /// Notes when everything was found in order last. To be called with the freshness lane held, which a fork waits
+    /// for.
+    pub(super) fn set_polled(&self, at: u64) {
+        self.polled.store(at, Ordering::Release);
+    }
+
+    /// Closes what the other handles of this process have open at the same path, and has each poll before its next
+    /// check: the file was replaced, and SQLite would truncate the `-shm` of connections to the former one under their
+    /// feet once the new one is opened. `false` when one of them is in use at this moment.
+    pub(super) fn close_siblings(&self) -> bool {
+        let everybody = EVERYBODY.load_full();
+        let siblings = everybody.iter().flat_map(|list| list.iter()).filter_map(Weak::upgrade);
+        let mut closed = true;
+        for sibling in siblings.filter(|other| other.path == self.path && !std::ptr::eq(&raw const **other, self)) {
+            let lanes = sibling.lanes.load_full();
+            if sibling.lineage.inherited_by_clone() || lanes.epoch != fork::epoch() {
+                continue; // It has nothing open in this process.
+            }
+            sibling.set_polled(0);
+            let free = (lanes.freshness.try_lock(), lanes.reader.try_lock(), lanes.writer.try_lock());
+            match (free, lanes.backup.try_lock()) {
+                ((Some(mut freshness), Some(mut reader), Some(mut writer)), Some(mut backup)) => {
+                    freshness.value.close();
+                    (reader.value, writer.value, backup.value) = (None, None, None);
+                    // Again: a check may have ended in between.
+                    sibling.set_polled(0);
+                }
+                _ => closed = false,
+            }
+        }
+        closed
     }
 
     /// This process's lanes: new ones when it is a child that has not asked before.
@@ -260,7 +324,7 @@ impl Connections {
     /// `STORE_STALE` in a child made by a raw `clone`.
     pub(super) fn lanes(&self) -> Result<arc_swap::Guard<Arc<Lanes>>> {
         if self.lineage.inherited_by_clone() {
-            return Err(Error::with(Code::StoreStale, "this process is a raw clone of the one that opened the store"));
+            return Err(cloned());
         }
         let present = self.lanes.load();
         let epoch = fork::epoch();
@@ -278,6 +342,11 @@ impl Connections {
     }
 }
 
+#[cold]
+fn cloned() -> Error {
+    Error::with(Code::StoreStale, "this process is a raw clone of the one that opened the store")
+}
+
 impl ForkAware for Connections {
     /// Closes every connection and holds the lanes shut until what is returned is dropped.
     fn before_fork(&self) -> Box<dyn Any> {
@@ -287,6 +356,7 @@ impl ForkAware for Connections {
             return Box::new(());
         }
         lanes.shut();
+        self.set_polled(0);
         Box::new(Shut(lanes))
     }
 }

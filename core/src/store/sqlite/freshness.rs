@@ -17,7 +17,7 @@
 //! generation plus a constant would not do: a history that was adopted once and is then replaced by its own older copy
 //! would be adopted to the same number again, which is not above what its handles know.)
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use inspire_auth_platform::{
     clock::monotonic_millis,
@@ -31,14 +31,20 @@ use super::{
     Shared,
     connections::{Lanes, Link},
     faults::{Fault, from_io},
+    page::Named,
 };
 use crate::{
     error::{Code, Error, Result},
     store::TagKey,
 };
 
-/// How often a check looks at the file itself. With the coarse clock's tick this stays under the promised second.
-const LOOK_EVERY_MS: u64 = 900;
+/// How often a check polls: looks at the files themselves, and asks the database.
+const POLL_EVERY_MS: u64 = 900;
+/// No check decides on a poll older than this, whatever keeps the next one. (So every reader has polled a second after
+/// anything happened, the coarse clock's ticks included.)
+const POLL_WITHIN_MS: u64 = 980;
+/// The bound that is promised.
+pub(super) const POLL_BOUND_MS: u64 = 1_000;
 
 /// A place in a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,16 +67,30 @@ pub(super) struct History {
 /// What the check's own connection last saw.
 #[derive(Debug, Default)]
 pub(super) struct Fresh {
-    pub(super) link: Option<Asked>,
+    link: Option<Asked>,
     data_version: i64,
     looked_at: Option<u64>,
     /// What was found at this `data_version`; `None` is to be found out.
-    generation: Option<u64>,
-    /// Another history was found at this `data_version`.
-    refused: bool,
+    found: Option<Found>,
 }
 
-/// The connection that is asked on every check: `PRAGMA data_version` moves iff another connection, in any process,
+/// What was found at a `data_version`.
+#[derive(Debug, Clone, Copy)]
+enum Found {
+    /// It continues what is known, at this generation, and names this page.
+    Good(u64, Named),
+    /// It is another history; the page knew of this generation then.
+    Refused(u64),
+}
+
+impl Fresh {
+    /// Closes the connection, and has the files looked at before anything is believed again.
+    pub(super) fn close(&mut self) {
+        (self.link, self.found, self.looked_at) = (None, None, None);
+    }
+}
+
+/// The connection that is asked when the page does not tell: `PRAGMA data_version` moves iff another connection, in any process,
 /// committed since it was last asked on this one.
 #[derive(Debug)]
 pub(super) struct Asked {
@@ -88,35 +108,124 @@ enum Verdict {
 
 impl Shared {
     /// The newest committed generation. See `Store::generation`.
+    #[inline]
     pub(super) fn generation(&self) -> Result<u64> {
-        let lanes = self.connections.lanes()?;
-        let mut lane = lanes.freshness.lock();
-        let fresh = &mut lane.value;
-        self.look(fresh, &lanes)?;
-        let Some(link) = &mut fresh.link else { return Err(Error::new(Code::Internal)) };
-        let seen = link.watch.ask().fault()?;
-        if seen == fresh.data_version {
-            match fresh.generation {
-                Some(generation) => return Ok(generation),
-                None if fresh.refused => return Err(refusal()),
-                None => {}
-            }
+        match self.recent()? {
+            Some((generation, age)) if age < POLL_EVERY_MS => Ok(generation),
+            recent => self.generation_from_database(recent.map(|(generation, _)| generation)),
         }
-        (fresh.generation, fresh.refused) = (None, false);
-        // The number was asked first: a commit between the two is seen again at the next check.
-        fresh.data_version = seen;
-        let found = self.verified(link.watch.connection(), &link.file, |mark, _| Ok(mark.generation));
+    }
+
+    /// See `Store::generation_now`.
+    #[inline]
+    pub(super) fn generation_now(&self) -> Result<Option<u64>> {
+        Ok(self.recent()?.and_then(|(generation, age)| (age < POLL_EVERY_MS).then_some(generation)))
+    }
+
+    /// What the page tells, if it tells anything, and how old the poll behind it is in milliseconds. No lock, no
+    /// shared write, no allocation.
+    #[inline]
+    fn recent(&self) -> Result<Option<(u64, u64)>> {
+        // In this order: a page that is not the store's any more is dropped before the poll that found it is noted, and
+        // one that nobody looked at for a while may have lost its bytes.
+        let polled = self.connections.polled()?;
+        let age = monotonic_millis().saturating_sub(polled);
+        if polled == 0 || age >= POLL_WITHIN_MS {
+            return Ok(None);
+        }
+        let Some(page) = self.pages.current() else { return Ok(None) };
+        let verified = self.verified.load(Ordering::Acquire);
+        Ok(page.counters().shows(verified).then_some((verified, age)))
+    }
+
+    /// The same by asking the database. `recent` is what the page tells, when all that is wrong is that a poll is due:
+    /// then one thread polls, and the others go on.
+    #[cold]
+    fn generation_from_database(&self, recent: Option<u64>) -> Result<u64> {
+        let lanes = self.connections.lanes()?;
+        let mut lane = match recent {
+            Some(generation) => match lanes.freshness.try_lock() {
+                Some(lane) => lane,
+                None => return Ok(generation),
+            },
+            None => lanes.freshness.lock(),
+        };
+        // Somebody may have asked while this thread waited.
+        if let Some((generation, age)) = self.recent()?
+            && age < POLL_EVERY_MS
+        {
+            return Ok(generation);
+        }
+        let asked = self.ask(&mut lane.value, &lanes);
+        self.connections.set_polled(match (&asked, lane.value.looked_at) {
+            (Ok(_), Some(at)) => at.max(1),
+            _ => 0,
+        });
+        asked
+    }
+
+    fn ask(&self, fresh: &mut Fresh, lanes: &Lanes) -> Result<u64> {
+        let looked = self.look(fresh, lanes)?;
+        if looked {
+            // Before any of its bytes is touched.
+            self.pages.look();
+        }
+        let found = match self.ask_link(fresh)? {
+            // The page knows of a commit that this connection can't see. The file may have been replaced, and the new
+            // one adopted, since it was looked at.
+            Found::Refused(_) if !looked => {
+                fresh.looked_at = None;
+                self.look(fresh, lanes)?;
+                self.ask_link(fresh)?
+            }
+            found => found,
+        };
         match found {
-            Ok(generation) => {
-                let generation = u64::try_from(generation).unwrap_or(0);
-                fresh.generation = Some(generation);
+            Found::Refused(_) => Err(refusal()),
+            Found::Good(generation, named) => {
+                if looked {
+                    self.pages.follow(named, &self.history.load().mark.store);
+                }
+                if let Some(page) = self.pages.current() {
+                    page.counters().repair(generation);
+                }
+                self.verified.fetch_max(generation, Ordering::AcqRel);
                 Ok(generation)
             }
-            Err(error) => {
-                fresh.refused = error.code() == Code::StoreHistoryChanged;
-                Err(error)
-            }
         }
+    }
+
+    /// What the open connection says.
+    fn ask_link(&self, fresh: &mut Fresh) -> Result<Found> {
+        // Before the database: what was committed by now, it must hold.
+        let clean = self.pages.clean(&self.history.load().mark.store);
+        let Some(link) = &mut fresh.link else { return Err(Error::new(Code::Internal)) };
+        let seen = link.watch.ask().fault()?;
+        match fresh.found {
+            Some(found @ Found::Good(generation, _)) if seen == fresh.data_version && clean <= generation => {
+                return Ok(found);
+            }
+            Some(found @ Found::Refused(at)) if seen == fresh.data_version && clean <= at => return Ok(found),
+            _ => {}
+        }
+        fresh.found = None;
+        // The number was asked first: a commit between the two is seen again at the next check.
+        fresh.data_version = seen;
+        let mut named = Named::Nothing;
+        let read = self.verified(link.watch.connection(), &link.file, |state, _| {
+            named = state.named;
+            Ok(state.mark)
+        });
+        let found = match read {
+            Ok(mark) => {
+                self.pages.follow(named, &mark.store);
+                Found::Good(u64::try_from(mark.generation).unwrap_or(0), named)
+            }
+            Err(error) if error.code() == Code::StoreHistoryChanged => Found::Refused(clean),
+            Err(error) => return Err(error),
+        };
+        fresh.found = Some(found);
+        Ok(found)
     }
 
     /// As [`Shared::read`], but on the check's own connection: what a check needs to follow a change must not wait
@@ -126,25 +235,29 @@ impl Shared {
         let mut lane = lanes.freshness.lock();
         self.look(&mut lane.value, &lanes)?;
         let Some(link) = &lane.value.link else { return Err(Error::new(Code::Internal)) };
-        self.verified(link.watch.connection(), &link.file, body)
+        self.verified(link.watch.connection(), &link.file, |state, connection| body(state.mark, connection))
     }
 
-    /// Leaves a connection to the file that has the store's name, as of at most [`LOOK_EVERY_MS`] ago: was it
-    /// replaced, or written by other means than SQLite?
-    fn look(&self, fresh: &mut Fresh, lanes: &Lanes) -> Result<()> {
+    /// Leaves a connection to the file that has the store's name, as of at most [`POLL_EVERY_MS`] ago: was it
+    /// replaced, or written by other means than SQLite? Whether that was found out just now.
+    fn look(&self, fresh: &mut Fresh, lanes: &Lanes) -> Result<bool> {
         let now = monotonic_millis();
-        if fresh.looked_at.is_none_or(|at| now.saturating_sub(at) >= LOOK_EVERY_MS) {
+        let due = fresh.looked_at.is_none_or(|at| now.saturating_sub(at) >= POLL_EVERY_MS);
+        if due {
             let file = fs::identity(&self.path).map_err(from_io)?;
             match &fresh.link {
                 Some(link) if !link.file.same_file(&file) => {
                     // Every connection to the former file goes before the new file is opened: the two would share a
-                    // `-shm` file, and SQLite truncates that under the former's feet. A lane that is busy now is tried
-                    // again at the next check.
-                    (fresh.generation, fresh.refused) = (None, false);
+                    // `-shm` file, and SQLite truncates that under the former's feet. What is busy now is tried again
+                    // at the next check.
+                    fresh.found = None;
                     let others = (lanes.reader.try_lock(), lanes.writer.try_lock(), lanes.backup.try_lock());
                     let (Some(mut reader), Some(mut writer), Some(mut backup)) = others else {
                         return Err(refusal());
                     };
+                    if !self.connections.close_siblings() {
+                        return Err(refusal());
+                    }
                     (reader.value, writer.value, backup.value, fresh.link) = (None, None, None, None);
                 }
                 // Written since the last look: by a checkpoint, as a rule. Should somebody have copied another file
@@ -158,9 +271,9 @@ impl Shared {
         if fresh.link.is_none() {
             let Link { connection, file } = self.open_link()?;
             fresh.link = Some(Asked { watch: Watch::new(connection, "PRAGMA data_version").fault()?, file });
-            (fresh.generation, fresh.refused) = (None, false);
+            fresh.found = None;
         }
-        Ok(())
+        Ok(due)
     }
 
     /// Opens a connection to the file at the store's path, which must be a store already.
@@ -204,7 +317,7 @@ impl Shared {
         let lanes = self.connections.lanes()?;
         let mut lane = lanes.reader.lock();
         let link = self.ensure(&mut lane.value)?;
-        self.verified(&link.connection, &link.file, body)
+        self.verified(&link.connection, &link.file, |state, connection| body(state.mark, connection))
     }
 
     /// As [`Shared::read`], for what can't run inside a transaction and takes long: the history is judged just before,
@@ -224,32 +337,43 @@ impl Shared {
         &self,
         connection: &Connection,
         file: &FileIdentity,
-        body: impl FnOnce(Mark, &Connection) -> Result<T>,
+        body: impl FnOnce(State, &Connection) -> Result<T>,
     ) -> Result<T> {
-        // Before the transaction: what this handle knows by now, the snapshot taken after must hold.
+        // Before the transaction: what this handle and the page know by now, the snapshot taken after must hold.
         let known = self.history.load_full();
+        let clean = self.pages.clean(&known.mark.store);
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Deferred).fault()?;
-        let now = self.judge(&known, file, &transaction)?;
-        let done = body(now.mark, &transaction)?;
+        let now = self.judge(&known, clean, file, &transaction)?;
+        let done = body(now.state, &transaction)?;
         // Nothing was written; ending the read can't fail in a way that matters.
         let _ = transaction.finish();
         self.advance(now.history);
         Ok(done)
     }
 
-    /// Whether the database in `file`, in the open transaction, continues what is `known`, and what it is now.
+    /// Whether the database in `file`, in the open transaction, continues what is `known`, of which `clean` had been
+    /// committed before the transaction began; and what it is now.
     ///
     /// # Errors
     /// `STORE_HISTORY_CHANGED` when it does not; a `STORE_*` code by cause.
-    pub(super) fn judge(&self, known: &History, file: &FileIdentity, transaction: &Connection) -> Result<Verified> {
-        let mark = read_mark(transaction)?;
+    pub(super) fn judge(
+        &self,
+        known: &History,
+        clean: u64,
+        file: &FileIdentity,
+        transaction: &Connection,
+    ) -> Result<Verified> {
+        let state = read_state(transaction)?;
+        let mark = state.mark;
         let same_file = file.same_file(&known.home);
+        let behind = u64::try_from(mark.generation).unwrap_or(0) < clean;
         match compare(&known.mark, mark, same_file, transaction)? {
             Verdict::Another => Err(refusal()),
+            Verdict::Continues if behind => Err(refusal()),
             verdict => {
                 let changed = verdict == Verdict::Adopted || mark != known.mark;
                 let tag_key = if changed { read_tag_key(transaction)? } else { known.tag_key.clone() };
-                Ok(Verified { mark, history: changed.then(|| History { mark, home: *file, tag_key }) })
+                Ok(Verified { state, history: changed.then(|| History { mark, home: *file, tag_key }) })
             }
         }
     }
@@ -260,13 +384,14 @@ impl Shared {
         self.history.rcu(|present| {
             Arc::clone(if history.mark.generation > present.mark.generation { &history } else { present })
         });
+        self.verified.fetch_max(u64::try_from(history.mark.generation).unwrap_or(0), Ordering::AcqRel);
     }
 }
 
 /// A database that continues what is known.
 #[derive(Debug)]
 pub(super) struct Verified {
-    pub(super) mark: Mark,
+    pub(super) state: State,
     /// To be noted; `None` when nothing moved.
     pub(super) history: Option<History>,
 }
@@ -309,13 +434,30 @@ fn compare(known: &Mark, now: Mark, same_file: bool, connection: &Connection) ->
     Ok(if adopted.is_some_and(|at| at > known.generation) { Verdict::Adopted } else { Verdict::Another })
 }
 
+/// Where the database is, and which page it names.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct State {
+    pub(super) mark: Mark,
+    pub(super) named: Named,
+}
+
+/// Reads [`State`].
+pub(super) fn read_state(connection: &Connection) -> Result<State> {
+    connection
+        .prepare_cached("SELECT store_id, generation, token, page FROM meta WHERE one = 1")
+        .fault()?
+        .query_row([], |row| {
+            Ok(State {
+                mark: Mark { store: row.get(0)?, generation: row.get(1)?, token: row.get(2)? },
+                named: Named::read(row.get_ref(3)?),
+            })
+        })
+        .fault()
+}
+
 /// Where the database is.
 pub(super) fn read_mark(connection: &Connection) -> Result<Mark> {
-    connection
-        .prepare_cached("SELECT store_id, generation, token FROM meta WHERE one = 1")
-        .fault()?
-        .query_row([], |row| Ok(Mark { store: row.get(0)?, generation: row.get(1)?, token: row.get(2)? }))
-        .fault()
+    read_state(connection).map(|state| state.mark)
 }
 
 /// The store's tag key.
@@ -325,4 +467,65 @@ pub(super) fn read_tag_key(connection: &Connection) -> Result<TagKey> {
         .fault()?
         .query_row([], |row| Ok(TagKey { id: row.get(0)?, secret: Zeroizing::new(row.get(1)?) }))
         .fault()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, thread, time::Duration};
+
+    use super::*;
+    use crate::store::{SqliteStore, Store};
+
+    fn store() -> (tempfile::TempDir, SqliteStore) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path().join("store.db")).unwrap();
+        store.generation().unwrap();
+        (folder, store)
+    }
+
+    /// Whether a check that begins when the last poll is `age` old answers while another thread has the lane.
+    fn answers_beside_the_lane(store: &SqliteStore, age: u64, patience: Duration) -> bool {
+        let shared = &store.shared;
+        let lanes = shared.connections.lanes().unwrap();
+        thread::scope(|scope| {
+            let lane = lanes.freshness.lock();
+            shared.connections.set_polled(monotonic_millis().saturating_sub(age).max(1));
+            let (answer, answered) = mpsc::channel();
+            scope.spawn(move || answer.send(store.generation().unwrap()));
+            let in_time = answered.recv_timeout(patience).is_ok();
+            drop(lane);
+            in_time
+        })
+    }
+
+    #[test]
+    fn a_check_takes_no_lock_and_waits_for_no_poll_but_one_that_is_overdue() {
+        let (_folder, store) = store();
+        assert!(store.page_in_use());
+        // On a busy machine the second may be over before the check begins.
+        let answers = |age| (0..50).any(|_| answers_beside_the_lane(&store, age, Duration::from_secs(2)));
+        assert!(answers(0), "nothing is due");
+        assert!(answers(POLL_EVERY_MS), "one thread polls, and the others go on");
+        for age in [POLL_WITHIN_MS, POLL_BOUND_MS, 60_000] {
+            assert!(!answers_beside_the_lane(&store, age, Duration::from_millis(100)), "{age}");
+        }
+    }
+
+    #[test]
+    fn what_may_not_wait_answers_or_says_that_it_would() {
+        let (_folder, store) = store();
+        let shared = &store.shared;
+        let lanes = shared.connections.lanes().unwrap();
+        let _lane = lanes.freshness.lock();
+        let ask = |age| {
+            shared.connections.set_polled(monotonic_millis().saturating_sub(age).max(1));
+            store.generation_now().unwrap()
+        };
+        assert!((0..50).any(|_| ask(0) == Some(1)));
+        for age in [POLL_EVERY_MS, POLL_WITHIN_MS, 60_000] {
+            assert_eq!(ask(age), None);
+        }
+        shared.connections.set_polled(0);
+        assert_eq!(store.generation_now().unwrap(), None);
+    }
 }

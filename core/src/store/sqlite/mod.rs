@@ -5,6 +5,7 @@
 //! | `open` | which files are opened, and which are refused |
 //! | `schema` | the tables, and the triggers that log every change |
 //! | `connections` | one connection a purpose, and what a fork does to them |
+//! | `page` | the revocation page: which one counts, and how one takes another's place |
 //! | `freshness` | is what this handle knows still so, and is it still the same history |
 //! | `rows`, `read`, `write` | rows in and out, in one transaction |
 //! | `changes` | the change log |
@@ -12,8 +13,8 @@
 //! | `backup`, `restore` | copies out, and back in through SQLite |
 //! | `faults` | SQLite's errors by cause |
 //!
-//! **Several handles in one process** may share a file. If that file is *replaced* under them, each notices by itself,
-//! within a second of its next check.
+//! **Several handles in one process** may share a file. Each has connections, a page mapping and a history of its own;
+//! the first that finds the file *replaced* closes the connections of all of them, and each judges at its next check.
 
 mod activity;
 mod backup;
@@ -22,6 +23,7 @@ mod connections;
 mod faults;
 mod freshness;
 mod open;
+mod page;
 mod read;
 mod restore;
 mod rows;
@@ -31,7 +33,7 @@ mod write;
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
@@ -40,6 +42,7 @@ use arc_swap::ArcSwap;
 use self::{
     connections::{Connections, Manner},
     freshness::History,
+    page::Pages,
     write::Session,
 };
 use super::{AuditEvent, Changes, KeyWithCredentials, Reader, Store, TagKey, Transaction};
@@ -66,6 +69,9 @@ struct Shared {
     manner: Manner,
     connections: Arc<Connections>,
     history: ArcSwap<History>,
+    /// The newest generation that this handle has read from the database, or written.
+    verified: AtomicU64,
+    pages: Pages,
 }
 
 impl fmt::Debug for SqliteStore {
@@ -92,11 +98,22 @@ impl SqliteStore {
     pub fn path(&self) -> &Path {
         &self.shared.path
     }
+
+    /// Whether checks are answered from the revocation page (`<path>.gen`): two loads from memory. Where it can't be
+    /// made or mapped, or was deleted, each asks the database instead (microseconds) until a page is there again.
+    #[must_use]
+    pub fn page_in_use(&self) -> bool {
+        self.shared.pages.current().is_some()
+    }
 }
 
 impl Store for SqliteStore {
     fn generation(&self) -> Result<u64> {
         self.shared.generation()
+    }
+
+    fn generation_now(&self) -> Result<Option<u64>> {
+        self.shared.generation_now()
     }
 
     fn load(&self, each: &mut dyn FnMut(KeyWithCredentials) -> Result<()>) -> Result<u64> {

@@ -3,17 +3,21 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::atomic::AtomicU64,
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use inspire_auth_platform::fs;
 
+use rusqlite::{Transaction, TransactionBehavior};
+
 use super::{
     Shared, SqliteStore,
     connections::{Connections, Link, Manner},
-    faults::from_io,
-    freshness::{History, read_mark, read_tag_key},
+    faults::{Fault, from_io},
+    freshness::{History, read_mark, read_state, read_tag_key},
+    page::Pages,
     schema,
 };
 use crate::error::{Code, Error, Result};
@@ -68,7 +72,8 @@ impl SqliteStore {
         }
 
         let manner = Manner { busy_timeout: options.busy_timeout, max_pages: options.max_pages, synchronous: "FULL" };
-        let connections = Connections::new();
+        let connections = Connections::new(&path);
+        let pages = Pages::beside(&path);
         let history = {
             let lanes = connections.lanes()?;
             let mut lane = lanes.writer.lock();
@@ -77,17 +82,48 @@ impl SqliteStore {
             schema::identify(&link.connection)?;
             link.use_wal(&path, manner)?;
             schema::migrate(&link.connection)?;
-            let history = History {
-                mark: read_mark(&link.connection)?,
-                home: link.file,
-                tag_key: read_tag_key(&link.connection)?,
-            };
+            let history = begin_history(&link, &pages)?;
+            provide_page(&link, &pages, manner);
             lane.value = Some(link);
             history
         };
-        let shared = Shared { path, manner, connections, history: ArcSwap::from_pointee(history) };
+        let verified = AtomicU64::new(u64::try_from(history.mark.generation).unwrap_or(0));
+        let history = ArcSwap::from_pointee(history);
+        let shared = Shared { path, manner, connections, history, verified, pages };
         Ok(Self { shared: shared.into() })
     }
+}
+
+/// What a new handle knows: what is there. Unless the page says that it was more: then that is what it knows, and
+/// nothing but an adoption gets past it.
+fn begin_history(link: &Link, pages: &Pages) -> Result<History> {
+    // The page before the database, which may only be ahead of it then.
+    let store = read_mark(&link.connection)?.store;
+    let clean = pages.evidence(&store);
+    let mut mark = read_mark(&link.connection)?;
+    if clean > u64::try_from(mark.generation).unwrap_or(0) {
+        // No entry of any log has this token.
+        (mark.generation, mark.token) = (i64::try_from(clean).unwrap_or(i64::MAX), [0; 16]);
+    }
+    Ok(History { mark, home: link.file, tag_key: read_tag_key(&link.connection)? })
+}
+
+/// Makes the page if there is none that counts, and maps it. A store without one works, only slower; and whoever writes
+/// next makes one. So nobody waits here for a writer, and nothing that goes wrong is an error.
+fn provide_page(link: &Link, pages: &Pages, manner: Manner) {
+    let provide = || -> Result<()> {
+        let state = read_state(&link.connection)?;
+        pages.follow(state.named, &state.mark.store);
+        if pages.current().is_some() {
+            return Ok(());
+        }
+        let transaction = Transaction::new_unchecked(&link.connection, TransactionBehavior::Immediate).fault()?;
+        let state = read_state(&transaction)?;
+        pages.provide(transaction, state.named, &state.mark)
+    };
+    let _ = link.connection.busy_timeout(Duration::ZERO);
+    let _ = provide();
+    let _ = link.connection.busy_timeout(manner.busy_timeout);
 }
 
 /// The path without symbolic links.

@@ -20,14 +20,15 @@ pub(super) const VERSION: i32 = 1;
 /// One statement list per version: `MIGRATIONS[n]` leads from version n to n + 1.
 const MIGRATIONS: &[&str] = &[V1];
 
-/// Ids are 16 bytes. `levels` is a JSON array of text. Times are Unix seconds. Booleans are 0 and 1. Text is compared
+/// `meta.page` names the revocation page (see `page`). Ids are 16 bytes. `levels` is a JSON array of text. Times are Unix seconds. Booleans are 0 and 1. Text is compared
 /// byte for byte (BINARY, the default).
 const V1: &str = "
 CREATE TABLE meta (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     store_id BLOB NOT NULL,
     generation INTEGER NOT NULL,
-    token BLOB NOT NULL
+    token BLOB NOT NULL,
+    page BLOB
 );
 CREATE TABLE keys (
     id BLOB NOT NULL PRIMARY KEY CHECK (typeof(id) = 'blob' AND length(id) = 16),

@@ -9,7 +9,8 @@ use super::{
     Shared, changes,
     connections::Link,
     faults::{Fault, from_io, from_sqlite, from_sqlite_at},
-    freshness::{History, read_mark, read_tag_key, refusal},
+    freshness::{History, State, read_mark, read_state, read_tag_key, refusal},
+    page::Owed,
     rows::{levels, signed},
 };
 use crate::{
@@ -51,27 +52,45 @@ impl Shared {
     pub(super) fn write(&self, body: impl FnOnce(&Connection) -> Result<()>) -> Result<u64> {
         self.settle()?;
         let lanes = self.connections.lanes()?;
-        let mut lane = lanes.writer.lock();
-        let link = self.ensure(&mut lane.value)?;
+        let (generation, owed) = {
+            let mut lane = lanes.writer.lock();
+            let link = self.ensure(&mut lane.value)?;
+            self.write_on(link, body)?
+        };
+        // Without the lane: others may write meanwhile, and a fork need not wait.
+        if let Some(owed) = owed {
+            owed.pay();
+        }
+        Ok(u64::try_from(generation).unwrap_or(0))
+    }
+
+    fn write_on(&self, link: &Link, body: impl FnOnce(&Connection) -> Result<()>) -> Result<(i64, Option<Owed<'_>>)> {
         let known = self.history.load_full();
+        let clean = self.pages.clean(&known.mark.store);
         let transaction = self.begin(link)?;
-        let before = self.judge(&known, &link.file, &transaction)?;
+        let before = self.judge(&known, clean, &link.file, &transaction)?;
+        let found = before.state.mark;
+        let plan = self.pages.plan(before.state.named, &found, false)?;
+        if plan.floor > found.generation {
+            // Numbers that were announced and never committed are burnt: the triggers count on from above them.
+            transaction.execute("UPDATE meta SET generation = ?1", params![plan.floor]).fault()?;
+        }
         body(&transaction)?;
         if transaction.is_autocommit() {
             // SQLite rolled back by itself (a full disk, an I/O error) and `body` went on regardless.
             return Err(Error::with(Code::StoreUnavailable, "the transaction was rolled back"));
         }
         let mark = read_mark(&transaction)?;
-        if mark == before.mark {
+        if mark.token == found.token {
             transaction.rollback().fault()?;
             self.advance(before.history);
-        } else {
-            changes::trim(&transaction, before.mark.generation, mark.generation)?;
-            let tag_key = read_tag_key(&transaction)?;
-            transaction.commit().map_err(|error| from_sqlite_at(&error, &self.path))?;
-            self.advance(Some(History { mark, home: link.file, tag_key }));
+            return Ok((found.generation, None));
         }
-        Ok(u64::try_from(mark.generation).unwrap_or(0))
+        changes::trim(&transaction, found.generation, mark.generation)?;
+        let tag_key = read_tag_key(&transaction)?;
+        let owed = self.pages.commit(plan, transaction, mark.generation)?;
+        self.advance(Some(History { mark, home: link.file, tag_key }));
+        Ok((mark.generation, owed))
     }
 
     /// The write lock, on the file that has the store's name now.
@@ -88,19 +107,34 @@ impl Shared {
     /// Accepts what the file holds now, whatever this handle knew. See `Store::adopt` and `freshness`.
     pub(super) fn adopt(&self) -> Result<()> {
         let lanes = self.connections.lanes()?;
-        let (mut fresh, mut reader) = (lanes.freshness.lock(), lanes.reader.lock());
-        let (mut writer, mut backup) = (lanes.writer.lock(), lanes.backup.lock());
-        // No connection to a former file may be open beside one to the new file.
-        fresh.value.link = None;
-        (reader.value, writer.value, backup.value) = (None, None, None);
-        let link = writer.value.insert(self.open_link()?);
+        let owed = {
+            let (mut fresh, mut reader) = (lanes.freshness.lock(), lanes.reader.lock());
+            let (mut writer, mut backup) = (lanes.writer.lock(), lanes.backup.lock());
+            // No connection to a former file may be open beside one to the new file.
+            fresh.value.close();
+            (reader.value, writer.value, backup.value) = (None, None, None);
+            let replaced = !fs::identity(&self.path).map_err(from_io)?.same_file(&self.history.load().home);
+            if replaced && !self.connections.close_siblings() {
+                return Err(Error::with(Code::StoreLocked, "another handle of this process is using the former file"));
+            }
+            let link = writer.value.insert(self.open_link()?);
+            self.adopt_on(link)?
+        };
+        if let Some(owed) = owed {
+            owed.pay();
+        }
+        Ok(())
+    }
+
+    fn adopt_on(&self, link: &Link) -> Result<Option<Owed<'_>>> {
         let sound = link.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)).fault()?;
         if sound != "ok" {
             return Err(Error::with(Code::StoreCorrupt, "what is there now is damaged, so it can't be adopted"));
         }
         let transaction = self.begin(link)?;
-        let mut mark = read_mark(&transaction)?;
-        mark.generation = adoption(mark.generation.max(self.history.load().mark.generation));
+        let State { mut mark, named } = read_state(&transaction)?;
+        let plan = self.pages.plan(named, &mark, true)?;
+        mark.generation = adoption(plan.floor.max(self.history.load().mark.generation));
         fill_random(&mut mark.token)?;
         transaction
             .execute("UPDATE meta SET generation = ?1, token = ?2", params![mark.generation, mark.token])
@@ -112,9 +146,9 @@ impl Shared {
             )
             .fault()?;
         let tag_key = read_tag_key(&transaction)?;
-        transaction.commit().fault()?;
+        let owed = self.pages.commit(plan, transaction, mark.generation)?;
         self.advance(Some(History { mark, home: link.file, tag_key }));
-        Ok(())
+        Ok(owed)
     }
 }
 
