@@ -69,10 +69,19 @@ pub struct Seat {
     pub granted: AtomicU64,
     /// Checks during which a change was made, so that two answers were right.
     pub overlapped: AtomicU64,
+    /// The longest that a batch of checks took, in nanoseconds.
+    pub slowest: AtomicU64,
     /// Above 0 once it runs; the last order that it has carried out.
     pub carried_out: AtomicU64,
     /// The table of the last odd order.
     pub table: [[AtomicU64; QUESTIONS]; SLOTS],
+}
+
+impl Seat {
+    /// What this thread answered last.
+    pub fn answers(&self) -> [[u64; QUESTIONS]; SLOTS] {
+        std::array::from_fn(|slot| std::array::from_fn(|at| self.table[slot][at].load(Ordering::Relaxed)))
+    }
 }
 
 /// The whole of it.

@@ -75,11 +75,12 @@ impl Process {
     /// # Errors
     /// When it did not end well.
     pub fn answer(mut self) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+        let status = self.wait()?;
+        // Only now: it says less than a pipe holds, and what hangs must not hang its reader.
         let mut said = Vec::new();
         if let Some(mut stdout) = self.child.stdout.take() {
             io::Read::read_to_end(&mut stdout, &mut said)?;
         }
-        let status = self.child.wait()?;
         if status.success() { Ok(said) } else { Err(format!("a {} ended with {status}", self.role).into()) }
     }
 }
@@ -91,8 +92,8 @@ impl Drop for Process {
     }
 }
 
-/// What each role does first: from now on this process dies with the one that started it, and by nothing that is meant
-/// for that one. Returns the other arguments.
+/// What each role does first: from now on this process dies with the thread that started it, and by nothing that is
+/// meant for that one. Returns the other arguments.
 ///
 /// # Errors
 /// When the starter is gone already, or did not say who it is.

@@ -233,7 +233,7 @@ impl Slot {
     /// Which record is the settled one, and which is the other.
     fn records(&self, version: u64) -> (&Record, &Record) {
         let [first, second] = &self.records;
-        if version / 2 % 2 == 0 { (first, second) } else { (second, first) }
+        if (version / 2).is_multiple_of(2) { (first, second) } else { (second, first) }
     }
 
     /// The version. What it acknowledges was true before this returned.

@@ -18,6 +18,7 @@ mod doom;
 pub mod faults;
 pub mod fork;
 pub mod herd;
+mod inquest;
 mod keys;
 pub mod kills;
 pub mod oracle;

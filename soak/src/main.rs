@@ -1,9 +1,12 @@
 //! `inspire-auth-soak NAME...`: one slice of each sweep named.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command")]
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, sync::atomic::Ordering, time::Duration};
 
-use inspire_auth_soak::{SWEEPS, Sweep, end_slices_on_interrupt, progress::Run};
+use inspire_auth_soak::{
+    SWEEPS, Sweep, end_slices_on_interrupt,
+    progress::{INTERRUPTED, Run},
+};
 
 const USAGE: &str = "inspire-auth-soak [--minutes N] [--afresh] [NAME...]
 
@@ -59,6 +62,9 @@ fn start(arguments: Vec<String>) -> Result<bool, String> {
     end_slices_on_interrupt();
     let mut reached = true;
     for sweep in chosen {
+        if INTERRUPTED.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
         if afresh {
             let _ = std::fs::remove_file(folder.join(format!("{}.json", sweep.name)));
         }

@@ -1,7 +1,6 @@
 //! One store with its readers, and writers that live and die on it one after another.
 
 use std::{
-    collections::HashMap,
     os::unix::process::ExitStatusExt,
     path::PathBuf,
     sync::atomic::Ordering,
@@ -17,9 +16,10 @@ use crate::{
     board::{Mapped, QUESTIONS, SLOTS, STOP},
     children::{PATIENCE, Process, wait_for},
     doom::{Fate, STORE},
-    keys::{Answer, INVALID, Key, View, is_granted, spell},
+    inquest::{Account, Verdict, judge},
+    keys::{Key, View},
     progress::Run,
-    witness::{Row, Testimony},
+    witness::Testimony,
 };
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -176,35 +176,23 @@ impl Stage {
             return Err(format!("the database is damaged: {}", testimony.damage.join("; ")).into());
         }
 
-        let mut rows: HashMap<&str, &Row> = testimony.rows.iter().map(|row| (row.name.as_str(), row)).collect();
-        let mut settlements = Vec::new();
-        for (at, view) in views.iter().enumerate() {
-            let done = settle(view, &mut rows).map_err(|said| format!("key {at}: {said}"))?;
-            if view.announced.is_some() {
-                run.add(if done { "unacknowledged, done" } else { "unacknowledged, not done" }, 1);
-            }
-            let right = right_answers(view, done);
-            let handle = testimony.answers.get(at).copied().unwrap_or_default();
-            compare(at, view, done, "a fresh handle", handle, right)?;
-            for (number, seat) in self.board.seats[..self.seats].iter().enumerate() {
-                let answers = std::array::from_fn(|question| seat.table[at][question].load(Ordering::Relaxed));
-                compare(at, view, done, &format!("reader thread {number}"), answers, right)?;
-            }
-            settlements.push(done);
-        }
-        if let Some(name) = rows.keys().next() {
-            return Err(format!("the database holds {name}, which was deleted or never made").into());
-        }
-        run.add("answers compared", ((self.seats + 1) * SLOTS * QUESTIONS) as u64);
+        let seats = self.board.seats[..self.seats].iter().enumerate();
+        let tables = seats.map(|(number, seat)| (format!("reader thread {number}"), seat.answers()));
+        let accounts: Vec<Account> =
+            std::iter::once(("a fresh handle".to_owned(), testimony.answers)).chain(tables).collect();
+        let verdicts = judge(&views, &testimony.rows, &accounts)?;
+        run.add("answers compared", (accounts.len() * SLOTS * QUESTIONS) as u64);
 
-        for ((slot, view), done) in self.board.slots.iter().zip(&views).zip(settlements) {
-            match &view.announced {
-                Some(after) if done => {
-                    let header = if after.known { after.header.clone() } else { view.settled.header.clone() };
-                    slot.acknowledge(&Key { header, ..after.clone() });
-                }
-                Some(_) => slot.withdraw(),
-                None => {}
+        for ((slot, view), verdict) in self.board.slots.iter().zip(&views).zip(verdicts) {
+            let Some(after) = &view.announced else { continue };
+            if verdict == Verdict::Done {
+                run.add("unacknowledged, done", 1);
+                // Whoever made the secret took it along.
+                let header = if after.known { &after.header } else { &view.settled.header };
+                slot.acknowledge(&Key { header: header.clone(), ..after.clone() });
+            } else {
+                run.add("unacknowledged, not done", 1);
+                slot.withdraw();
             }
         }
         self.command("every reader goes on")
@@ -262,6 +250,8 @@ impl Stage {
             run.add(what, sum - *before);
             *before = sum;
         }
+        let slowest = seats.iter().map(|seat| seat.slowest.load(Ordering::Relaxed)).max().unwrap_or(0);
+        run.at_least("slowest 256 checks us", slowest / 1_000);
         for code in RETRIED {
             let count = self.board.codes[code.number() as usize].swap(0, Ordering::Relaxed);
             run.add(&format!("retried {}", code.name()), count);
@@ -289,79 +279,4 @@ impl Stage {
         }
         Ok(())
     }
-}
-
-/// Takes a key's row out of `rows`, and says whether what was announced was done. What is settled must be there; what
-/// was announced must be there whole or not at all.
-fn settle(view: &View, rows: &mut HashMap<&str, &Row>) -> Result<bool, String> {
-    let is = |key: &Key, row: Option<&&Row>| match row {
-        None => !key.present,
-        Some(row) => {
-            key.present
-                && row.enabled == key.enabled
-                && row.entitled == key.entitled
-                && u64::try_from(row.revision) == Ok(key.revision)
-        }
-    };
-    let names = [Some(&view.settled), view.announced.as_ref()];
-    let found = names.map(|key| key.and_then(|key| rows.get(key.name.as_str()).copied()));
-    let renamed = view.announced.as_ref().is_some_and(|after| after.name != view.settled.name);
-    // A rename leaves one of two names, never both and never none.
-    let before = is(&view.settled, found[0].as_ref()) && !(renamed && found[1].is_some());
-    let after =
-        view.announced.as_ref().is_some_and(|after| is(after, found[1].as_ref()) && !(renamed && found[0].is_some()));
-    if before == after {
-        return Err(format!(
-            "the database holds {found:?}; acknowledged is {:?}, announced {:?}",
-            view.settled.change,
-            view.announced.as_ref().map(|after| after.change)
-        ));
-    }
-    for key in names.into_iter().flatten() {
-        rows.remove(key.name.as_str());
-    }
-    Ok(after)
-}
-
-/// What everybody must answer.
-fn right_answers(view: &View, done: bool) -> [Answer; QUESTIONS] {
-    match &view.announced {
-        None => [view.settled.answer(), INVALID, INVALID],
-        Some(after) => {
-            let known = after.known;
-            let (now, next) = if done {
-                (after.answer_to_former(), after.answer())
-            } else if after.header == view.settled.header {
-                (view.settled.answer(), view.settled.answer())
-            } else {
-                (view.settled.answer(), INVALID)
-            };
-            [now, INVALID, if known { next } else { INVALID }]
-        }
-    }
-}
-
-fn compare(
-    at: usize,
-    view: &View,
-    done: bool,
-    who: &str,
-    answers: [Answer; QUESTIONS],
-    right: [Answer; QUESTIONS],
-) -> Outcome {
-    if answers == right {
-        return Ok(());
-    }
-    let spelled = |answers: [Answer; QUESTIONS]| answers.map(spell).join(" / ");
-    Err(format!(
-        "key {at}: {who} differs from the database: {}; right is {} (to its credential / the former / the announced \
-         one). Acknowledged: {:?}; announced: {:?}, which was {}. Granted wrongly: {}",
-        spelled(answers),
-        spelled(right),
-        view.settled.change,
-        view.announced.as_ref().map(|after| after.change),
-        if done { "done" } else { "not done" },
-        answers.iter().zip(right).any(|(answer, right)| is_granted(*answer) && *answer != right),
-    )
-    .into())
 }

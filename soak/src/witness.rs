@@ -1,6 +1,9 @@
 //! The witness: after each death a fresh process says what the database holds, in SQL and by a fresh handle.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use inspire_auth_core::Code;
 use rusqlite::{Connection, OpenFlags};
@@ -8,9 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Outcome,
-    board::{Mapped, QUESTIONS},
-    children::enlist,
-    keys::{Answer, REQUIRED},
+    board::{Mapped, QUESTIONS, SLOTS},
+    children::{PATIENCE, enlist},
+    inquest::Answers,
+    keys::REQUIRED,
     reader::{answers, requirement},
     writer::open,
 };
@@ -23,7 +27,7 @@ pub struct Testimony {
     /// Every key, in SQL.
     pub rows: Vec<Row>,
     /// What a fresh handle answers, for every key.
-    pub answers: Vec<[Answer; QUESTIONS]>,
+    pub answers: Answers,
 }
 
 /// A key in the database.
@@ -62,7 +66,7 @@ pub fn play(arguments: &[String]) -> Outcome {
 /// The database itself, on a connection of our own: the library has no say here.
 fn by_sql(store: &Path) -> Result<(Vec<String>, Vec<Row>), Box<dyn std::error::Error + Send + Sync>> {
     let connection = Connection::open_with_flags(store, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    connection.busy_timeout(std::time::Duration::from_secs(30))?;
+    connection.busy_timeout(Duration::from_secs(30))?;
     let mut damage: Vec<String> =
         connection.prepare("PRAGMA integrity_check")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     damage.retain(|line| line != "ok");
@@ -97,16 +101,18 @@ fn by_sql(store: &Path) -> Result<(Vec<String>, Vec<Row>), Box<dyn std::error::E
 }
 
 /// What a handle that was opened after the death answers.
-fn by_the_library(
-    store: &Path,
-    board: &Mapped,
-) -> Result<Vec<[Answer; QUESTIONS]>, Box<dyn std::error::Error + Send + Sync>> {
+fn by_the_library(store: &Path, board: &Mapped) -> Result<Answers, Box<dyn std::error::Error + Send + Sync>> {
+    let begun = Instant::now();
     let auth = loop {
         match open(store) {
-            Err(error) if error.code() == Code::StoreLocked => board.count(error.code()),
+            Err(error) if error.code() == Code::StoreLocked && begun.elapsed() < PATIENCE => board.count(error.code()),
             opened => break opened?,
         }
     };
     let requirement = requirement(&auth)?;
-    board.slots.iter().map(|slot| answers(&auth, board, &slot.view(), &requirement)).collect()
+    let mut all = [[0; QUESTIONS]; SLOTS];
+    for (row, slot) in all.iter_mut().zip(&board.slots) {
+        *row = answers(&auth, board, &slot.view(), &requirement)?;
+    }
+    Ok(all)
 }

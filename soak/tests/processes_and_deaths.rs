@@ -10,10 +10,9 @@ fn sweep(name: &str, goals: &[(&str, u64)]) -> Run {
     for (what, figure) in goals {
         run = run.until(what, *figure);
     }
-    let sweep = SWEEPS.iter().find(|sweep| sweep.name == name).unwrap();
-    if let Err(error) = (sweep.run)(&mut run) {
-        panic!("{error}\n{}", run.standing());
-    }
+    let sweep = SWEEPS.iter().find(|sweep| sweep.name == name);
+    let outcome = sweep.map(|sweep| (sweep.run)(&mut run).map_err(|error| error.to_string()));
+    assert_eq!(outcome, Some(Ok(())), "{}", run.standing());
     assert!(run.is_reached(), "{}", run.standing());
     run
 }
