@@ -23,7 +23,7 @@ mod world;
 
 use tempfile::TempDir;
 
-pub use self::script::{BEFORE, BRIEF, Change, Step, WHOLE};
+pub use self::script::{BEFORE, BRIEF, COPIES, Change, Step, WHOLE};
 use self::world::{Breach, World};
 use crate::{
     Outcome, Sweep,
@@ -65,6 +65,8 @@ pub struct Series {
     pub kind: Kind,
     /// Whose.
     pub files: Files,
+    /// Which; `None` is all.
+    pub only: Option<Call>,
     /// Whether every call after it fails too.
     pub for_ever: bool,
 }
@@ -72,14 +74,15 @@ pub struct Series {
 impl Series {
     fn label(self) -> String {
         let often = if self.for_ever { "for ever" } else { "once" };
-        format!("{:?} {:?} {often}", self.files, self.kind).to_lowercase()
+        let which = self.only.map_or(String::new(), |only| format!(" {only:?}"));
+        format!("{:?} {:?}{which} {often}", self.files, self.kind).to_lowercase()
     }
 }
 
 /// Every series.
 pub const SERIES: [Series; 10] = {
     const fn series(files: Files, kind: Kind, for_ever: bool) -> Series {
-        Series { kind, files, for_ever }
+        Series { kind, files, only: None, for_ever }
     }
     [
         series(Files::Authority, Kind::Io, false),
@@ -128,9 +131,9 @@ impl Template {
     /// What is wrong without any failure.
     pub fn after(script: &[Step]) -> Result<Self, Trouble> {
         let _turn = vfs::exclusive();
-        let series = Series { kind: Kind::Io, files: Files::Authority, for_ever: false };
-        let mut world = World::new(series, &Self::empty()?)?;
-        let unarmed = Armed::new(Plan { kind: series.kind, files: series.files, at: u64::MAX, for_ever: false });
+        let (kind, files, only, for_ever) = (Kind::Io, Files::Authority, None, false);
+        let mut world = World::new(Series { kind, files, only, for_ever }, &Self::empty()?)?;
+        let unarmed = Armed::new(Plan { kind, files, only, at: u64::MAX, for_ever });
         script.iter().try_for_each(|step| world.step(*step, &unarmed)).map_err(|wrong| wrong.what)?;
         drop(unarmed);
         Ok(world.into_template().ok_or("a store in no state")?)
@@ -144,9 +147,9 @@ impl Template {
 pub fn fail_at(series: Series, at: u64, template: &Template, script: &[Step]) -> Result<Reached, Trouble> {
     let _turn = vfs::exclusive();
     vfs::install();
-    let Series { kind, files, for_ever } = series;
+    let Series { kind, files, only, for_ever } = series;
     let mut world = World::new(series, template)?;
-    let armed = Armed::new(Plan { kind, files, at, for_ever });
+    let armed = Armed::new(Plan { kind, files, only, at, for_ever });
     let lied_to = |wrong: &Breach| kind == Kind::Short && !wrong.is_grave && armed.failed() > 0;
     let mut wrong = Ok(());
     for (number, step) in (1..).zip(script) {

@@ -137,3 +137,7 @@ pub const BRIEF: [Step; 6] = [
     Step::Flush,
     Step::Close,
 ];
+
+/// Another short one: what reads every page.
+pub const COPIES: [Step; 5] =
+    [Step::Make(Change::Backup), Step::Make(Change::Restore), Step::Make(Change::Adopt), Step::Present, Step::Close];

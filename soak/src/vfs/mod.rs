@@ -133,7 +133,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let connection = connect(&folder.path().join("db")).unwrap();
         let insert = || connection.execute("INSERT INTO t VALUES (1)", []).map_err(|error| error.sqlite_error_code());
-        let full = Plan { kind: Kind::Full, files: Files::Authority, at: 2, for_ever: false };
+        let full = Plan { kind: Kind::Full, files: Files::Authority, only: None, at: 2, for_ever: false };
 
         let armed = Armed::new(full);
         assert_eq!(insert(), Err(Some(ErrorCode::DiskFull)));
@@ -150,6 +150,10 @@ mod tests {
 
         let armed = Armed::new(Plan { files: Files::Activity, ..full });
         assert_eq!((insert(), armed.failed()), (Ok(1), 0), "another file's");
+        drop(armed);
+        let armed = Armed::new(Plan { kind: Kind::Io, only: Some(Call::Sync), at: 1, ..full });
+        assert!(insert().is_err());
+        assert_eq!(armed.first(), Some((Call::Sync, "db-wal".to_owned())), "the writes before it did not count");
         drop(armed);
         assert_eq!(insert(), Ok(1), "it is over");
     }
