@@ -93,6 +93,8 @@ pub struct Plan {
     pub kind: Kind,
     /// Whose calls count.
     pub files: Files,
+    /// Which calls count; `None` is all.
+    pub only: Option<Call>,
     /// The number of the call that fails, among those that the kind and the files concern; the first is 1.
     pub at: u64,
     /// Whether every such call after it fails too.
@@ -153,7 +155,7 @@ impl Control {
     /// What a call answers instead of being made; `None` lets it pass.
     pub(super) fn verdict(&mut self, call: Call, path: Option<&Path>) -> Option<c_int> {
         let plan = self.plan?;
-        if plan.files != Files::of(path) {
+        if plan.files != Files::of(path) || plan.only.is_some_and(|only| only != call) {
             return None;
         }
         let answer = plan.kind.answer(call)?;

@@ -338,3 +338,105 @@ impl Image {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn opened(file: u64, name: &str, content: Option<&[u8]>, is_journal: bool) -> Event {
+        Event::Opened { file, name: name.to_owned(), content: content.map(<[u8]>::to_vec), is_journal }
+    }
+
+    fn wrote(file: u64, offset: u64, data: &[u8]) -> Event {
+        Event::Wrote { file, offset, data: data.to_vec() }
+    }
+
+    fn after<'a>(disk: Disk<'a>, events: &'a [Event]) -> Disk<'a> {
+        events.iter().fold(disk, |mut disk, event| {
+            disk.apply(event);
+            disk
+        })
+    }
+
+    fn cut(events: &[Event], unsynced: Unsynced, seed: u64) -> BTreeMap<String, Vec<u8>> {
+        let disk = after(Disk::default(), events);
+        disk.after_power_cut(unsynced, Page::Newest, "page", &mut Chance::new(seed)).files
+    }
+
+    #[test]
+    fn what_was_synced_is_there_and_the_rest_may_be() {
+        let synced = [opened(1, "db", Some(b"old"), false), wrote(1, 0, b"new"), Event::Synced { file: 1 }];
+        let mut events = synced.to_vec();
+        events.extend([wrote(1, 1, b"EWER"), Event::Truncated { file: 1, size: 4 }]);
+        for seed in 0..50 {
+            for unsynced in Unsynced::ALL {
+                assert_eq!(cut(&synced, unsynced, seed)["db"], b"new");
+            }
+            assert_eq!(cut(&events, Unsynced::Lost, seed)["db"], b"new");
+            assert_eq!(cut(&events, Unsynced::Kept, seed)["db"], b"nEWE");
+            assert_eq!(cut(&events, Unsynced::LastLost, seed)["db"], b"nEWER");
+        }
+        // A disk that lies holds nothing for sure.
+        let lying = after(Disk::lying(), &synced);
+        let image = lying.after_power_cut(Unsynced::Lost, Page::Newest, "page", &mut Chance::new(0));
+        assert_eq!(image.files["db"], b"old");
+    }
+
+    #[test]
+    fn writes_are_torn_at_sectors_and_reordered() {
+        let events = [opened(1, "db", Some(&[0; 2048]), false), wrote(1, 0, &[1; 2048]), wrote(1, 0, &[2; 1024])];
+        let mut seen = BTreeMap::<Vec<u8>, u32>::new();
+        for seed in 0..2000 {
+            let content = cut(&events, Unsynced::BySector, seed)["db"].clone();
+            for sector in content.chunks(512) {
+                assert!(sector.iter().all(|byte| *byte == sector[0]), "a sector is whole");
+            }
+            *seen.entry(content.chunks(512).map(|sector| sector[0]).collect()).or_default() += 1;
+        }
+        // The first two sectors may be as of any of three moments, the others of any of two.
+        assert_eq!(seen.len(), 3 * 3 * 2 * 2, "{seen:?}");
+        assert!(seen.contains_key([2, 0, 0, 1].as_slice()), "the later write without the earlier one");
+        // Blocks of 4096 bytes are not torn here.
+        for seed in 0..100 {
+            let content = cut(&events, Unsynced::ByBlock, seed)["db"].clone();
+            assert!([[0, 0], [1, 1], [2, 1]].contains(&[content[0], content[2047]]));
+        }
+    }
+
+    #[test]
+    fn names_are_sure_when_their_folder_is_synced() {
+        let made = [opened(1, "log", None, true), wrote(1, 0, b"x")];
+        assert!(!cut(&made, Unsynced::Lost, 0).contains_key("log"));
+        assert_eq!(cut(&made, Unsynced::Kept, 0)["log"], b"x");
+        let mut events = made.to_vec();
+        events.push(Event::Synced { file: 1 });
+        assert_eq!(cut(&events, Unsynced::Lost, 0)["log"], b"x", "the first sync of a log is its folder's too");
+        // A removal that was not synced may be undone, and then the content is back.
+        events.push(Event::Deleted { name: "log".to_owned(), folder_synced: false });
+        assert_eq!(cut(&events, Unsynced::Lost, 0)["log"], b"x");
+        assert!(!cut(&events, Unsynced::Kept, 0).contains_key("log"));
+        let either: BTreeSet<bool> =
+            (0..50).map(|seed| cut(&events, Unsynced::BySector, seed).contains_key("log")).collect();
+        assert_eq!(either.len(), 2);
+        events.push(opened(2, "log", None, true));
+        events.push(Event::Deleted { name: "other".to_owned(), folder_synced: true });
+        assert_eq!(cut(&events, Unsynced::Lost, 0)["log"], b"", "another file of the same name");
+    }
+
+    #[test]
+    fn the_page_is_new_old_empty_or_gone() {
+        let page = |byte: u8| Event::Page(Some(vec![byte; 8].into()));
+        let events = [page(1), page(2), page(3)];
+        let disk = after(Disk::default(), &events);
+        let content = |page, seed| {
+            disk.after_power_cut(Unsynced::Lost, page, "page", &mut Chance::new(seed)).files.get("page").cloned()
+        };
+        assert_eq!(content(Page::Newest, 0), Some(vec![3; 8]));
+        assert_eq!(content(Page::Zeros, 0), Some(vec![0; 8]));
+        assert_eq!(content(Page::Absent, 0), None);
+        let older: BTreeSet<_> = (0..50).map(|seed| content(Page::Older, seed)).collect();
+        assert_eq!(older.len(), 3);
+    }
+}

@@ -110,3 +110,90 @@ impl Drop for Weaker {
         control::lock().weaken(None);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::{Connection, ErrorCode};
+
+    use super::*;
+    use crate::chance::Chance;
+
+    fn connect(path: &Path) -> rusqlite::Result<Connection> {
+        let connection = Connection::open(path)?;
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.execute_batch("CREATE TABLE IF NOT EXISTS t (n)")?;
+        Ok(connection)
+    }
+
+    #[test]
+    fn the_planned_call_fails_once_or_for_ever_and_others_do_not() {
+        let _turn = exclusive();
+        install();
+        let folder = tempfile::tempdir().unwrap();
+        let connection = connect(&folder.path().join("db")).unwrap();
+        let insert = || connection.execute("INSERT INTO t VALUES (1)", []).map_err(|error| error.sqlite_error_code());
+        let full = Plan { kind: Kind::Full, files: Files::Authority, only: None, at: 2, for_ever: false };
+
+        let armed = Armed::new(full);
+        assert_eq!(insert(), Err(Some(ErrorCode::DiskFull)));
+        assert_eq!((armed.failed(), armed.first()), (1, Some((Call::Write, "db-wal".to_owned()))));
+        assert_eq!(insert(), Ok(1), "only once");
+        drop(armed);
+
+        let armed = Armed::new(Plan { for_ever: true, ..full });
+        for _ in 0..2 {
+            assert_eq!(insert(), Err(Some(ErrorCode::DiskFull)));
+        }
+        assert!(armed.failed() >= 2);
+        drop(armed);
+
+        let armed = Armed::new(Plan { files: Files::Activity, ..full });
+        assert_eq!((insert(), armed.failed()), (Ok(1), 0), "another file's");
+        drop(armed);
+        let armed = Armed::new(Plan { kind: Kind::Io, only: Some(Call::Sync), at: 1, ..full });
+        assert!(insert().is_err());
+        assert_eq!(armed.first(), Some((Call::Sync, "db-wal".to_owned())), "the writes before it did not count");
+        drop(armed);
+        assert_eq!(insert(), Ok(1), "it is over");
+    }
+
+    #[test]
+    fn a_recording_rebuilds_what_was_written() {
+        let _turn = exclusive();
+        install();
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().canonicalize().unwrap();
+        let recorder = Recorder::new(&place, "page");
+        let connection = connect(&place.join("db")).unwrap();
+        connection.execute("INSERT INTO t VALUES (7)", []).unwrap();
+        let files = |name: &str| std::fs::read(place.join(name)).unwrap();
+        let (db, wal) = (files("db"), files("db-wal"));
+        // The files were read behind SQLite's back, so this connection must not write any more.
+        let events = recorder.events();
+        drop(connection);
+        let mut disk = disk::Disk::default();
+        events.iter().for_each(|event| disk.apply(event));
+        // With FULL, nothing is unsynced after a commit.
+        for unsynced in disk::Unsynced::ALL {
+            let image = disk.after_power_cut(unsynced, disk::Page::Newest, "page", &mut Chance::new(1));
+            assert_eq!((&image.files["db"], &image.files["db-wal"]), (&db, &wal), "{unsynced:?}");
+        }
+    }
+
+    #[test]
+    fn synchronous_is_weakened_where_it_is_set() {
+        let _turn = exclusive();
+        install();
+        let folder = tempfile::tempdir().unwrap();
+        let level = |name| {
+            let connection = connect(&folder.path().join(name)).unwrap();
+            connection.query_row("PRAGMA synchronous", [], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        assert_eq!(level("a"), 2);
+        let weaker = Weaker::new(1);
+        assert_eq!(level("b"), 1);
+        drop(weaker);
+        assert_eq!(level("c"), 2);
+    }
+}
