@@ -1,6 +1,7 @@
 //! `audit ...`, and the audit file that commands write.
 
-#![cfg(all(test, unix))]
+#![cfg(test)]
+#![cfg(unix)]
 
 mod support;
 
