@@ -438,6 +438,20 @@ typedef enum inspire_level_mode {
 } inspire_level_mode;
 
 /**
+ * What happens to a change that the audit file can't record.
+ */
+typedef enum inspire_audit_failure {
+    /**
+     * It is made all the same; the failure is counted.
+     */
+    INSPIRE_AUDIT_FAILURE_WARN = 0,
+    /**
+     * It is refused with `AUDIT_UNAVAILABLE`, and nothing is changed.
+     */
+    INSPIRE_AUDIT_FAILURE_DENY_MUTATIONS = 1,
+} inspire_audit_failure;
+
+/**
  * What a gate does when the license does not allow something.
  */
 typedef enum inspire_enforcement {
@@ -3287,7 +3301,8 @@ INSPIRE_API void inspire_restore_report_free(struct inspire_restore_report *repo
 /** What an `inspire_auth_options` begins as. */
 #define INSPIRE_AUTH_OPTIONS_INIT                                                                              \
     {sizeof(inspire_auth_options), INSPIRE_STR_INIT, INSPIRE_STR_INIT, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  \
-     NULL, 0, {0, NULL, 0}, {0, NULL, 0}, NULL, 0, INSPIRE_STR_INIT, INSPIRE_STR_INIT, NULL, NULL}
+     NULL, 0, {0, NULL, 0}, {0, NULL, 0}, NULL, 0, INSPIRE_STR_INIT, INSPIRE_STR_INIT, NULL, NULL,              \
+     INSPIRE_STR_INIT, 0, 0, 0, 0}
 
 /** What an `inspire_request` begins as. */
 #define INSPIRE_REQUEST_INIT                                                                                   \
