@@ -438,6 +438,20 @@ typedef enum inspire_level_mode {
 } inspire_level_mode;
 
 /**
+ * What happens to a change that the audit file can't record.
+ */
+typedef enum inspire_audit_failure {
+    /**
+     * It is made all the same; the failure is counted.
+     */
+    INSPIRE_AUDIT_FAILURE_WARN = 0,
+    /**
+     * It is refused with `AUDIT_UNAVAILABLE`, and nothing is changed.
+     */
+    INSPIRE_AUDIT_FAILURE_DENY_MUTATIONS = 1,
+} inspire_audit_failure;
+
+/**
  * What a gate does when the license does not allow something.
  */
 typedef enum inspire_enforcement {
@@ -883,6 +897,10 @@ typedef struct inspire_audit_event {
      * The exact reason, or what was changed.
      */
     struct inspire_str detail;
+    /**
+     * `INSPIRE_RESULT_OK` for what was done, else the answer with which it was refused.
+     */
+    inspire_result code;
 } inspire_audit_event;
 
 /**
@@ -1000,6 +1018,27 @@ typedef struct inspire_auth_options {
      * Passed to `audit`.
      */
     void *audit_userdata;
+    /**
+     * A file that every change and every denial is written to, one JSON object a line; made with mode 0600 when it is
+     * not there. Any number of processes may write it. Not given: none. `docs/audit.md` has its schema.
+     */
+    struct inspire_str audit_file;
+    /**
+     * The file is renamed to `<path>.1` (and so on) before it would grow past so many bytes; at least 64 KiB. 0: 64 MiB.
+     */
+    uint64_t audit_max_bytes;
+    /**
+     * How many renamed files are kept, up to 1000. 0: 10.
+     */
+    uint32_t audit_keep;
+    /**
+     * 1: each line of the file holds the SHA-256 of the one before it, which `inspire-auth audit verify` checks.
+     */
+    uint32_t audit_chain;
+    /**
+     * One of `INSPIRE_AUDIT_FAILURE_...`.
+     */
+    uint32_t audit_on_failure;
 } inspire_auth_options;
 
 /**
@@ -1603,12 +1642,12 @@ struct inspire_str inspire_auth_challenge(const struct inspire_auth *auth,
 INSPIRE_API uint32_t inspire_auth_retry_after(const struct inspire_auth *auth, uint32_t result);
 
 /**
- * Writes what was noted on the side (last use, audit) to the store now. It is written from time to time anyway, and
- * when the handle is freed.
+ * Writes what was noted on the side (last use, audit) to the store and the audit file now. It is written from time to
+ * time anyway, and when the handle is freed.
  *
  * \param auth the handle
  * \param err set on failure; may be NULL
- * \return `OK`, or a `STORE_...` code
+ * \return `OK`, a `STORE_...` code, or `AUDIT_UNAVAILABLE`
  */
 INSPIRE_API
 INSPIRE_MUST_USE
@@ -1617,11 +1656,11 @@ inspire_result inspire_auth_flush(const struct inspire_auth *auth,
 
 /**
  * Accepts what the store holds now as its history, after `STORE_HISTORY_CHANGED`: in every process. For an operator
- * who meant the change.
+ * who meant the change. The audit log says so.
  *
  * \param auth the handle
  * \param err set on failure; may be NULL
- * \return `OK`, or a `STORE_...` code
+ * \return `OK`, a `STORE_...` code, or `AUDIT_UNAVAILABLE`
  */
 INSPIRE_API
 INSPIRE_MUST_USE
@@ -3161,6 +3200,24 @@ INSPIRE_API struct inspire_str inspire_text_str(const struct inspire_text *text)
 INSPIRE_API void inspire_text_free(struct inspire_text *text);
 
 /**
+ * Counters and gauges of this process, in the OpenMetrics text format (1.0.0), ending with `# EOF`: for the host to
+ * serve, with the content type `application/openmetrics-text; version=1.0.0; charset=utf-8`.
+ *
+ * It holds no name of a key, no secret and no license key. Counters begin at zero in each process, a forked child
+ * included. It costs microseconds.
+ *
+ * \param auth the handle
+ * \param text set to the text; `inspire_text_str` reads it, `inspire_text_free` frees it; NULL on failure
+ * \param err set on failure; may be NULL
+ * \return `OK`
+ */
+INSPIRE_API
+INSPIRE_MUST_USE
+inspire_result inspire_auth_metrics_text(const struct inspire_auth *auth,
+                                         struct inspire_text **text,
+                                         struct inspire_error **err);
+
+/**
  * Copies a store to a new file, while it is in use.
  *
  * \param store the path of the store
@@ -3245,7 +3302,8 @@ INSPIRE_API void inspire_restore_report_free(struct inspire_restore_report *repo
 /** What an `inspire_auth_options` begins as. */
 #define INSPIRE_AUTH_OPTIONS_INIT                                                                              \
     {sizeof(inspire_auth_options), INSPIRE_STR_INIT, INSPIRE_STR_INIT, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  \
-     NULL, 0, {0, NULL, 0}, {0, NULL, 0}, NULL, 0, INSPIRE_STR_INIT, INSPIRE_STR_INIT, NULL, NULL}
+     NULL, 0, {0, NULL, 0}, {0, NULL, 0}, NULL, 0, INSPIRE_STR_INIT, INSPIRE_STR_INIT, NULL, NULL,              \
+     INSPIRE_STR_INIT, 0, 0, 0, 0}
 
 /** What an `inspire_request` begins as. */
 #define INSPIRE_REQUEST_INIT                                                                                   \

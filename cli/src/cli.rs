@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{issuer, keys, license, machine, routes, shell, store};
+use crate::commands::{audit, issuer, keys, license, machine, routes, shell, store};
 
 /// API keys and licenses of hosts that use libinspire_auth.
 #[derive(Debug, Parser)]
@@ -56,6 +56,29 @@ pub(crate) struct Globals {
     /// A pepper: its name, and the file whose bytes it is; the first is current, others are retired
     #[arg(long, global = true, value_name = "ID=PATH", help_heading = "Secrets")]
     pub(crate) pepper_file: Vec<String>,
+
+    /// Record every change in this file, as the hosts of the store do
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "INSPIRE_AUTH_AUDIT_FILE",
+        hide_env_values = true,
+        help_heading = "Audit"
+    )]
+    pub(crate) audit_file: Option<PathBuf>,
+    /// Each line holds the hash of the one before it
+    #[arg(long, global = true, help_heading = "Audit")]
+    pub(crate) audit_chain: bool,
+    /// Change nothing that can't be recorded
+    #[arg(long, global = true, help_heading = "Audit")]
+    pub(crate) audit_required: bool,
+    /// Rename the file before it grows past so many bytes [default: 67108864]
+    #[arg(long, global = true, value_name = "BYTES", help_heading = "Audit", hide_short_help = true)]
+    pub(crate) audit_max_bytes: Option<u64>,
+    /// Keep so many renamed files [default: 10]
+    #[arg(long, global = true, value_name = "N", help_heading = "Audit", hide_short_help = true)]
+    pub(crate) audit_keep: Option<u32>,
 
     /// A public key whose signatures are believed (64 hex digits, or base64 SubjectPublicKeyInfo)
     #[arg(long, global = true, value_name = "ID=HEX", help_heading = "Licensing")]
@@ -146,6 +169,9 @@ pub(crate) enum Command {
     /// Backup, restore, and the store's history
     #[command(subcommand, arg_required_else_help = true)]
     Store(store::Command),
+    /// The audit log: read it, and verify that nobody touched it
+    #[command(subcommand, arg_required_else_help = true)]
+    Audit(audit::Command),
     /// A completion script for a shell
     Completion(shell::Completion),
     /// The version of the command and of the library's ABI

@@ -7,8 +7,9 @@ use std::{
 };
 
 use inspire_auth_core::{
-    HashParameters, InspireAuth, LevelMode, Options, Pepper, StoreLocation, license::keys::TrustedKey,
-    store::Scheme as Hashing,
+    AuditFailure, AuditFile, Code, HashParameters, InspireAuth, LevelMode, Options, Pepper, StoreLocation, audit,
+    license::keys::TrustedKey,
+    store::{AuditEvent, Scheme as Hashing},
 };
 
 use zeroize::Zeroizing;
@@ -75,8 +76,56 @@ impl Context {
         if let Some(lease) = &self.globals.max_lease {
             options.max_lease = max_lease(lease)?;
         }
+        options.audit_file = self.audit_file()?;
         adjust(&mut options);
         InspireAuth::open(options).map_err(|error| Failure::from(error).about(path.display().to_string()))
+    }
+
+    /// The audit file, if one is named.
+    fn audit_file(&self) -> Result<Option<AuditFile>> {
+        let globals = &self.globals;
+        let Some(path) = &globals.audit_file else {
+            let more = globals.audit_chain
+                || globals.audit_required
+                || globals.audit_max_bytes.is_some()
+                || globals.audit_keep.is_some();
+            let nothing = Failure::usage("there is no audit file to write").advise("give --audit-file PATH");
+            return if more { Err(nothing) } else { Ok(None) };
+        };
+        let mut file = AuditFile::at(path);
+        file.max_bytes = globals.audit_max_bytes.unwrap_or(file.max_bytes);
+        file.keep = globals.audit_keep.unwrap_or(file.keep);
+        file.chain = globals.audit_chain;
+        if globals.audit_required {
+            file.on_failure = AuditFailure::DenyMutations;
+        }
+        Ok(Some(file))
+    }
+
+    /// Makes a change of the store as a whole, recorded in the audit file before it is made.
+    pub(crate) fn recorded<T>(
+        &self,
+        event: &str,
+        detail: &str,
+        change: impl FnOnce() -> inspire_auth_core::Result<T>,
+    ) -> Result<T> {
+        let Some(file) = self.audit_file()? else { return Ok(change()?) };
+        let record = |event: String, detail: String, code| {
+            let event =
+                AuditEvent { at: time::now(), event, actor: "system".to_owned(), subject: String::new(), detail, code };
+            audit::append(&file, &event)
+        };
+        if let Err(error) = record(event.to_owned(), detail.to_owned(), Code::Ok) {
+            if self.globals.audit_required || error.code() != Code::AuditUnavailable {
+                return Err(Failure::from(error).about(files::name(&file.path)));
+            }
+            self.note(&format!("warning: {} can't be written", file.path.display()));
+        }
+        change().map_err(|error| {
+            // The line says that it was done: this one says that it was not.
+            let _ = record(format!("{event}.failed"), "it was recorded, but not done".to_owned(), error.code());
+            Failure::from(error)
+        })
     }
 
     /// Where the store is.

@@ -27,7 +27,7 @@ SIZE(inspire_pepper, 32);
 SIZE(inspire_trusted_key, 40);
 FIELD(inspire_trusted_key, not_after, 32);
 
-SIZE(inspire_auth_options, 232);
+SIZE(inspire_auth_options, 272);
 FIELD(inspire_auth_options, struct_size, 0);
 FIELD(inspire_auth_options, store, 8);
 FIELD(inspire_auth_options, realm, 24);
@@ -50,6 +50,11 @@ FIELD(inspire_auth_options, product, 184);
 FIELD(inspire_auth_options, machine_id, 200);
 FIELD(inspire_auth_options, audit, 216);
 FIELD(inspire_auth_options, audit_userdata, 224);
+FIELD(inspire_auth_options, audit_file, 232);
+FIELD(inspire_auth_options, audit_max_bytes, 248);
+FIELD(inspire_auth_options, audit_keep, 256);
+FIELD(inspire_auth_options, audit_chain, 260);
+FIELD(inspire_auth_options, audit_on_failure, 264);
 
 SIZE(inspire_request, 120);
 FIELD(inspire_request, headers, 8);
@@ -110,9 +115,10 @@ SIZE(inspire_limit, 24);
 SIZE(inspire_entitlement, 40);
 FIELD(inspire_entitlement, feature, 16);
 FIELD(inspire_entitlement, granted, 32);
-SIZE(inspire_audit_event, 72);
+SIZE(inspire_audit_event, 80);
 FIELD(inspire_audit_event, event, 8);
 FIELD(inspire_audit_event, detail, 56);
+FIELD(inspire_audit_event, code, 72);
 SIZE(inspire_machine_part, 32);
 SIZE(inspire_restore_counts, 56);
 #endif

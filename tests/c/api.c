@@ -445,9 +445,47 @@ static void what_happened_is_written(const inspire_auth *auth)
     IS(event.event, "key.created");
     IS(event.actor, "system");
     IS(event.subject, "first");
+    CHECK(event.code == INSPIRE_RESULT_OK);
     CHECK(event.at == now && event.detail.data != NULL);
     CHECK(inspire_audit_log_at(log, 100000).event.data == NULL);
     inspire_audit_log_free(log);
+}
+
+static void figures_are_told(const inspire_auth *auth)
+{
+    static const char end[] = "# EOF\n";
+    inspire_text *text = NULL;
+    inspire_str figures;
+    GIVES(OK, inspire_auth_metrics_text(auth, &text, NULL));
+    figures = inspire_text_str(text);
+    CHECK(strstr(figures.data, "inspire_apikey_verifications_total{result=\"OK\"} ") != NULL);
+    CHECK(strstr(figures.data, "inspire_mutations_total{event=\"key.created\"} ") != NULL);
+    CHECK(strcmp(figures.data + figures.len - strlen(end), end) == 0);
+    inspire_text_free(text);
+}
+
+/* A file that nobody can make, under either policy. */
+static void what_is_not_recorded_is_not_done(void)
+{
+    inspire_auth_options options = cheap_options(":memory:");
+    inspire_caller caller = by_system();
+    inspire_key_spec spec = INSPIRE_KEY_SPEC_INIT;
+    inspire_auth *auth = NULL;
+    inspire_created_key *created = NULL;
+    spec.name = INSPIRE_STR("first");
+    options.audit_file = INSPIRE_STR("/dev/null/audit.log");
+    options.audit_chain = 1;
+    options.audit_on_failure = INSPIRE_AUDIT_FAILURE_DENY_MUTATIONS;
+    GIVES(OK, inspire_auth_open(&options, &auth, NULL));
+    GIVES(AUDIT_UNAVAILABLE, inspire_key_create(auth, &spec, &caller, &created, NULL));
+    CHECK(created == NULL && inspire_auth_http_status(auth, INSPIRE_RESULT_AUDIT_UNAVAILABLE) == 503);
+    inspire_auth_free(auth);
+    options.audit_on_failure = INSPIRE_AUDIT_FAILURE_WARN;
+    GIVES(OK, inspire_auth_open(&options, &auth, NULL));
+    GIVES(OK, inspire_key_create(auth, &spec, &caller, &created, NULL));
+    GIVES(AUDIT_UNAVAILABLE, inspire_auth_flush(auth, NULL));
+    inspire_created_key_free(created);
+    inspire_auth_free(auth);
 }
 
 static void a_store_is_backed_up(void)
@@ -580,9 +618,11 @@ int main(void)
     a_license_is_installed(auth, file);
     machines_are_known(auth);
     what_happened_is_written(auth);
+    figures_are_told(auth);
     inspire_auth_free(auth);
     inspire_text_free(file);
 
+    what_is_not_recorded_is_not_done();
     a_store_is_backed_up();
     principals_act();
     the_table_is_whole();

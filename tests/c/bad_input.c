@@ -538,7 +538,10 @@ static void keep_and_log(void)
 {
     inspire_audit_log *log = NULL;
     inspire_restore_report *report = NULL;
+    inspire_text *text = NULL;
     inspire_error *err = NULL;
+    judge(inspire_auth_metrics_text(any_auth(), &text, &err), &err);
+    inspire_text_free(text);
     judge(inspire_audit_log_read(any_auth(), (size_t)below(50), &log, &err), &err);
     (void)inspire_audit_log_at(log, (size_t)draw());
     inspire_audit_log_free(log);

@@ -124,6 +124,8 @@ static void null_is_a_code(const inspire_auth *auth)
     NULLS(inspire_str_list, inspire_str_list_free, inspire_principal_levels(NULL, &principal, out, NULL));
     NULLS(inspire_str_list, inspire_str_list_free, inspire_principal_explain(auth, &principal, NULL, out, NULL));
     NULLS(inspire_audit_log, inspire_audit_log_free, inspire_audit_log_read(NULL, 1, out, NULL));
+    NULLS(inspire_text, inspire_text_free, inspire_auth_metrics_text(NULL, out, NULL));
+    GIVES(NULL_PARAMETER, inspire_auth_metrics_text(auth, NULL, NULL));
     NULLS(inspire_created_key, inspire_created_key_free, inspire_key_create(NULL, &spec, &caller, out, NULL));
     NULLS(inspire_created_key, inspire_created_key_free, inspire_key_create(auth, NULL, &caller, out, NULL));
     NULLS(inspire_created_key, inspire_created_key_free, inspire_key_create(auth, &spec, NULL, out, NULL));
@@ -334,6 +336,21 @@ static void values_are_checked(const inspire_auth *auth)
     options = cheap_options(":memory:");
     options.pepper_count = 1;
     GIVES(NULL_PARAMETER, inspire_auth_open(&options, &other, NULL));
+    options = cheap_options(":memory:");
+    options.audit_chain = 2;
+    GIVES(INVALID_ARGUMENT, inspire_auth_open(&options, &other, NULL));
+    options = cheap_options(":memory:");
+    options.audit_on_failure = 2;
+    GIVES(INVALID_ARGUMENT, inspire_auth_open(&options, &other, NULL));
+    options = cheap_options(":memory:");
+    options.audit_file = INSPIRE_STR("/");
+    GIVES(INVALID_ARGUMENT, inspire_auth_open(&options, &other, NULL));
+    options.audit_file = INSPIRE_STR("/tmp/audit.log");
+    options.audit_max_bytes = 65535;
+    GIVES(INVALID_ARGUMENT, inspire_auth_open(&options, &other, NULL));
+    options.audit_max_bytes = 0;
+    options.audit_keep = 1001;
+    GIVES(INVALID_ARGUMENT, inspire_auth_open(&options, &other, NULL));
     options = cheap_options("/nowhere/at/all.db");
     GIVES(STORE_UNAVAILABLE, inspire_auth_open(&options, &other, NULL));
 

@@ -127,7 +127,14 @@ void requests_are_decided() {
     CHECK(auth.keys().try_create(spec, ia::caller::by(who)).code() == ia::errc::permission_denied);
     CHECK(heard > 0);
     auth.flush();
-    CHECK(!auth.audit_log(10).empty());
+    CHECK(auth.audit_log(1).front().code == ia::errc::permission_denied);
+    CHECK(auth.metrics_text().find("inspire_apikey_verifications_total{result=\"OK\"} 2\n") != std::string::npos);
+
+    ia::options nowhere = cheap();
+    nowhere.audit_file = ia::audit_file{"/dev/null/audit.log"};
+    nowhere.audit_file->on_failure = ia::audit_failure::deny_mutations;
+    ia::handle strict = ia::handle::open(nowhere);
+    CHECK(strict.keys().try_create(spec, ia::caller::system()).code() == ia::errc::audit_unavailable);
 }
 
 void a_host_does_not_block() {

@@ -1,5 +1,6 @@
 //! The commands, a module a noun.
 
+pub(crate) mod audit;
 pub(crate) mod issuer;
 pub(crate) mod keys;
 pub(crate) mod license;
@@ -19,6 +20,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Report> {
         Command::Machine(command) => machine::run(context, command),
         Command::Issuer(command) => issuer::run(context, command),
         Command::Store(command) => store::run(context, command),
+        Command::Audit(command) => audit::run(context, command),
         Command::Completion(arguments) => Ok(shell::completion(&arguments)),
         Command::Version => Ok(shell::version()),
     }

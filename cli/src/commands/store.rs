@@ -125,9 +125,11 @@ fn restore(context: &Context, arguments: &Restore) -> Result<Report> {
     let path = context.store_path(Opening::MayCreate)?;
     let question = format!("Restore {from} into {}? Keys that the backup does not have are deleted.", path.display());
     context.confirm(&question, arguments.yes)?;
-    let report = open(context, Opening::MayCreate)?
-        .restore(&arguments.file, RestoreOptions { accept_revived: arguments.accept_revived })
-        .map_err(|error| Failure::from(error).about(&from))?;
+    let store = open(context, Opening::MayCreate)?;
+    let options = RestoreOptions { accept_revived: arguments.accept_revived };
+    let report = context
+        .recorded("store.restored", &format!("from {from}"), || store.restore(&arguments.file, options))
+        .map_err(|failure| failure.about(&from))?;
     Ok(restored(context, &report))
 }
 
@@ -175,7 +177,7 @@ fn adopt(context: &Context, arguments: &Adopt) -> Result<Report> {
     let store = open(context, Opening::Existing)?;
     context
         .confirm("Adopt the store as it is? Keys revoked since this copy was made are valid again.", arguments.yes)?;
-    store.adopt()?;
+    context.recorded("store.adopted", "", || store.adopt())?;
     context.note("Adopted. Running hosts go on with the store as it is now.");
     Ok(Report::new(json!({"adopted": true}), ""))
 }
