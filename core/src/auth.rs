@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use crate::{
+    audit::Journal,
     clock,
     error::{Code, Error, Result},
     keys::{
-        Activity, Compiler, Hasher, Index, Keys, Pool, Principal, ProcessMac, Sealer, Tagger,
+        Activity, Compiler, Draft, Hasher, Index, Keys, Pool, Principal, ProcessMac, Sealer, Tagger,
         levels::{Requirement, RequirementSpec},
     },
     license::{License, LicenseHalf},
@@ -46,7 +47,7 @@ pub(crate) struct Inner {
     pub(crate) activity: Arc<Activity>,
     pub(crate) license: LicenseHalf,
     pub(crate) config: Config,
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: Arc<Metrics>,
     /// Held while changes are applied; only the slow path ever takes it.
     catching_up: PerProcess<Mutex<()>>,
 }
@@ -62,6 +63,7 @@ pub(crate) struct Config {
     pub(crate) admin: Option<Requirement>,
     pub(crate) enforcement: Enforcement,
     pub(crate) mode: LevelMode,
+    pub(crate) max_hash_memory: u64,
     payment_required: bool,
     challenges: Challenges,
 }
@@ -107,13 +109,19 @@ impl InspireAuth {
         let license = LicenseHalf::new(&options)?;
         let sealer = Sealer::new(&options.peppers)?;
         let store = open_store(&options.store)?;
+        let beside = match &options.store {
+            StoreLocation::Path(path) => Some(path.clone()),
+            StoreLocation::Memory | StoreLocation::Custom(_) => None,
+        };
+        let journal = options.audit_file.map(|file| Journal::new(file, beside)).transpose()?;
+        let metrics = Arc::new(Metrics::new());
         let tagger = Tagger::new(&store.tag_key()?);
         let compiler =
             Arc::new(Compiler { mac: ProcessMac::random()?, mode: options.mode, sealer, hasher: Arc::clone(&hasher) });
         let (ceiling, threads) = (options.max_hash_memory, options.hash_threads);
         let one = hasher.cost_of_new(Scheme::Argon2);
         let inner = Inner {
-            activity: Arc::new(Activity::new(Arc::clone(&store), options.audit)),
+            activity: Arc::new(Activity::new(Arc::clone(&store), options.audit, journal, Arc::clone(&metrics))),
             index: Index::new(tagger.id())?,
             compiler,
             hasher,
@@ -121,7 +129,7 @@ impl InspireAuth {
             pool: PerProcess::new(move || Pool::new(ceiling, threads, one)),
             license,
             config,
-            metrics: Metrics::new(),
+            metrics,
             catching_up: PerProcess::new(|| Mutex::new(())),
             store,
         };
@@ -218,7 +226,7 @@ impl InspireAuth {
     /// Writes what has been noted on the side (last use, audit) to the store now.
     ///
     /// # Errors
-    /// A `STORE_*` code.
+    /// A `STORE_*` code, or `AUDIT_UNAVAILABLE`.
     pub fn flush(&self) -> Result<()> {
         self.inner.activity.flush()
     }
@@ -228,16 +236,20 @@ impl InspireAuth {
     /// # Errors
     /// A `STORE_*` code.
     pub fn audit(&self, limit: usize) -> Result<Vec<AuditEvent>> {
-        self.inner.activity.flush()?;
-        self.inner.store.audit(limit)
+        match self.inner.activity.flush() {
+            // The store's own log is whole all the same.
+            Err(error) if error.code() != Code::AuditUnavailable => Err(error),
+            _ => self.inner.store.audit(limit),
+        }
     }
 
-    /// Counters and gauges of this process, in the OpenMetrics text format (1.0.0), ending with `# EOF`.
+    /// Accepts what the store holds now as its history, after `STORE_HISTORY_CHANGED`: in every process. As
+    /// [`Store::adopt`], and the audit log says so.
     ///
-    /// Holds no name of a key, no secret and no license key. Costs microseconds; the host serves it.
-    #[must_use]
-    pub fn metrics_text(&self) -> String {
-        self.inner.metrics.text()
+    /// # Errors
+    /// A `STORE_*` code by cause, `AUDIT_UNAVAILABLE`.
+    pub fn adopt_store(&self) -> Result<()> {
+        self.inner.mutate_outside("store.adopted", || self.inner.store.adopt())
     }
 
     /// The store.
@@ -278,6 +290,7 @@ impl Config {
             admin: compile(&options.admin_requirement)?,
             enforcement: options.enforcement,
             mode: options.mode,
+            max_hash_memory: options.max_hash_memory,
             payment_required: options.payment_required,
             challenges: Challenges::new(&options.realm)?,
         })
@@ -331,17 +344,8 @@ impl Inner {
         self.store.read(&mut |reader| self.license.reload(reader))
     }
 
-    /// Records an audit event: to the host's sink at once, to the store with the next batch.
-    pub(crate) fn audit(&self, event: AuditEvent) {
-        self.activity.note_event(event, || self.pool.get());
-    }
-
-    /// Records an audit event about `subject`.
-    pub(crate) fn audit_of(&self, event: &str, actor: &str, subject: &str, detail: &str, now: Option<i64>) {
-        self.audit_with(event, actor, subject, detail, Code::Ok, now);
-    }
-
-    /// The same, about something that was refused with `code`.
+    /// Records that something was refused with `code` (or would have been): to the host's sink at once, to the store and
+    /// the audit file with the next batch. Nothing is allocated when there is no room for it.
     pub(crate) fn audit_with(
         &self,
         event: &str,
@@ -351,14 +355,7 @@ impl Inner {
         code: Code,
         now: Option<i64>,
     ) {
-        self.audit(AuditEvent {
-            code,
-            at: clock::resolve(now),
-            event: event.to_owned(),
-            actor: actor.to_owned(),
-            subject: subject.to_owned(),
-            detail: detail.to_owned(),
-        });
+        self.activity.note(Draft { at: clock::resolve(now), event, actor, subject, detail, code });
     }
 }
 

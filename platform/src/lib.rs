@@ -2,6 +2,7 @@
 //!
 //! Everything here is small, says what it promises, and has a safe signature: the crates above it forbid `unsafe`.
 
+pub mod append;
 pub mod clock;
 pub mod fork;
 pub mod fs;

@@ -5,12 +5,12 @@
 //! compared: by the area under the curve (AUC) of the best guess from one time, which is 0.5 where nothing is learnt, and
 //! by the gap of their medians.
 
-use std::{hint::black_box, time::Instant};
+use std::{hint::black_box, sync::Arc, time::Instant};
 
 use inspire_auth_core::{
     Code, InspireAuth, Options, Pepper, StoreLocation,
     keys::{Caller, Channel, KeyUpdate, NewKey, Presented, Request, Requirement},
-    store::Scheme,
+    store::{MemoryStore, Scheme, Store},
 };
 
 use crate::{Outcome, Sweep, progress::Run};
@@ -39,6 +39,7 @@ fn run(run: &mut Run) -> Outcome {
     for scheme in [Scheme::Argon2, Scheme::HmacSha256] {
         run.goal(&counted(scheme), SAMPLES);
     }
+    let mut told = Vec::new();
     for scheme in [Scheme::Argon2, Scheme::HmacSha256] {
         let counted = counted(scheme);
         let host = Host::new(scheme)?;
@@ -57,10 +58,10 @@ fn run(run: &mut Run) -> Outcome {
         let (auc, gap) = worst(&times);
         println!("  worst AUC {auc:.4} (goal <= {MOST_AUC}), worst gap of medians {gap} ns (goal <= {MOST_GAP})");
         if samples >= SAMPLES && (auc > MOST_AUC || gap > MOST_GAP) {
-            return Err(format!("a refusal tells its cause: AUC {auc:.4}, gap of medians {gap} ns").into());
+            told.push(format!("{}: AUC {auc:.4}, gap of medians {gap} ns", scheme_name(scheme)));
         }
     }
-    Ok(())
+    if told.is_empty() { Ok(()) } else { Err(format!("a refusal tells its cause: {}", told.join("; ")).into()) }
 }
 
 fn scheme_name(scheme: Scheme) -> &'static str {
@@ -80,31 +81,37 @@ struct Host {
 
 impl Host {
     fn new(scheme: Scheme) -> Result<Self, Failure> {
-        let auth = InspireAuth::open(options(scheme))?;
-        let any = auth.requirement(&"Authenticated".parse()?)?;
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new()?);
+        let open = |scheme| InspireAuth::open(options(scheme, &store));
         let system = Caller::system();
-        // Secrets of the right shape, and no key's here.
-        let elsewhere = InspireAuth::open(options(Scheme::HmacSha256))?;
+        // Other keys, as there are in any store, so that one that does not exist is looked for among keys. Their secrets
+        // are the wrong ones.
+        let others = open(Scheme::HmacSha256)?;
         let secrets = (0..SECRETS)
-            .map(|n| Ok(elsewhere.keys().create(&NewKey::named(format!("{n}")), &system)?.key.to_string()))
+            .map(|n| Ok(others.keys().create(&NewKey::named(format!("other-{n}")), &system)?.key.to_string()))
             .collect::<Result<_, Failure>>()?;
-        for (at, cause) in CAUSES.iter().enumerate().skip(1) {
-            for n in 0..KEYS {
+        let manager = open(scheme)?;
+        let mut warm = Vec::new();
+        for n in 0..KEYS {
+            for (at, cause) in CAUSES.iter().enumerate().skip(1) {
                 let name = name(at, n);
-                let created = auth.keys().create(&NewKey::named(name.clone()), &system)?;
+                let created = manager.keys().create(&NewKey::named(name.clone()), &system)?;
                 match *cause {
-                    "warm" => {
-                        let header = format!("Bearer {}", created.credential().as_str());
-                        auth.authenticate(&request(&header, &any))?;
-                    }
-                    "disabled" => drop(auth.keys().set_enabled(&name, false, None, &system)?),
+                    "warm" => warm.push(format!("Bearer {}", created.credential().as_str())),
+                    "disabled" => drop(manager.keys().set_enabled(&name, false, None, &system)?),
                     "expired" => {
                         let past = KeyUpdate { expires_at: Some(Some(1)), ..KeyUpdate::default() };
-                        drop(auth.keys().update(&name, 1, &past, &system)?);
+                        drop(manager.keys().update(&name, 1, &past, &system)?);
                     }
                     _ => {}
                 }
             }
+        }
+        // A handle of its own reads them all at once: none lies elsewhere in memory for what was done to it.
+        let auth = open(scheme)?;
+        let any = auth.requirement(&"Authenticated".parse()?)?;
+        for header in &warm {
+            auth.authenticate(&request(header, &any))?;
         }
         Ok(Self { auth, any, secrets })
     }
@@ -136,8 +143,8 @@ impl Host {
     }
 }
 
-fn options(scheme: Scheme) -> Options {
-    let mut options = Options::new(StoreLocation::Memory);
+fn options(scheme: Scheme, store: &Arc<dyn Store>) -> Options {
+    let mut options = Options::new(StoreLocation::Custom(Arc::clone(store)));
     options.scheme = scheme;
     options.peppers = vec![Pepper { id: "p".into(), secret: b"a pepper of some length".to_vec().into() }];
     options

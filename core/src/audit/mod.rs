@@ -1,24 +1,45 @@
 //! The audit log as lines of JSON: their schema, the file they are written to, and the chain that shows tampering.
+//!
+//! * [`event`] makes a line of an event; [`ocsf`] has the one table of what each event is to a security operations centre.
+//! * [`journal`] adds lines to the file, which any number of processes write; [`names`] renames it when it is full.
+//! * [`chain`] is what each line continues; [`verify()`] follows it.
+//! * [`mutation`] is the one way in which a change is made: recorded before it is committed.
+//!
+//! What the log promises, and what it does not, is in `docs/audit.md`.
 
-use std::path::Path;
+mod chain;
+mod event;
+mod journal;
+mod mutation;
+mod names;
+mod ocsf;
+mod verify;
 
-use crate::error::{Code, Error, Result};
+#[cfg(test)]
+mod tests;
 
-/// What a verified chain comes to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Verified {
-    /// Lines that were read.
-    pub lines: u64,
-    /// The SHA-256 of the last line, in hexadecimal: whoever keeps it elsewhere can tell later that nothing was cut off.
-    pub head: String,
-}
+pub use verify::{Verified, verify, verify_with_head};
 
-/// Checks the chain of an audit file and of the files that it was rotated to.
+pub(crate) use journal::{Journal, Unwritten};
+pub(crate) use mutation::{Change, Mutation};
+pub(crate) use ocsf::{FAILED, MUTATIONS};
+
+use crate::{
+    error::{Code, Error, Result},
+    options::AuditFile,
+    store::AuditEvent,
+};
+
+/// Adds one event to an audit file, for what is done to a store without a handle on it, such as restoring it. It is on
+/// the disk when this returns.
 ///
 /// # Errors
-/// `CONFLICT` with the file and line where the chain breaks; `INVALID_ARGUMENT` for a file without a chain;
-/// `AUDIT_UNAVAILABLE` when it can't be read.
-pub fn verify(_path: &Path) -> Result<Verified> {
-    Err(Error::new(Code::UnsupportedOption))
+/// `INVALID_ARGUMENT` for options out of range; `AUDIT_UNAVAILABLE`.
+pub fn append(file: &AuditFile, event: &AuditEvent) -> Result<()> {
+    Journal::new(file.clone(), None)?.append(&[event], true).map_err(|unwritten| unavailable(unwritten.error))
+}
+
+/// What a failure of the file is to a caller.
+fn unavailable(error: std::io::Error) -> Error {
+    Error::new(Code::AuditUnavailable).caused_by(error)
 }

@@ -1,15 +1,26 @@
-//! What is noted on the side: last use and audit events. Collected in memory, written in batches on the pool, never in
-//! the way of a check, and bounded whatever the load.
+//! What is noted on the side: last use and audit events. Collected in memory, written in batches by a thread of its own,
+//! never in the way of a check, and bounded whatever the load.
+//!
+//! The thread is not the pool's: a flood of wrong secrets fills the pool's queue, which is when there is most to write.
+//! It begins with the first note, and ends when there has been none for a while.
 
-use std::sync::{Arc, Mutex, atomic::Ordering};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Condvar, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
 
-use inspire_auth_platform::clock;
-
-use super::{index::Entry, pool::Pool};
+use super::index::Entry;
 use crate::{
-    error::{Code, Result},
+    audit::{Journal, Unwritten},
+    error::{Code, Error, Result},
     id::Id,
     lock::lock,
+    metrics::Metrics,
     options::AuditSink,
     per_process::PerProcess,
     store::{AuditEvent, Store},
@@ -17,112 +28,305 @@ use crate::{
 
 /// A key's use is noted at most once in so many seconds.
 const INTERVAL: i64 = 60;
-/// Batches are written at most once in so many milliseconds.
-const FLUSH_INTERVAL: u64 = 1000;
+/// Batches are written at most once in so long; the first one at once.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
+/// How long the thread stays without work.
+const IDLE: Duration = Duration::from_secs(10);
 /// What is kept between two batches; more is dropped, and the dropping noted.
 const MAX_USES: usize = 65_536;
-const MAX_EVENTS: usize = 1024;
+pub(crate) const MAX_EVENTS: usize = 1024;
+
+/// An event that waits to be written.
+struct Noted {
+    event: AuditEvent,
+    /// Whether the audit file has it already.
+    filed: bool,
+}
 
 #[derive(Default)]
-struct Buffer {
+struct Notes {
     used: Vec<(Id, i64)>,
-    events: Vec<AuditEvent>,
-    dropped: u64,
-    last_flush: u64,
-    scheduled: bool,
+    events: Vec<Noted>,
+    /// Events that the audit file did not take.
+    lost_to_file: u64,
+    /// When the next batch is to be written.
+    due: Option<Instant>,
+    flushed: Option<Instant>,
+    writer: Option<JoinHandle<()>>,
+    running: bool,
+    closed: bool,
+}
+
+/// What one process has noted.
+#[derive(Default)]
+struct Desk {
+    notes: Mutex<Notes>,
+    work: Condvar,
+    /// Held while a batch is written, so that whoever flushes waits for the one under way.
+    writing: Mutex<()>,
+    /// Whether there is no more room for denials: read before anything is made for one.
+    full: AtomicBool,
+    dropped: AtomicU64,
 }
 
 /// The activity of one handle.
 pub(crate) struct Activity {
-    buffer: PerProcess<Mutex<Buffer>>,
+    desk: PerProcess<Desk>,
     sink: Option<AuditSink>,
+    journal: Option<Arc<Journal>>,
     store: Arc<dyn Store>,
+    metrics: Arc<Metrics>,
+}
+
+/// An event, before anything has been allocated for it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Draft<'a> {
+    pub(crate) at: i64,
+    pub(crate) event: &'a str,
+    pub(crate) actor: &'a str,
+    pub(crate) subject: &'a str,
+    pub(crate) detail: &'a str,
+    pub(crate) code: Code,
+}
+
+impl Draft<'_> {
+    fn to_event(self) -> AuditEvent {
+        AuditEvent {
+            at: self.at,
+            event: self.event.to_owned(),
+            actor: self.actor.to_owned(),
+            subject: self.subject.to_owned(),
+            detail: self.detail.to_owned(),
+            code: self.code,
+        }
+    }
 }
 
 impl Activity {
-    pub(crate) fn new(store: Arc<dyn Store>, sink: Option<AuditSink>) -> Self {
-        let buffer = PerProcess::new(|| Mutex::new(Buffer { used: Vec::with_capacity(256), ..Buffer::default() }));
-        Self { buffer, sink, store }
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        sink: Option<AuditSink>,
+        journal: Option<Arc<Journal>>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let desk = PerProcess::new(|| Desk {
+            notes: Mutex::new(Notes { used: Vec::with_capacity(256), ..Notes::default() }),
+            ..Desk::default()
+        });
+        Self { desk, sink, journal, store, metrics }
+    }
+
+    /// The audit file, if there is one.
+    pub(crate) fn journal(&self) -> Option<&Journal> {
+        self.journal.as_deref()
     }
 
     /// Notes that a key was used. Nearly always this reads one number and does nothing.
     #[inline]
-    pub(crate) fn note_used(self: &Arc<Self>, entry: &Entry, now: i64, pool: impl Fn() -> Arc<Pool>) {
+    pub(crate) fn note_used(self: &Arc<Self>, entry: &Entry, now: i64) {
         let last = entry.last_used.load(Ordering::Relaxed);
         if now >= last.saturating_add(INTERVAL) {
-            self.note_used_since(last, entry, now, pool);
+            self.note_used_since(last, entry, now);
         }
     }
 
     #[cold]
-    fn note_used_since(self: &Arc<Self>, last: i64, entry: &Entry, now: i64, pool: impl Fn() -> Arc<Pool>) {
+    fn note_used_since(self: &Arc<Self>, last: i64, entry: &Entry, now: i64) {
         if entry.last_used.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            let buffer = self.buffer.get();
-            let mut buffer = lock(&buffer);
-            if buffer.used.len() < MAX_USES {
-                buffer.used.push((entry.id, now));
+            let desk = self.desk.get();
+            let mut notes = lock(&desk.notes);
+            if notes.used.len() < MAX_USES {
+                notes.used.push((entry.id, now));
             }
-            self.schedule(&mut buffer, pool);
+            self.schedule(&desk, &mut notes);
         }
     }
 
-    /// Notes an event: the host's sink hears it at once, the store with the next batch.
-    pub(crate) fn note_event(self: &Arc<Self>, event: AuditEvent, pool: impl Fn() -> Arc<Pool>) {
+    /// Notes something that was refused: the host's sink hears it at once, the store and the file with the next batch.
+    /// When there is no room left, it is counted and nothing is made of it.
+    pub(crate) fn note(self: &Arc<Self>, draft: Draft<'_>) {
+        let desk = self.desk.get();
+        let full = desk.full.load(Ordering::Relaxed);
+        if full && self.sink.is_none() {
+            self.drop_one(&desk);
+            return;
+        }
+        let event = draft.to_event();
         if let Some(sink) = &self.sink {
             sink(&event);
         }
-        let buffer = self.buffer.get();
-        let mut buffer = lock(&buffer);
-        if buffer.events.len() < MAX_EVENTS {
-            buffer.events.push(event);
+        if full {
+            self.drop_one(&desk);
         } else {
-            buffer.dropped = buffer.dropped.saturating_add(1);
+            self.keep(&desk, Noted { event, filed: self.journal.is_none() }, MAX_EVENTS);
         }
-        self.schedule(&mut buffer, pool);
     }
 
-    fn schedule(self: &Arc<Self>, buffer: &mut Buffer, pool: impl Fn() -> Arc<Pool>) {
-        let due = clock::monotonic_millis() >= buffer.last_flush.saturating_add(FLUSH_INTERVAL);
-        if !due || buffer.scheduled {
+    /// Notes a change, of which the audit file may know already. A flood of denials does not take its room.
+    pub(crate) fn note_recorded(self: &Arc<Self>, event: AuditEvent, filed: bool) {
+        if let Some(sink) = &self.sink {
+            sink(&event);
+        }
+        self.keep(&self.desk.get(), Noted { event, filed }, MAX_EVENTS.saturating_mul(2));
+    }
+
+    fn keep(self: &Arc<Self>, desk: &Arc<Desk>, noted: Noted, room: usize) {
+        let mut notes = lock(&desk.notes);
+        if notes.events.len() >= room {
+            drop(notes);
+            self.drop_one(desk);
             return;
         }
-        buffer.scheduled = true;
-        let this = Arc::downgrade(self);
-        pool().chore(0, move || {
-            if let Some(this) = this.upgrade() {
-                let _ = this.flush();
-            }
-        });
+        notes.events.push(noted);
+        if notes.events.len() >= MAX_EVENTS {
+            desk.full.store(true, Ordering::Relaxed);
+        }
+        self.schedule(desk, &mut notes);
+    }
+
+    fn drop_one(&self, desk: &Desk) {
+        desk.dropped.fetch_add(1, Ordering::Relaxed);
+        self.metrics.audit_dropped(1);
+    }
+
+    /// Sees to it that somebody writes the notes soon.
+    fn schedule(self: &Arc<Self>, desk: &Arc<Desk>, notes: &mut Notes) {
+        if notes.due.is_some() || notes.closed {
+            return;
+        }
+        let now = Instant::now();
+        let next = notes.flushed.and_then(|flushed| flushed.checked_add(FLUSH_INTERVAL));
+        let due = next.map_or(now, |next| next.max(now));
+        if notes.running {
+            notes.due = Some(due);
+            desk.work.notify_one();
+            return;
+        }
+        let (its, this) = (Arc::clone(desk), Arc::downgrade(self));
+        let begun = thread::Builder::new().name("inspire-auth-log".to_owned()).spawn(move || its.serve(&this));
+        // Without a thread the next note tries again, and a flush writes everything at any time.
+        if let Ok(writer) = begun {
+            notes.due = Some(due);
+            notes.running = true;
+            notes.writer = Some(writer);
+        }
     }
 
     /// Writes what has been noted.
     ///
     /// # Errors
-    /// A `STORE_*` code. What could not be written is lost: it is never worth a failed check.
+    /// A `STORE_*` code, or `AUDIT_UNAVAILABLE`. What could not be written is lost, and counted: it is never worth a
+    /// failed check.
     pub(crate) fn flush(&self) -> Result<()> {
-        let (used, mut events, dropped) = {
-            let buffer = self.buffer.get();
-            let mut buffer = lock(&buffer);
-            buffer.last_flush = clock::monotonic_millis();
-            buffer.scheduled = false;
-            // Drained, not taken: the next note on a warm check finds room without allocating.
-            let used: Vec<(Id, i64)> = buffer.used.drain(..).collect();
-            (used, std::mem::take(&mut buffer.events), std::mem::take(&mut buffer.dropped))
-        };
-        if dropped > 0 {
-            let at = events.last().map_or(0, |event| event.at);
-            events.push(AuditEvent {
-                at,
-                event: "audit.dropped".to_owned(),
-                actor: String::new(),
-                subject: String::new(),
-                code: Code::Ok,
-                detail: format!("{dropped} events came faster than they could be written"),
-            });
-        }
+        let desk = self.desk.get();
+        let _writing = lock(&desk.writing);
+        let Taken { used, mut events, dropped, lost_to_file } = desk.take();
         let uses = if used.is_empty() { Ok(()) } else { self.store.note_used(&used) };
+        let file = self.write_to_file(&desk, &events, dropped.saturating_add(lost_to_file));
+        if dropped > 0 {
+            events.push(Noted { event: tell_dropped(dropped), filed: true });
+        }
+        let events: Vec<AuditEvent> = events.into_iter().map(|noted| noted.event).collect();
         let audit = if events.is_empty() { Ok(()) } else { self.store.append_audit(&events) };
-        uses.and(audit)
+        uses.and(audit).and(file)
+    }
+
+    /// Writes to the audit file what it does not have yet, and how many events it will never have.
+    fn write_to_file(&self, desk: &Desk, events: &[Noted], missing: u64) -> Result<()> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        let told = (missing > 0).then(|| tell_dropped(missing));
+        let of_batch: Vec<&AuditEvent> = events.iter().filter(|noted| !noted.filed).map(|noted| &noted.event).collect();
+        let batch: Vec<&AuditEvent> = told.iter().chain(of_batch).collect();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let Err(Unwritten { written, error }) = journal.append(&batch, false) else { return Ok(()) };
+        self.metrics.audit_failed();
+        let lost = (batch.len().saturating_sub(written.max(usize::from(told.is_some())))) as u64;
+        self.metrics.audit_dropped(lost);
+        // The first line tells of earlier losses: lost itself, it is told again.
+        let again = if written == 0 { missing } else { 0 };
+        let mut notes = lock(&desk.notes);
+        notes.lost_to_file = notes.lost_to_file.saturating_add(lost).saturating_add(again);
+        Err(Error::new(Code::AuditUnavailable).caused_by(error))
+    }
+}
+
+/// The event that tells of events that nobody will read.
+fn tell_dropped(count: u64) -> AuditEvent {
+    AuditEvent {
+        at: inspire_auth_platform::clock::unix_seconds(),
+        event: "audit.dropped".to_owned(),
+        actor: String::new(),
+        subject: String::new(),
+        detail: format!("{count} events came faster than they could be written, or could not be written"),
+        code: Code::Ok,
+    }
+}
+
+/// A batch.
+struct Taken {
+    used: Vec<(Id, i64)>,
+    events: Vec<Noted>,
+    /// Events for which there was no room.
+    dropped: u64,
+    /// Events of earlier batches that the audit file did not take.
+    lost_to_file: u64,
+}
+
+impl Desk {
+    /// Everything that has been noted.
+    fn take(&self) -> Taken {
+        let mut notes = lock(&self.notes);
+        notes.flushed = Some(Instant::now());
+        notes.due = None;
+        // Drained, not taken: the next note on a warm check finds room without allocating.
+        let used = notes.used.drain(..).collect();
+        let events = std::mem::take(&mut notes.events);
+        let lost_to_file = std::mem::take(&mut notes.lost_to_file);
+        let dropped = self.dropped.swap(0, Ordering::Relaxed);
+        self.full.store(false, Ordering::Relaxed);
+        Taken { used, events, dropped, lost_to_file }
+    }
+
+    /// The life of the thread.
+    fn serve(&self, activity: &Weak<Activity>) {
+        let mut notes = lock(&self.notes);
+        while !notes.closed {
+            let left = notes.due.map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
+            if !left.is_zero() {
+                let (woken, waited) = self.work.wait_timeout(notes, left).unwrap_or_else(PoisonError::into_inner);
+                notes = woken;
+                if waited.timed_out() && notes.due.is_none() {
+                    break;
+                }
+                continue;
+            }
+            notes.due = None;
+            drop(notes);
+            let Some(activity) = activity.upgrade() else { return };
+            // A store of the host's that panics must not end the writing for good.
+            let _ = catch_unwind(AssertUnwindSafe(|| activity.flush()));
+            drop(activity);
+            notes = lock(&self.notes);
+        }
+        notes.running = false;
+    }
+}
+
+impl Drop for Activity {
+    fn drop(&mut self) {
+        let desk = self.desk.get();
+        let writer = {
+            let mut notes = lock(&desk.notes);
+            notes.closed = true;
+            desk.work.notify_all();
+            notes.writer.take()
+        };
+        // The last handle may go on the thread itself.
+        if let Some(writer) = writer.filter(|writer| writer.thread().id() != thread::current().id()) {
+            let _ = writer.join();
+        }
     }
 }
 

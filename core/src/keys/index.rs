@@ -345,6 +345,11 @@ impl Index {
         shard.find(hash, |entry| entry.id == id).cloned()
     }
 
+    /// How many keys there are.
+    pub(crate) fn len(&self) -> usize {
+        self.ids.shards.iter().map(|shard| shard.load().len()).sum()
+    }
+
     /// Applies what changed. Only one thread at a time may.
     ///
     /// Checks go on meanwhile, so each name changes in one step: a key that is good before and after is never missing in

@@ -30,7 +30,7 @@ impl Inner {
             Some(entitlement) => self.entitlement(entitlement, entry.name.as_str(), now)?,
             None => None,
         };
-        self.activity.note_used(entry, now, || self.pool.get());
+        self.activity.note_used(entry, now);
         self.metrics.granted();
         Ok(Principal::of(entry, credential.id, terms.channel, warning))
     }

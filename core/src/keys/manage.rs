@@ -13,6 +13,7 @@ use super::{
     },
 };
 use crate::{
+    audit::{Change, Mutation},
     auth::Inner,
     clock,
     error::{Code, Error, Result},
@@ -36,19 +37,17 @@ impl Keys<'_> {
     /// `INVALID_NAME`, `INVALID_LEVEL`, `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `NAME_TAKEN`, `BUSY`, `STORE_*`.
     pub fn create(&self, key: &NewKey, caller: &Caller<'_>) -> Result<Created> {
         let key = key.checked()?;
-        self.early_refusal(caller)?;
+        let mutation = mutation("key.created", &key.name, caller);
+        self.inner.permit(&mutation)?;
         let (secret, hashed) = self.new_secret()?;
         let now = clock::resolve(caller.now);
-        let mut actor = String::new();
-        let record = self.write(&mut |tx| {
-            let authority = self.inner.authorize(tx, caller, Need::Write)?;
-            authority.require_all(&key.levels)?;
-            actor = authority.label();
+        let record = self.write(&mutation, &mut |change| {
+            change.authority.require_all(&key.levels)?;
             let row = new_row(&key, now)?;
             let credential = self.generated(row.id, &secret, &hashed, now)?;
-            self.insert(tx, row, credential)
+            self.insert(change.tx, row, credential)
         })?;
-        self.created("key.created", &actor, record, secret, caller)
+        Ok(self.created(record, secret))
     }
 
     /// Adds a key whose secret was made elsewhere.
@@ -62,11 +61,9 @@ impl Keys<'_> {
             ImportFormat::Ignition => super::hash::Hasher::import_ignition(&import.hash)?,
         };
         let now = clock::resolve(caller.now);
-        let mut actor = String::new();
-        let record = self.write(&mut |tx| {
-            let authority = self.inner.authorize(tx, caller, Need::Write)?;
-            authority.require_all(&key.levels)?;
-            actor = authority.label();
+        self.write(&mutation("key.imported", &key.name, caller), &mut |change| {
+            change.authority.require_all(&key.levels)?;
+            import.strength.as_str().clone_into(&mut change.event.detail);
             let row = new_row(&key, now)?;
             let credential = CredentialRow {
                 id: Id::random()?,
@@ -81,10 +78,8 @@ impl Keys<'_> {
                 not_after: None,
                 created_at: now,
             };
-            self.insert(tx, row, credential)
-        })?;
-        self.audit("key.imported", &actor, &record.name, import.strength.as_str(), caller);
-        Ok(record)
+            self.insert(change.tx, row, credential)
+        })
     }
 
     /// One key.
@@ -147,7 +142,7 @@ impl Keys<'_> {
             check_description(description)?;
         }
         check_expiry(update.expires_at.flatten())?;
-        self.change("key.updated", name, Some(revision), caller, &mut |_, row, authority| {
+        self.change(&mutation("key.updated", name, caller), Some(revision), &mut |change, row| {
             let before = row.key.clone();
             let key = &mut row.key;
             if let Some(description) = &update.description {
@@ -166,8 +161,8 @@ impl Keys<'_> {
                 || key.expires_at != before.expires_at
                 || (key.enabled && !before.enabled);
             if authority_changes {
-                authority.require_all(&before.levels)?;
-                authority.require_all(&key.levels)?;
+                change.authority.require_all(&before.levels)?;
+                change.authority.require_all(&key.levels)?;
             }
             Ok(())
         })
@@ -179,7 +174,8 @@ impl Keys<'_> {
     /// `INVALID_NAME`, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, `NAME_TAKEN`, `STORE_*`.
     pub fn rename(&self, name: &str, new_name: &str, revision: Option<u64>, caller: &Caller<'_>) -> Result<KeyRecord> {
         check_name(new_name)?;
-        self.change("key.renamed", name, revision, caller, &mut |_, row, _| {
+        self.change(&mutation("key.renamed", name, caller), revision, &mut |change, row| {
+            change.event.detail = format!("now {new_name}");
             new_name.clone_into(&mut row.key.name);
             Ok(())
         })
@@ -197,9 +193,9 @@ impl Keys<'_> {
         caller: &Caller<'_>,
     ) -> Result<KeyRecord> {
         let event = if enabled { "key.enabled" } else { "key.disabled" };
-        self.change(event, name, revision, caller, &mut |_, row, authority| {
+        self.change(&mutation(event, name, caller), revision, &mut |change, row| {
             if enabled {
-                authority.require_all(&row.key.levels)?;
+                change.authority.require_all(&row.key.levels)?;
             }
             row.key.enabled = enabled;
             Ok(())
@@ -212,15 +208,14 @@ impl Keys<'_> {
     /// As [`Keys::create`], and `NOT_FOUND`, `CONFLICT`.
     pub fn duplicate(&self, name: &str, new_name: &str, revision: Option<u64>, caller: &Caller<'_>) -> Result<Created> {
         check_name(new_name)?;
-        self.early_refusal(caller)?;
+        let mutation = mutation("key.duplicated", new_name, caller);
+        self.inner.permit(&mutation)?;
         let (secret, hashed) = self.new_secret()?;
         let now = clock::resolve(caller.now);
-        let mut actor = String::new();
-        let record = self.write(&mut |tx| {
-            let authority = self.inner.authorize(tx, caller, Need::Write)?;
-            actor = authority.label();
-            let original = find(tx, name, revision)?;
-            authority.require_all(&original.key.levels)?;
+        let record = self.write(&mutation, &mut |change| {
+            let original = find(change.tx, name, revision)?;
+            change.event.detail = format!("of {name}");
+            change.authority.require_all(&original.key.levels)?;
             // A copy would be sealed, and with it what somebody without the pepper wrote into the original.
             if !self.inner.compiler.sealer.is_sealed(&original.key, &original.credentials) {
                 return Err(Error::with(Code::PermissionDenied, "the original is not sealed by a configured pepper"));
@@ -235,9 +230,9 @@ impl Keys<'_> {
             };
             let row = new_row(&settings, now)?;
             let credential = self.generated(row.id, &secret, &hashed, now)?;
-            self.insert(tx, row, credential)
+            self.insert(change.tx, row, credential)
         })?;
-        self.created("key.duplicated", &actor, record, secret, caller)
+        Ok(self.created(record, secret))
     }
 
     /// Gives a key a new secret. The old one is refused from then on.
@@ -254,22 +249,21 @@ impl Keys<'_> {
         if overlap_seconds != 0 {
             return Err(Error::with(Code::InvalidArgument, "this version rotates without an overlap"));
         }
-        self.early_refusal(caller)?;
+        let mutation = mutation("key.rotated", name, caller);
+        self.inner.permit(&mutation)?;
         let (secret, hashed) = self.new_secret()?;
         let now = clock::resolve(caller.now);
-        let mut actor = String::new();
-        let record = self.change_quietly(name, revision, caller, &mut |tx, row, authority| {
-            authority.require_all(&row.key.levels)?;
-            actor = authority.label();
+        let record = self.change(&mutation, revision, &mut |change, row| {
+            change.authority.require_all(&row.key.levels)?;
             for old in row.credentials.drain(..) {
-                tx.delete_credential(old.id)?;
+                change.tx.delete_credential(old.id)?;
             }
             let credential = self.generated(row.key.id, &secret, &hashed, now)?;
-            tx.insert_credential(&credential)?;
+            change.tx.insert_credential(&credential)?;
             row.credentials.push(credential);
             Ok(())
         })?;
-        self.created("key.rotated", &actor, record, secret, caller)
+        Ok(self.created(record, secret))
     }
 
     /// Deletes a key: revokes it at once, and can't be undone.
@@ -277,15 +271,11 @@ impl Keys<'_> {
     /// # Errors
     /// `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, `STORE_*`.
     pub fn delete(&self, name: &str, revision: Option<u64>, caller: &Caller<'_>) -> Result<()> {
-        let mut actor = String::new();
         self.inner.refresh()?;
-        self.inner.store.write(&mut |tx| {
-            actor = self.inner.authorize(tx, caller, Need::Write)?.label();
-            let row = find(tx, name, revision)?;
-            tx.delete_key(row.key.id)
-        })?;
-        self.audit("key.deleted", &actor, name, "", caller);
-        Ok(())
+        self.inner.mutate(&mutation("key.deleted", name, caller), &mut |change| {
+            let row = find(change.tx, name, revision)?;
+            change.tx.delete_key(row.key.id)
+        })
     }
 
     /// Seals every key anew under the current pepper, whatever its seal says: after a first pepper was configured, or
@@ -297,26 +287,26 @@ impl Keys<'_> {
         if self.inner.hasher.current_pepper().is_none() {
             return Err(Error::with(Code::InvalidArgument, "there is no pepper to seal with"));
         }
-        let mut count = 0_u64;
         self.inner.refresh()?;
-        self.inner.store.write(&mut |tx| {
-            if !matches!(self.inner.authorize(tx, caller, Need::Write)?, Authority::System) {
+        self.inner.mutate(&mutation("store.sealed", "", caller), &mut |change| {
+            if !matches!(change.authority, Authority::System) {
                 return Err(Error::with(Code::PermissionDenied, "only the host itself may vouch for every key"));
             }
+            let mut count = 0_u64;
             let mut after: Option<String> = None;
             loop {
-                let page = tx.keys_after(after.as_deref(), 1000)?;
-                let Some(last) = page.last() else { return Ok(()) };
+                let page = change.tx.keys_after(after.as_deref(), 1000)?;
+                let Some(last) = page.last() else { break };
                 after = Some(last.key.name.clone());
                 for mut row in page {
                     self.inner.compiler.sealer.seal(&mut row.key, &row.credentials);
-                    tx.update_key(&row.key)?;
+                    change.tx.update_key(&row.key)?;
                     count = count.saturating_add(1);
                 }
             }
-        })?;
-        self.audit("store.sealed", "system", "", &format!("{count} keys"), caller);
-        Ok(count)
+            change.event.detail = format!("{count} keys");
+            Ok(count)
+        })
     }
 
     fn matches(&self, row: &KeyWithCredentials, filter: &ListFilter) -> bool {
@@ -331,12 +321,6 @@ impl Keys<'_> {
         let noted = self.inner.index.by_id(row.key.id).map(|e| e.last_used.load(std::sync::atomic::Ordering::Relaxed));
         let last_used = stored.max(noted.filter(|at| *at != i64::MIN));
         Ok(KeyRecord::of(row, last_used))
-    }
-
-    /// Refuses an actor that has no right at all before time and memory are spent on a hash for it.
-    fn early_refusal(&self, caller: &Caller<'_>) -> Result<()> {
-        self.inner.refresh()?;
-        self.inner.store.read(&mut |reader| self.inner.authorize(reader, caller, Need::Write).map(|_| ()))
     }
 
     /// A fresh secret and its hash, made on the pool, within the memory ceiling.
@@ -386,76 +370,48 @@ impl Keys<'_> {
     }
 
     /// One write transaction that ends with a key.
-    fn write(&self, body: &mut dyn FnMut(&mut dyn Transaction) -> Result<KeyWithCredentials>) -> Result<KeyRecord> {
+    fn write(
+        &self,
+        mutation: &Mutation<'_>,
+        body: &mut dyn FnMut(&mut Change<'_>) -> Result<KeyWithCredentials>,
+    ) -> Result<KeyRecord> {
         self.inner.refresh()?;
-        let mut row = None;
-        self.inner.store.write(&mut |tx| {
-            row = Some(body(tx)?);
-            Ok(())
-        })?;
-        self.record(row.ok_or(Error::new(Code::Internal))?)
+        self.record(self.inner.mutate(mutation, body)?)
     }
 
     /// One change of one key: authorized, found, checked, changed, sealed.
     fn change(
         &self,
-        event: &str,
-        name: &str,
+        mutation: &Mutation<'_>,
         revision: Option<u64>,
-        caller: &Caller<'_>,
-        change: &mut dyn FnMut(&mut dyn Transaction, &mut KeyWithCredentials, &Authority) -> Result<()>,
+        body: &mut dyn FnMut(&mut Change<'_>, &mut KeyWithCredentials) -> Result<()>,
     ) -> Result<KeyRecord> {
-        let mut actor = String::new();
-        let record = self.change_quietly(name, revision, caller, &mut |tx, row, authority| {
-            actor = authority.label();
-            change(tx, row, authority)
-        })?;
-        let detail = if record.name == name { String::new() } else { format!("now {}", record.name) };
-        self.audit(event, &actor, name, &detail, caller);
-        Ok(record)
-    }
-
-    fn change_quietly(
-        &self,
-        name: &str,
-        revision: Option<u64>,
-        caller: &Caller<'_>,
-        change: &mut dyn FnMut(&mut dyn Transaction, &mut KeyWithCredentials, &Authority) -> Result<()>,
-    ) -> Result<KeyRecord> {
-        let now = clock::resolve(caller.now);
-        self.write(&mut |tx| {
-            let authority = self.inner.authorize(tx, caller, Need::Write)?;
-            let mut row = find(tx, name, revision)?;
+        let now = clock::resolve(mutation.caller.now);
+        self.write(mutation, &mut |change| {
+            let mut row = find(change.tx, mutation.subject, revision)?;
             // What nobody with the pepper has written must not be sealed by a change of something else.
             let sealed = self.inner.compiler.sealer.is_sealed(&row.key, &row.credentials);
-            change(tx, &mut row, &authority)?;
+            body(change, &mut row)?;
             row.key.revision = row.key.revision.saturating_add(1);
             row.key.updated_at = now;
             if sealed {
                 self.inner.compiler.sealer.seal(&mut row.key, &row.credentials);
             }
-            tx.update_key(&row.key)?;
+            change.tx.update_key(&row.key)?;
             Ok(row)
         })
     }
 
-    fn created(
-        &self,
-        event: &str,
-        actor: &str,
-        record: KeyRecord,
-        key: Zeroizing<String>,
-        caller: &Caller<'_>,
-    ) -> Result<Created> {
-        self.audit(event, actor, &record.name, "", caller);
+    fn created(&self, record: KeyRecord, key: Zeroizing<String>) -> Created {
         let mode = self.inner.config.mode;
         let ignored_levels = record.levels.iter().filter(|level| is_ignored(mode, level)).cloned().collect();
-        Ok(Created { record, key, ignored_levels })
+        Created { record, key, ignored_levels }
     }
+}
 
-    fn audit(&self, event: &str, actor: &str, name: &str, detail: &str, caller: &Caller<'_>) {
-        self.inner.audit_of(event, actor, name, detail, caller.now);
-    }
+/// A change of the key `name`.
+const fn mutation<'a>(event: &'static str, name: &'a str, caller: &'a Caller<'a>) -> Mutation<'a> {
+    Mutation { event, subject: name, need: Need::Write, caller }
 }
 
 /// The key of this name, if it still has the expected revision.

@@ -40,10 +40,10 @@ pub use request::{Channel, HeaderLines, Presented, Request};
 pub use spec::{Import, ImportFormat, KeyUpdate, ListFilter, NewKey};
 pub use ticket::{Attempt, Ticket};
 
-pub(crate) use activity::Activity;
-pub(crate) use actor::Need;
+pub(crate) use activity::{Activity, Draft};
+pub(crate) use actor::{Authority, Need};
 pub(crate) use hash::Hasher;
 pub(crate) use index::{Compiler, Index};
 pub(crate) use mac::{ProcessMac, Tagger};
-pub(crate) use pool::Pool;
+pub(crate) use pool::{Pool, PoolStats};
 pub(crate) use seal::Sealer;

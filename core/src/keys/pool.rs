@@ -211,7 +211,6 @@ impl Pool {
     }
 
     /// What the pool is doing, and has done since the process began to use it.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the metrics tell it"))]
     pub(crate) fn stats(&self) -> PoolStats {
         let state = lock(&self.0.state);
         PoolStats { queued: state.queue.len(), ..state.stats }
@@ -249,7 +248,6 @@ impl Pool {
         }
         Ok(())
     }
-
     /// How many flights were ever started: what guesses must not cause.
     #[cfg(test)]
     pub(crate) fn flown(&self) -> usize {

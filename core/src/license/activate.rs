@@ -8,6 +8,7 @@ use super::{
     status::{Mode, Status},
 };
 use crate::{
+    audit::Mutation,
     clock,
     error::{Code, Error, Result},
     keys::{Caller, Need},
@@ -28,9 +29,9 @@ impl License<'_> {
     pub fn activate_offline(&self, license_key: &str, file: &[u8], force: bool, caller: &Caller<'_>) -> Result<Status> {
         let now = clock::resolve(caller.now);
         let rules = self.inner.license.rules();
-        let mut done = None;
-        self.inner.store.write(&mut |tx| {
-            let authority = self.inner.authorize(tx, caller, Need::Admin)?;
+        let mutation = Mutation { event: "license.activated", subject: "", need: Need::Admin, caller };
+        self.inner.mutate(&mutation, &mut |change| {
+            let tx = &mut *change.tx;
             let verified = rules.verify(file, Some(now))?;
             if license_key.is_empty() {
                 return Err(Error::new(Code::LicenseKeyRequired));
@@ -47,12 +48,10 @@ impl License<'_> {
                 validated_at: now,
             }))?;
             tx.raise_license_mark(&read.key_id, read.payload.issued)?;
-            done = read.payload.license.map(|license| (authority.label(), license.id));
+            change.event.subject = read.payload.license.map(|license| license.id).unwrap_or_default();
+            Mode::Offline.as_str().clone_into(&mut change.event.detail);
             Ok(())
         })?;
-        if let Some((actor, id)) = done {
-            self.inner.audit_of("license.activated", &actor, &id, Mode::Offline.as_str(), Some(now));
-        }
         self.status(Some(now))
     }
 
@@ -63,9 +62,9 @@ impl License<'_> {
     pub fn deactivate(&self, caller: &Caller<'_>) -> Result<Status> {
         let now = clock::resolve(caller.now);
         let rules = self.inner.license.rules();
-        let mut done = None;
-        self.inner.store.write(&mut |tx| {
-            let authority = self.inner.authorize(tx, caller, Need::Admin)?;
+        let mutation = Mutation { event: "license.deactivated", subject: "", need: Need::Admin, caller };
+        self.inner.mutate(&mutation, &mut |change| {
+            let tx = &mut *change.tx;
             let row = tx.license()?.ok_or(Error::new(Code::Unlicensed))?;
             // What does not verify, or can't be read on this machine, has no identity that could be believed.
             let read = rules.verify(&row.file, None).and_then(|verified| rules.read(&verified, &row.license_key)).ok();
@@ -75,12 +74,9 @@ impl License<'_> {
                 tx.bury_license(id, issued)?;
             }
             tx.set_license(None)?;
-            done = Some((authority.label(), id.unwrap_or_default()));
+            change.event.subject = id.unwrap_or_default();
             Ok(())
         })?;
-        if let Some((actor, id)) = done {
-            self.inner.audit_of("license.deactivated", &actor, &id, "", Some(now));
-        }
         self.status(Some(now))
     }
 

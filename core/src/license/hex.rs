@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// Lower-case digits, two a byte.
-pub(super) fn encode(bytes: &[u8]) -> String {
+pub(crate) fn encode(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len().saturating_mul(2)), |mut text, byte| {
         // Writing to a String can't fail.
         let _ = write!(text, "{byte:02x}");
@@ -12,7 +12,7 @@ pub(super) fn encode(bytes: &[u8]) -> String {
 }
 
 /// Reads exactly 64 digits of either case.
-pub(super) fn decode_32(text: &str) -> Option<[u8; 32]> {
+pub(crate) fn decode_32(text: &str) -> Option<[u8; 32]> {
     let digits: &[u8; 64] = text.as_bytes().try_into().ok()?;
     let mut bytes = [0_u8; 32];
     for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {

@@ -16,7 +16,7 @@ mod armour;
 pub mod catalogue;
 mod checks;
 mod envelope;
-mod hex;
+pub(crate) mod hex;
 mod inspect;
 pub mod issue;
 mod json;
@@ -28,7 +28,7 @@ mod payload;
 mod secret;
 mod state;
 mod status;
-mod time;
+pub(crate) mod time;
 #[cfg(test)]
 mod vectors;
 mod warnings;

@@ -260,7 +260,7 @@ impl LicenseHalf {
         Ok(license.map_or(0, |license| limits::find(&license.limits, name)))
     }
 
-    pub(super) fn status(&self, now: i64) -> Status {
+    pub(crate) fn status(&self, now: i64) -> Status {
         Status::of(self.snapshot.load().as_ref().as_ref(), now)
     }
 

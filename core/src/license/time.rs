@@ -47,7 +47,7 @@ pub(super) fn parse(text: &str) -> Option<i64> {
 }
 
 /// `seconds` as Keygen writes it, `2025-08-27T21:10:47.000Z`; `None` outside the years 0000 to 9999.
-pub(super) fn format(seconds: i64) -> Option<String> {
+pub(crate) fn format(seconds: i64) -> Option<String> {
     let (year, month, day) = civil(seconds.div_euclid(86_400))?;
     let of_day = seconds.rem_euclid(86_400);
     let (hour, minute, second) = (of_day.div_euclid(3600), of_day.div_euclid(60).rem_euclid(60), of_day.rem_euclid(60));

@@ -105,6 +105,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     /// A `STORE_*` code by cause.
     fn audit(&self, limit: usize) -> Result<Vec<AuditEvent>>;
+
+    /// Whether [`Store::generation`] is answered from a page in memory that all processes share, without asking the
+    /// store; `None` for a store that has no such page.
+    fn page_in_use(&self) -> Option<bool> {
+        None
+    }
 }
 
 /// What changed since a generation.

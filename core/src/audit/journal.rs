@@ -1,0 +1,295 @@
+//! The file that events are written to, by any number of processes.
+//!
+//! Whoever writes holds an exclusive lock (`flock`) on the file itself, and has looked, with the lock held, whether the
+//! file still has its name: another process may just have renamed it. Only the holder of that lock renames files. So at
+//! any moment one process writes, and what it finds at the end of the file is the end of the log.
+//!
+//! The lock belongs to the open file, which a fork would share: before a fork the file is closed, and both sides open
+//! their own.
+
+use std::{
+    any::Any,
+    fs::{File, TryLockError},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use inspire_auth_platform::{
+    append,
+    fork::{self, ForkAware},
+    fs,
+};
+
+use super::{
+    chain::{self, Digest, GENESIS, Tail},
+    event, names,
+};
+use crate::{
+    error::{Code, Error, Result},
+    lock::lock,
+    options::AuditFile,
+    per_process::PerProcess,
+    store::AuditEvent,
+};
+
+/// How long another process may hold the lock before this one gives up. A write takes milliseconds.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait before asking for the lock again; doubled each time, up to the second.
+const LOCK_PAUSE: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(2));
+/// How often a file may lose its name between being opened and being locked.
+const RENAMES: u32 = 1000;
+/// The smallest and largest `AuditFile::max_bytes`.
+const BYTES: (u64, u64) = (64 << 10, 1 << 50);
+
+/// What could not be written, and how much of it was.
+#[derive(Debug)]
+pub(crate) struct Unwritten {
+    /// So many events, the first ones, are in the file all the same.
+    pub(crate) written: usize,
+    pub(crate) error: io::Error,
+}
+
+/// The audit file of one handle.
+pub(crate) struct Journal {
+    config: AuditFile,
+    /// The store's file, whose owner the log should have.
+    beside: Option<PathBuf>,
+    desk: PerProcess<Desk>,
+}
+
+/// What one process has open.
+#[derive(Default)]
+struct Desk {
+    state: Mutex<State>,
+    opened: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// A fork is under way: the file must stay closed until it is over.
+    shut: bool,
+    live: Option<Live>,
+}
+
+/// The open file, and how it ended when this process last wrote to it.
+struct Live {
+    file: File,
+    tail: Option<Tail>,
+}
+
+impl Journal {
+    /// Checks the options; touches no file.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT`.
+    pub(crate) fn new(config: AuditFile, beside: Option<PathBuf>) -> Result<Arc<Self>> {
+        let refuse = |why| Err(Error::with(Code::InvalidArgument, why));
+        if config.path.file_name().is_none() {
+            return refuse("the path of the audit file names no file");
+        }
+        if !(BYTES.0..=BYTES.1).contains(&config.max_bytes) {
+            return refuse("max_bytes of the audit file is less than 64 KiB, or too much");
+        }
+        if !(1..=names::MOST).contains(&config.keep) {
+            return refuse("keep of the audit file is 1 to 1000");
+        }
+        let journal = Arc::new(Self { config, beside, desk: PerProcess::new(Desk::default) });
+        // After the store, which is open by now: a thread in the middle of a write transaction wants the file, so the
+        // store must come to rest first.
+        let aware: Arc<dyn ForkAware> = Arc::clone(&journal) as _;
+        fork::register(Arc::downgrade(&aware));
+        Ok(journal)
+    }
+
+    pub(crate) fn config(&self) -> &AuditFile {
+        &self.config
+    }
+
+    /// Adds the lines of `events`; with `durable` they are on the disk when this returns.
+    ///
+    /// # Errors
+    /// Those of the file system; `TimedOut` when another process keeps the lock.
+    pub(crate) fn append(&self, events: &[&AuditEvent], durable: bool) -> std::result::Result<(), Unwritten> {
+        let desk = self.desk.get();
+        let mut state = desk.enter();
+        let mut written = 0;
+        let done = self.write(&mut state, events, durable, &mut written);
+        if done.is_err() {
+            // Whatever is wrong with it, the next one begins anew.
+            state.live = None;
+        }
+        done.map_err(|error| Unwritten { written, error })
+    }
+
+    fn write(&self, state: &mut State, events: &[&AuditEvent], durable: bool, written: &mut usize) -> io::Result<()> {
+        let until = patience();
+        while *written < events.len() {
+            let mut live = self.locked(state, until)?;
+            let left = events.get(*written..).unwrap_or_default();
+            let (count, full) = self.fill(&mut live, left, durable)?;
+            *written = written.saturating_add(count);
+            if full {
+                names::rotate(&self.config.path, self.config.keep)?;
+            } else {
+                live.file.unlock()?;
+                state.live = Some(live);
+            }
+            // A file that was renamed is closed, which unlocks it.
+        }
+        Ok(())
+    }
+
+    /// The file that has the name now, locked.
+    fn locked(&self, state: &mut State, until: Option<Instant>) -> io::Result<Live> {
+        for _ in 0..RENAMES {
+            let live = match state.live.take() {
+                Some(live) => live,
+                None => Live { file: append::open_append(&self.config.path, true)?, tail: None },
+            };
+            wait_for_lock(&live.file, until, File::try_lock)?;
+            if append::is_named(&live.file, &self.config.path)? {
+                return Ok(live);
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::TimedOut, "the file is renamed again and again"))
+    }
+
+    /// Adds as many lines as fit. Returns their number, and whether the file is full.
+    fn fill(&self, live: &mut Live, events: &[&AuditEvent], durable: bool) -> io::Result<(usize, bool)> {
+        let size = append::identity_of(&live.file)?.size;
+        let tail = match live.tail.take().filter(|tail| tail.size == size) {
+            Some(tail) => tail,
+            None => chain::tail(&live.file, size)?,
+        };
+        if size == 0 {
+            self.dress(&live.file)?;
+        }
+        let mut head = match tail.head {
+            Some(head) => head,
+            None => self.head_of_last_file()?,
+        };
+        let mut text = Vec::new();
+        if !tail.whole {
+            // What a crash tore stays a line of its own.
+            text.push(b'\n');
+        }
+        let (mut count, mut full) = (0_usize, false);
+        for event in events {
+            let previous = self.config.chain.then_some(&head);
+            let line = event::line(event, previous).map_err(io::Error::other)?;
+            let grown = size.saturating_add(text.len() as u64);
+            if grown > 0 && grown.saturating_add(line.len() as u64) > self.config.max_bytes {
+                full = true;
+                break;
+            }
+            head = chain::digest(line.strip_suffix(b"\n").unwrap_or(&line));
+            text.extend_from_slice(&line);
+            count = count.saturating_add(1);
+        }
+        let put = (&live.file).write_all(&text).and_then(|()| if durable { live.file.sync_data() } else { Ok(()) });
+        if let Err(error) = put {
+            // What is there of it would tell of something that is not going to happen.
+            let _ = live.file.set_len(size);
+            return Err(error);
+        }
+        live.tail = Some(Tail { size: size.saturating_add(text.len() as u64), whole: true, head: Some(head) });
+        Ok((count, full))
+    }
+
+    /// What makes a new file fit to be one of the log.
+    fn dress(&self, file: &File) -> io::Result<()> {
+        match append::open_read(&names::rotated(&self.config.path, 1)) {
+            Ok(last) => append::follow_owner_and_mode(file, &last)?,
+            // Root, at a command line, must not lock the service out.
+            Err(_) => match &self.beside {
+                Some(store) => append::follow_owner(file, store)?,
+                None => {}
+            },
+        }
+        // Its name must survive a power cut as its lines do.
+        let folder = self.config.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        fs::sync_folder(folder.unwrap_or(Path::new(".")))
+    }
+
+    /// What the first line of a new file continues.
+    fn head_of_last_file(&self) -> io::Result<Digest> {
+        if !self.config.chain {
+            return Ok(GENESIS);
+        }
+        let Some(newest) = names::numbers(&self.config.path)?.first().copied() else { return Ok(GENESIS) };
+        let file = append::open_read(&names::rotated(&self.config.path, newest))?;
+        let size = append::identity_of(&file)?.size;
+        Ok(chain::tail(&file, size)?.head.unwrap_or(GENESIS))
+    }
+}
+
+/// Asks for a lock until it is there.
+///
+/// # Errors
+/// `TimedOut`, and those of the system.
+pub(super) fn wait_for_lock(
+    file: &File,
+    until: Option<Instant>,
+    ask: impl Fn(&File) -> std::result::Result<(), TryLockError>,
+) -> io::Result<()> {
+    let (mut pause, longest) = LOCK_PAUSE;
+    loop {
+        match ask(file) {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if until.is_none_or(|until| Instant::now() >= until) => {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "another process keeps the audit file locked"));
+            }
+            Err(TryLockError::WouldBlock) => {
+                thread::sleep(pause);
+                pause = pause.saturating_mul(2).min(longest);
+            }
+        }
+    }
+}
+
+/// When to stop waiting for a lock that is asked for now.
+pub(super) fn patience() -> Option<Instant> {
+    Instant::now().checked_add(LOCK_PATIENCE)
+}
+
+impl Desk {
+    fn enter(&self) -> MutexGuard<'_, State> {
+        let mut state = lock(&self.state);
+        while state.shut {
+            state = self.opened.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state
+    }
+}
+
+impl ForkAware for Journal {
+    fn before_fork(&self) -> Box<dyn Any> {
+        let desk = self.desk.get();
+        {
+            let mut state = desk.enter();
+            state.live = None;
+            state.shut = true;
+        }
+        Box::new(Shut(desk))
+    }
+}
+
+/// A journal at rest; dropping it lets others on again.
+struct Shut(Arc<Desk>);
+
+impl Drop for Shut {
+    fn drop(&mut self) {
+        lock(&self.0.state).shut = false;
+        self.0.opened.notify_all();
+    }
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Journal").field("config", &self.config).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,98 @@
+//! The names of a log: the file that is written, and those that it was renamed to.
+
+use std::{
+    ffi::OsString,
+    io,
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+};
+
+/// No more files than these are ever kept.
+pub(crate) const MOST: u32 = 1000;
+
+/// `<path>.<number>`: 1 is the newest.
+pub(crate) fn rotated(path: &Path, number: u32) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(format!(".{number}"));
+    name.into()
+}
+
+/// The numbers of the renamed files that are there, newest (the smallest) first.
+///
+/// # Errors
+/// Those of reading the folder.
+pub(crate) fn numbers(path: &Path) -> io::Result<Vec<u32>> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut numbers = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let found = entry?.file_name();
+        let number = found.as_bytes().strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"."));
+        let number = number.and_then(|digits| std::str::from_utf8(digits).ok());
+        // As this library writes them: no sign, no leading zero.
+        let number = number.filter(|digits| digits.starts_with(|c: char| matches!(c, '1'..='9')));
+        numbers.extend(number.and_then(|digits| digits.parse::<u32>().ok()));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// Gives the file at `path` the name `<path>.1`, after each renamed file got the next number; of those, `keep` stay,
+/// the new one included. Whoever calls holds the lock on `path`, so that nobody else does this.
+///
+/// A crash at any point leaves every line in a file that a reader of all numbers finds, in the right order.
+///
+/// # Errors
+/// Those of renaming and removing.
+pub(crate) fn rotate(path: &Path, keep: u32) -> io::Result<()> {
+    let there = numbers(path)?;
+    for number in there.iter().rev().filter(|number| **number > keep) {
+        std::fs::remove_file(rotated(path, *number))?;
+    }
+    // Up to the first number that is free: the others need not move.
+    let taken = there.iter().zip(1_u32..).take_while(|(number, expected)| *number == expected).count();
+    let mut number = u32::try_from(taken).unwrap_or(keep).min(keep);
+    while number > 0 {
+        let next = number.saturating_add(1);
+        if number >= keep {
+            std::fs::remove_file(rotated(path, number))?;
+        } else {
+            std::fs::rename(rotated(path, number), rotated(path, next))?;
+        }
+        number = number.saturating_sub(1);
+    }
+    std::fs::rename(path, rotated(path, 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn renamed_files_move_up_and_the_oldest_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.log");
+        let read = |number| std::fs::read_to_string(rotated(&path, number)).ok();
+        for round in 0..5 {
+            std::fs::write(&path, format!("{round}")).unwrap();
+            rotate(&path, 3).unwrap();
+        }
+        assert_eq!([read(1), read(2), read(3), read(4)], [Some("4".into()), Some("3".into()), Some("2".into()), None]);
+
+        // A gap, as a crash leaves it, is filled.
+        std::fs::remove_file(rotated(&path, 2)).unwrap();
+        std::fs::write(&path, "5").unwrap();
+        rotate(&path, 3).unwrap();
+        assert_eq!([read(1), read(2), read(3)], [Some("5".into()), Some("4".into()), Some("2".into())]);
+
+        // Fewer are to be kept; and what only looks like one is left alone.
+        for other in ["audit.log.01", "audit.log.x", "audit.log.", "audit.log.1.gz", "other.log.7"] {
+            std::fs::write(folder.path().join(other), "").unwrap();
+        }
+        std::fs::write(&path, "6").unwrap();
+        rotate(&path, 1).unwrap();
+        assert_eq!(numbers(&path).unwrap(), [1]);
+        assert_eq!(read(1), Some("6".into()));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 6);
+    }
+}
