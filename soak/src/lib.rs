@@ -13,7 +13,9 @@ pub mod kills;
 pub mod power;
 pub mod processes;
 pub mod progress;
+pub mod random;
 pub mod revocation;
+pub mod times;
 pub mod vfs;
 
 use progress::Run;
