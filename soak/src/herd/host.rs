@@ -29,8 +29,6 @@ pub(super) struct Host {
     pub(super) auth: InspireAuth,
     any: Requirement,
     good: String,
-    /// Hashes that making it ready took, of keys as well.
-    pub(super) prepared: u64,
 }
 
 /// What a request that may not block got.
@@ -48,7 +46,7 @@ impl Host {
         change(&mut options);
         let auth = InspireAuth::open(options)?;
         let any = auth.requirement(&"Authenticated".parse()?)?;
-        let mut host = Self { auth, any, good: String::new(), prepared: 0 };
+        let mut host = Self { auth, any, good: String::new() };
         host.good = host.create("good", 1)?.remove(0);
         host.expect_granted(&host.good)?;
         Ok(host)
