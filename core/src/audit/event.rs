@@ -175,7 +175,8 @@ mod tests {
             let line = line(&event(&text), None).unwrap();
             let shown = std::str::from_utf8(&line).unwrap();
             prop_assert_eq!(shown.find('\n'), Some(shown.len() - 1));
-            prop_assert!(!shown.trim_end().contains(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202e}')));
+            let hidden = |c: char| c.is_control() || "\u{2028}\u{2029}\u{202e}\u{2066}".contains(c);
+            prop_assert!(!shown.trim_end().contains(hidden));
             let value: Value = serde_json::from_slice(&line).unwrap();
             prop_assert_eq!(value["subject"].as_str().unwrap(), text.as_str());
             prop_assert_eq!(value["detail"].as_str().unwrap(), text.as_str());

@@ -248,6 +248,7 @@ impl Pool {
         }
         Ok(())
     }
+
     /// How many flights were ever started: what guesses must not cause.
     #[cfg(test)]
     pub(crate) fn flown(&self) -> usize {
