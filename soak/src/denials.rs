@@ -55,6 +55,9 @@ fn run(run: &mut Run) -> Outcome {
             samples += BATCH;
             run.at_least(&counted, samples);
         }
+        if samples == 0 {
+            break;
+        }
         println!("{} keys, ns a refusal:\n{}", scheme_name(scheme), table(&times));
         let (auc, gap) = worst(&times);
         println!("  worst AUC {auc:.4} (goal <= {MOST_AUC}), worst gap of medians {gap} ns (goal <= {MOST_GAP})");

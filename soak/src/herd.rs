@@ -212,7 +212,7 @@ fn guessers(scale: &Scale) -> Result<Warm, Failure> {
         let host = Host::new(scale.cheap, |_| {})?;
         flood::bystanders(&host, &host.create("bystander", scale.bystanders)?)?
     };
-    println!("    cold keys of others, with nobody guessing: {}", host::in_micros(&alone));
+    println!("    cold keys of others, with nobody guessing: {}", host::in_millis(&alone));
     for kind in [Kind::ChosenWithMemo, Kind::Chosen, Kind::Random] {
         let host = Host::new(scale.cheap, |options| options.memo_chosen = kind == Kind::ChosenWithMemo)?;
         let bystanders = host.create("bystander", scale.bystanders)?;
@@ -228,7 +228,7 @@ fn guessers(scale: &Scale) -> Result<Warm, Failure> {
             told.busy,
             told.owner_asked,
             told.owner_busy,
-            host::in_micros(&told.bystanders)
+            host::in_millis(&told.bystanders)
         );
         guesser.judge(&told)?;
     }

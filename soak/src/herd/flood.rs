@@ -49,13 +49,13 @@ pub(super) fn wrong_secrets(host: &Host, known: &[String], count: u64) -> Result
     })
 }
 
-/// The first use of each, one after another: what it takes.
+/// The first use of each, one after another: what it takes, in us.
 pub(super) fn bystanders(host: &Host, credentials: &[String]) -> Result<Times, Failure> {
     let mut times = Times::default();
     for credential in credentials {
         let start = Instant::now();
         host.expect_granted(credential)?;
-        times.add(u64::try_from(start.elapsed().as_nanos())?);
+        times.add(u64::try_from(start.elapsed().as_micros())?);
     }
     Ok(times)
 }

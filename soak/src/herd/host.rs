@@ -177,7 +177,14 @@ fn status(field: &str) -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// The figures of a table of times.
+/// The figures of a table of times in us, which are few.
+pub(super) fn in_millis(times: &Times) -> String {
+    let millis = |micros: u64| micros as f64 / 1000.0;
+    let (median, most) = (millis(times.permille(500)), millis(times.longest()));
+    format!("p50 {median:.2} ms, most {most:.2} ms ({} of them)", times.total())
+}
+
+/// The figures of a table of times in ns.
 pub(super) fn in_micros(times: &Times) -> String {
     let micros = |nanos: u64| nanos as f64 / 1000.0;
     format!(
