@@ -5,15 +5,15 @@
 //! compared: by the area under the curve (AUC) of the best guess from one time, which is 0.5 where nothing is learnt, and
 //! by the gap of their medians.
 
-use std::{hint::black_box, time::Instant};
+use std::{hint::black_box, sync::Arc, time::Instant};
 
 use inspire_auth_core::{
-    Code, InspireAuth, Options, Pepper, StoreLocation,
+    Code, HashParameters, InspireAuth, Options, Pepper, StoreLocation,
     keys::{Caller, Channel, KeyUpdate, NewKey, Presented, Request, Requirement},
-    store::Scheme,
+    store::{MemoryStore, Scheme, Store},
 };
 
-use crate::{Outcome, Sweep, progress::Run};
+use crate::{Outcome, Sweep, progress::Run, random::Random, times::Times};
 
 /// The sweep.
 pub const SWEEP: Sweep =
@@ -21,15 +21,16 @@ pub const SWEEP: Sweep =
 
 /// Samples of each cause.
 const SAMPLES: u64 = 1_000_000;
-/// What is reached between two looks at the clock.
-const BATCH: u64 = 10_000;
+/// Samples of each cause from one handle, and those before that are not counted.
+const BATCH: u64 = 20_000;
+const WARMING: u64 = 2_000;
 /// The most by which a guess from one time may be better than chance, and the medians apart.
 const MOST_AUC: f64 = 0.55;
 const MOST_GAP: u64 = 20;
 
 const CAUSES: [&str; 5] = ["unknown", "cold", "warm", "disabled", "expired"];
 /// Keys of each cause.
-const KEYS: u64 = 16;
+const KEYS: u64 = 64;
 /// Wrong secrets, shared by all causes.
 const SECRETS: u64 = 4096;
 
@@ -39,28 +40,32 @@ fn run(run: &mut Run) -> Outcome {
     for scheme in [Scheme::Argon2, Scheme::HmacSha256] {
         run.goal(&counted(scheme), SAMPLES);
     }
+    let mut told = Vec::new();
     for scheme in [Scheme::Argon2, Scheme::HmacSha256] {
         let counted = counted(scheme);
-        let host = Host::new(scheme)?;
-        let mut times = CAUSES.map(|_| Times::new());
-        let mut random = Random::new();
+        let mut times = CAUSES.map(|_| Times::default());
+        let mut random = Random::default();
         // What an earlier slice counted is not kept: times of two runs are not to be mixed.
         let mut samples = 0;
-        // The machine's own warming up.
-        host.sample(&mut CAUSES.map(|_| Times::new()), &mut random, BATCH)?;
         while samples < SAMPLES && run.goes_on() {
+            // Made anew again and again: where keys lie in memory is worth some nanoseconds, to whichever it happens.
+            let host = Host::new(scheme)?;
+            host.sample(&mut CAUSES.map(|_| Times::default()), &mut random, WARMING)?;
             host.sample(&mut times, &mut random, BATCH)?;
             samples += BATCH;
             run.at_least(&counted, samples);
+        }
+        if samples == 0 {
+            break;
         }
         println!("{} keys, ns a refusal:\n{}", scheme_name(scheme), table(&times));
         let (auc, gap) = worst(&times);
         println!("  worst AUC {auc:.4} (goal <= {MOST_AUC}), worst gap of medians {gap} ns (goal <= {MOST_GAP})");
         if samples >= SAMPLES && (auc > MOST_AUC || gap > MOST_GAP) {
-            return Err(format!("a refusal tells its cause: AUC {auc:.4}, gap of medians {gap} ns").into());
+            told.push(format!("{}: AUC {auc:.4}, gap of medians {gap} ns", scheme_name(scheme)));
         }
     }
-    Ok(())
+    if told.is_empty() { Ok(()) } else { Err(format!("a refusal tells its cause: {}", told.join("; ")).into()) }
 }
 
 fn scheme_name(scheme: Scheme) -> &'static str {
@@ -80,31 +85,37 @@ struct Host {
 
 impl Host {
     fn new(scheme: Scheme) -> Result<Self, Failure> {
-        let auth = InspireAuth::open(options(scheme))?;
-        let any = auth.requirement(&"Authenticated".parse()?)?;
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new()?);
+        let open = |scheme| InspireAuth::open(options(scheme, &store));
         let system = Caller::system();
-        // Secrets of the right shape, and no key's here.
-        let elsewhere = InspireAuth::open(options(Scheme::HmacSha256))?;
+        // Other keys, as there are in any store, so that one that does not exist is looked for among keys. Their secrets
+        // are the wrong ones.
+        let others = open(Scheme::HmacSha256)?;
         let secrets = (0..SECRETS)
-            .map(|n| Ok(elsewhere.keys().create(&NewKey::named(format!("{n}")), &system)?.key.to_string()))
+            .map(|n| Ok(others.keys().create(&NewKey::named(format!("other-{n}")), &system)?.key.to_string()))
             .collect::<Result<_, Failure>>()?;
-        for (at, cause) in CAUSES.iter().enumerate().skip(1) {
-            for n in 0..KEYS {
+        let manager = open(scheme)?;
+        let mut warm = Vec::new();
+        for n in 0..KEYS {
+            for (at, cause) in CAUSES.iter().enumerate().skip(1) {
                 let name = name(at, n);
-                let created = auth.keys().create(&NewKey::named(name.clone()), &system)?;
+                let created = manager.keys().create(&NewKey::named(name.clone()), &system)?;
                 match *cause {
-                    "warm" => {
-                        let header = format!("Bearer {}", created.credential().as_str());
-                        auth.authenticate(&request(&header, &any))?;
-                    }
-                    "disabled" => drop(auth.keys().set_enabled(&name, false, None, &system)?),
+                    "warm" => warm.push(format!("Bearer {}", created.credential().as_str())),
+                    "disabled" => drop(manager.keys().set_enabled(&name, false, None, &system)?),
                     "expired" => {
                         let past = KeyUpdate { expires_at: Some(Some(1)), ..KeyUpdate::default() };
-                        drop(auth.keys().update(&name, 1, &past, &system)?);
+                        drop(manager.keys().update(&name, 1, &past, &system)?);
                     }
                     _ => {}
                 }
             }
+        }
+        // A handle of its own reads them all at once: none lies elsewhere in memory for what was done to it.
+        let auth = open(scheme)?;
+        let any = auth.requirement(&"Authenticated".parse()?)?;
+        for header in &warm {
+            auth.authenticate(&request(header, &any))?;
         }
         Ok(Self { auth, any, secrets })
     }
@@ -136,9 +147,11 @@ impl Host {
     }
 }
 
-fn options(scheme: Scheme) -> Options {
-    let mut options = Options::new(StoreLocation::Memory);
+fn options(scheme: Scheme, store: &Arc<dyn Store>) -> Options {
+    let mut options = Options::new(StoreLocation::Custom(Arc::clone(store)));
     options.scheme = scheme;
+    // No secret that is refused is ever hashed: making the keys is all that this is for.
+    options.hash = HashParameters { memory_kib: 64, iterations: 1, parallelism: 1 };
     options.peppers = vec![Pepper { id: "p".into(), secret: b"a pepper of some length".to_vec().into() }];
     options
 }
@@ -152,70 +165,6 @@ fn request<'a>(header: &'a str, any: &'a Requirement) -> Request<'a> {
     let mut request = Request::new(Presented::Authorization(header.as_bytes()), any);
     request.channel = Channel::Secure;
     request
-}
-
-/// xorshift64* (Vigna, 2016): the same order in every run.
-struct Random(u64);
-
-impl Random {
-    const fn new() -> Self {
-        Self(0x9e37_79b9_7f4a_7c15)
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % n
-    }
-}
-
-/// How often each time was seen, in ns; whatever is longer counts as the longest.
-struct Times {
-    counts: Vec<u32>,
-}
-
-impl Times {
-    const LONGEST: usize = 20_000;
-
-    fn new() -> Self {
-        Self { counts: vec![0; Self::LONGEST + 1] }
-    }
-
-    fn add(&mut self, nanos: u64) {
-        let at = usize::try_from(nanos).unwrap_or(Self::LONGEST).min(Self::LONGEST);
-        if let Some(count) = self.counts.get_mut(at) {
-            *count += 1;
-        }
-    }
-
-    fn total(&self) -> u64 {
-        self.counts.iter().map(|count| u64::from(*count)).sum()
-    }
-
-    /// The least time that so many of a thousand do not exceed.
-    fn permille(&self, share: u64) -> u64 {
-        let wanted = self.total() * share / 1000;
-        let mut seen = 0;
-        for (nanos, count) in self.counts.iter().enumerate() {
-            seen += u64::from(*count);
-            if seen > wanted || (share == 1000 && seen == wanted) {
-                return nanos as u64;
-            }
-        }
-        Self::LONGEST as u64
-    }
-
-    /// How likely a time of `self` is the longer one of two, ties counting half: the statistic of Mann and Whitney over
-    /// the number of pairs.
-    fn auc(&self, other: &Self) -> f64 {
-        let (mut shorter, mut pairs) = (0_u64, 0.0);
-        for (mine, theirs) in self.counts.iter().zip(&other.counts) {
-            pairs += f64::from(*mine) * (shorter as f64 + f64::from(*theirs) / 2.0);
-            shorter += u64::from(*theirs);
-        }
-        pairs / (self.total() as f64 * shorter as f64)
-    }
 }
 
 /// The AUC that is farthest from chance, in whichever direction, and the widest gap of medians.
@@ -256,38 +205,9 @@ mod tests {
     use super::*;
 
     fn times(nanos: &[u64]) -> Times {
-        let mut times = Times::new();
+        let mut times = Times::default();
         nanos.iter().for_each(|nanos| times.add(*nanos));
         times
-    }
-
-    /// By counting pairs one by one.
-    fn auc(one: &[u64], other: &[u64]) -> f64 {
-        let wins = |a: &u64| other.iter().map(|b| f64::from(a > b) + f64::from(a == b) / 2.0).sum::<f64>();
-        one.iter().map(wins).sum::<f64>() / (one.len() * other.len()) as f64
-    }
-
-    #[test]
-    fn the_area_is_the_share_of_pairs() {
-        let mut random = Random::new();
-        for (spread, shift) in [(1, 0), (5, 0), (5, 1), (100, 10), (10, 100), (30_000, 0)] {
-            let one: Vec<u64> = (0..200).map(|_| random.below(spread)).collect();
-            let other: Vec<u64> = (0..150).map(|_| random.below(spread) + shift).collect();
-            let longest = |list: &[u64]| list.iter().map(|n| (*n).min(20_000)).collect::<Vec<_>>();
-            let expected = auc(&longest(&one), &longest(&other));
-            assert!((times(&one).auc(&times(&other)) - expected).abs() < 1e-9, "{spread} {shift}");
-        }
-        assert_eq!(times(&[1, 2, 3]).auc(&times(&[4, 5])), 0.0);
-        assert_eq!(times(&[4, 5]).auc(&times(&[1, 2, 3])), 1.0);
-        assert_eq!(times(&[7, 7]).auc(&times(&[7])), 0.5);
-    }
-
-    #[test]
-    fn shares_are_of_all_samples() {
-        let hundred = times(&(1..=100).collect::<Vec<_>>());
-        assert_eq!((hundred.permille(0), hundred.permille(500), hundred.permille(990)), (1, 51, 100));
-        assert_eq!(hundred.permille(1000), 100);
-        assert_eq!(times(&[1_000_000]).permille(500), 20_000, "what is longer counts as the longest");
     }
 
     #[test]
@@ -305,8 +225,8 @@ mod tests {
     fn five_causes_get_one_answer() {
         for scheme in [Scheme::Argon2, Scheme::HmacSha256] {
             let host = Host::new(scheme).unwrap();
-            let mut times = CAUSES.map(|_| Times::new());
-            host.sample(&mut times, &mut Random::new(), 500).unwrap();
+            let mut times = CAUSES.map(|_| Times::default());
+            host.sample(&mut times, &mut Random::default(), 500).unwrap();
             assert!(times.iter().all(|times| times.total() > 0));
             host.auth.flush().unwrap();
             let reasons: std::collections::BTreeSet<_> = host

@@ -35,6 +35,12 @@ impl Name {
         self.bytes.get(..usize::from(self.length)).unwrap_or_default()
     }
 
+    /// Whether it is, or begins with, `other`: compared to the last byte of that, whatever the length of this.
+    #[inline]
+    pub(crate) fn begins_with(&self, other: &[u8]) -> bool {
+        self.bytes.get(..other.len()) == Some(other)
+    }
+
     #[inline]
     pub(crate) fn as_str(&self) -> &str {
         std::str::from_utf8(self.as_bytes()).unwrap_or_default()
@@ -56,6 +62,7 @@ mod tests {
         let longest = "n".repeat(MAX_NAME);
         for name in ["", "n", "reporting", "\u{e4}\u{20ac}", &longest] {
             assert_eq!(Name::new(name).as_str(), name);
+            assert!(Name::new(name).begins_with(name.as_bytes()) && !Name::new(name).begins_with(b"other"));
         }
         for long in [longest.clone() + "n", "n".repeat(256), "n".repeat(256 + 5)] {
             assert_eq!(Name::new(&long), Name::NONE);

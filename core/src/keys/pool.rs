@@ -211,7 +211,6 @@ impl Pool {
     }
 
     /// What the pool is doing, and has done since the process began to use it.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the metrics tell it"))]
     pub(crate) fn stats(&self) -> PoolStats {
         let state = lock(&self.0.state);
         PoolStats { queued: state.queue.len(), ..state.stats }
