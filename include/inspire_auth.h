@@ -278,6 +278,14 @@ typedef enum inspire_result_code {
      */
     INSPIRE_RESULT_BUSY = 205,
     /**
+     * The path is not canonical.
+     */
+    INSPIRE_RESULT_PATH_NOT_CANONICAL = 206,
+    /**
+     * No route allows this path and method.
+     */
+    INSPIRE_RESULT_ROUTE_DENIED = 207,
+    /**
      * No license is installed.
      */
     INSPIRE_RESULT_UNLICENSED = 300,
@@ -405,6 +413,10 @@ typedef enum inspire_result_code {
      * The store was replaced by another or an older one while in use.
      */
     INSPIRE_RESULT_STORE_HISTORY_CHANGED = 408,
+    /**
+     * The audit log can't be written, so nothing may be changed.
+     */
+    INSPIRE_RESULT_AUDIT_UNAVAILABLE = 409,
     /**
      * Internal error.
      */
@@ -691,6 +703,11 @@ typedef struct inspire_entitlements inspire_entitlements;
 typedef struct inspire_error inspire_error;
 
 /**
+ * What a request would get, and why.
+ */
+typedef struct inspire_explanation inspire_explanation;
+
+/**
  * What a file says, and what is wrong with it.
  */
 typedef struct inspire_inspection inspire_inspection;
@@ -739,6 +756,11 @@ typedef struct inspire_requirement inspire_requirement;
  * What a restore did.
  */
 typedef struct inspire_restore_report inspire_restore_report;
+
+/**
+ * A compiled route table, shared by all threads and all handles.
+ */
+typedef struct inspire_routes inspire_routes;
 
 /**
  * An Ed25519 signing key: a vendor's secret. Wiped when freed.
@@ -1064,7 +1086,7 @@ typedef struct inspire_request {
      */
     uint32_t channel;
     /**
-     * What is required; must be given.
+     * What is required; must be given, unless `routes` is.
      */
     const struct inspire_requirement *requirement;
     /**
@@ -1075,6 +1097,19 @@ typedef struct inspire_request {
      * Unix seconds; 0 is the system's clock.
      */
     int64_t now;
+    /**
+     * The table that says what is required for `method` and `path`, and which entitlement; `requirement` and
+     * `entitlement` are not given then. What the table does not allow is refused before the headers are looked at.
+     */
+    const struct inspire_routes *routes;
+    /**
+     * With `routes`: the method of the request, case-sensitive.
+     */
+    struct inspire_str method;
+    /**
+     * With `routes`: the request target as received, percent-encoded; its query may stay.
+     */
+    struct inspire_str path;
 } inspire_request;
 
 /**
@@ -1645,6 +1680,150 @@ struct inspire_str inspire_requirement_text(const struct inspire_requirement *re
 INSPIRE_API void inspire_requirement_free(struct inspire_requirement *requirement);
 
 /**
+ * Compiles a route table from JSON:
+ *
+ * \code
+ * {"ignore_case": false,
+ *  "routes": [{"prefix": "/data/api/v1/resources", "methods": ["GET", "HEAD"],
+ *              "require": {"any": ["Authenticated/Config/Read"]}, "entitlement": "DEVICE_GROUPS"}]}
+ * \endcode
+ *
+ * The longest prefix of whole segments decides, alone: a method that it does not list is denied, even if a shorter one
+ * lists it. `["*"]` is every method that no other rule of the same prefix lists. A prefix is `/`, or segments of letters,
+ * digits and `-._~`. `ignore_case` is for hosts whose router ignores case, such as Express. `require` is any or all of a
+ * list of levels, and an empty one denies everyone; `entitlement` is optional.
+ *
+ * \param json the table: UTF-8, at most 1 MiB and 10,000 routes
+ * \param routes set to the table, which `inspire_routes_free` frees; NULL on failure
+ * \param err set on failure, with what is wrong and where; may be NULL
+ * \return `OK`; `INVALID_ARGUMENT`, also for a member that is unknown or stands twice; `INVALID_LEVEL`
+ */
+INSPIRE_API
+INSPIRE_MUST_USE
+inspire_result inspire_routes_parse(struct inspire_str json,
+                                    struct inspire_routes **routes,
+                                    struct inspire_error **err);
+
+/**
+ * How many routes a table has.
+ *
+ * \param routes may be NULL
+ * \return the number; 0 for NULL
+ */
+INSPIRE_API size_t inspire_routes_count(const struct inspire_routes *routes);
+
+/**
+ * Frees a route table. No request that uses it may be under way; a ticket no longer does.
+ *
+ * \param routes NULL is ignored
+ */
+INSPIRE_API void inspire_routes_free(struct inspire_routes *routes);
+
+/**
+ * The dry run: what a request with a key, and its right secret, would get. Nothing is noted: no audit event, no last
+ * use, no counter.
+ *
+ * \param auth the handle
+ * \param routes the table
+ * \param key the name of the key; not given is a request without a credential
+ * \param method such as "GET"; case-sensitive
+ * \param path the request target as received: percent-encoded, with or without its query
+ * \param channel one of `INSPIRE_CHANNEL_...`
+ * \param now Unix seconds; 0 is the system's clock
+ * \param explanation set to the answer, which `inspire_explanation_free` frees; NULL on failure
+ * \param err set on failure; may be NULL
+ * \return `OK` when it could be judged, whatever the judgement is; `NOT_FOUND` when there is no such key; a
+ * `STORE_...` code
+ */
+INSPIRE_API
+INSPIRE_MUST_USE
+inspire_result inspire_auth_would_allow(const struct inspire_auth *auth,
+                                        const struct inspire_routes *routes,
+                                        struct inspire_str key,
+                                        struct inspire_str method,
+                                        struct inspire_str path,
+                                        uint32_t channel,
+                                        int64_t now,
+                                        struct inspire_explanation **explanation,
+                                        struct inspire_error **err);
+
+/**
+ * The same for a principal that is here already: what its next request would get, with the same secret over the same
+ * channel.
+ *
+ * \param auth the handle
+ * \param principal who
+ * \param routes the table
+ * \param method such as "GET"; case-sensitive
+ * \param path the request target as received
+ * \param now Unix seconds; 0 is the system's clock
+ * \param explanation set to the answer, which `inspire_explanation_free` frees; NULL on failure
+ * \param err set on failure; may be NULL
+ * \return `OK` when it could be judged, whatever the judgement is; a `STORE_...` code
+ */
+INSPIRE_API
+INSPIRE_MUST_USE
+inspire_result inspire_principal_explain_route(const struct inspire_auth *auth,
+                                               const struct inspire_principal *principal,
+                                               const struct inspire_routes *routes,
+                                               struct inspire_str method,
+                                               struct inspire_str path,
+                                               int64_t now,
+                                               struct inspire_explanation **explanation,
+                                               struct inspire_error **err);
+
+/**
+ * What the request would get.
+ *
+ * \param explanation may be NULL
+ * \return `OK` when it would be granted, else the code of the refusal; `NULL_PARAMETER` for NULL
+ */
+INSPIRE_API inspire_result inspire_explanation_code(const struct inspire_explanation *explanation);
+
+/**
+ * The prefix of the route that decides, as it stands in the table.
+ *
+ * \param explanation may be NULL
+ * \return borrowed from `explanation`; `{NULL, 0}` when no route was reached
+ */
+INSPIRE_API
+struct inspire_str inspire_explanation_prefix(const struct inspire_explanation *explanation);
+
+/**
+ * The methods of the route that decides, as they stand in the table.
+ *
+ * \param explanation may be NULL
+ * \return borrowed from `explanation`, not to be freed; NULL when no route was reached
+ */
+INSPIRE_API
+const struct inspire_str_list *inspire_explanation_methods(const struct inspire_explanation *explanation);
+
+/**
+ * With `INSUFFICIENT_LEVEL`, the levels for want of which the request would be refused, byte-sorted; else empty.
+ *
+ * \param explanation may be NULL
+ * \return borrowed from `explanation`, not to be freed; NULL for NULL
+ */
+INSPIRE_API
+const struct inspire_str_list *inspire_explanation_missing(const struct inspire_explanation *explanation);
+
+/**
+ * Why, in English, for an administrator. Never to be shown to the caller of the request.
+ *
+ * \param explanation may be NULL
+ * \return borrowed from `explanation`; `{NULL, 0}` for NULL
+ */
+INSPIRE_API
+struct inspire_str inspire_explanation_reason(const struct inspire_explanation *explanation);
+
+/**
+ * Frees an explanation.
+ *
+ * \param explanation NULL is ignored
+ */
+INSPIRE_API void inspire_explanation_free(struct inspire_explanation *explanation);
+
+/**
  * What a principal's key holds now: "Authenticated" and the grants in force, byte-sorted, without their ancestors.
  *
  * \param auth the handle
@@ -1712,7 +1891,7 @@ inspire_result inspire_principal_explain(const struct inspire_auth *auth,
  * \param err set on failure; may be NULL
  * \return `OK`; `NO_CREDENTIAL`, `MALFORMED_CREDENTIAL`, `INVALID_CREDENTIAL`, `SECURE_CHANNEL_REQUIRED`,
  * `INSUFFICIENT_LEVEL`; when an entitlement is asked for, `UNLICENSED`, `NOT_ENTITLED` or the license's first failure;
- * `BUSY`; a `STORE_...` code; `NULL_PARAMETER` or `INVALID_ARGUMENT` for a request that can't be read
+ * with a route table, `PATH_NOT_CANONICAL` or `ROUTE_DENIED`; `BUSY`; a `STORE_...` code; `NULL_PARAMETER` or `INVALID_ARGUMENT` for a request that can't be read
  */
 INSPIRE_API
 INSPIRE_MUST_USE
@@ -1982,6 +2161,16 @@ INSPIRE_API int64_t inspire_key_updated_at(const struct inspire_key *key);
  * \return Unix seconds; `INSPIRE_NEVER`
  */
 INSPIRE_API int64_t inspire_key_expires_at(const struct inspire_key *key);
+
+/**
+ * From when on the secret before the newest is refused: the end of a rotation's overlap. Stays as a past moment until
+ * the next rotation.
+ *
+ * \param key may be NULL
+ * \return Unix seconds; `INSPIRE_NEVER` when the key has only one secret
+ */
+INSPIRE_API
+int64_t inspire_key_overlap_ends_at(const struct inspire_key *key);
 
 /**
  * When a key was last used, as far as it was noted: at most once a minute.
@@ -2274,12 +2463,13 @@ inspire_result inspire_key_duplicate(const struct inspire_auth *auth,
                                      struct inspire_error **err);
 
 /**
- * Gives a key a new secret.
+ * Gives a key a new secret. The one before stays good beside it for a while, if that is asked for; older ones are
+ * refused at once.
  *
  * \param auth the handle
  * \param name its name
- * \param overlap_seconds how long the old secret stays good beside the new one; this version knows only 0: it is
- * refused from then on
+ * \param overlap_seconds how long the old secret stays good beside the new one, at most 31536000 (a year), and never
+ * beyond its own end or the key's; with 0 it is refused from then on
  * \param revision the one that the caller has seen, or `INSPIRE_REVISION_ANY`
  * \param caller who changes it; a principal needs the write requirement, and every level of the key
  * \param created set to the key as it is then and its new secret; `inspire_created_key_free` frees it; NULL on failure
@@ -3058,7 +3248,8 @@ INSPIRE_API void inspire_restore_report_free(struct inspire_restore_report *repo
 
 /** What an `inspire_request` begins as. */
 #define INSPIRE_REQUEST_INIT                                                                                   \
-    {sizeof(inspire_request), NULL, 0, INSPIRE_STR_INIT, 0, 0, NULL, INSPIRE_STR_INIT, 0}
+    {sizeof(inspire_request), NULL, 0, INSPIRE_STR_INIT, 0, 0, NULL, INSPIRE_STR_INIT, 0,                      \
+     NULL, INSPIRE_STR_INIT, INSPIRE_STR_INIT}
 
 /** What an `inspire_principal` begins as. */
 #define INSPIRE_PRINCIPAL_INIT {sizeof(inspire_principal), 0, {0}, {0}, 0, 0, 0, {0}}

@@ -75,6 +75,8 @@ enum class errc : std::uint32_t {
     secure_channel_required = INSPIRE_RESULT_SECURE_CHANNEL_REQUIRED,
     insufficient_level = INSPIRE_RESULT_INSUFFICIENT_LEVEL,
     busy = INSPIRE_RESULT_BUSY,
+    path_not_canonical = INSPIRE_RESULT_PATH_NOT_CANONICAL,
+    route_denied = INSPIRE_RESULT_ROUTE_DENIED,
     unlicensed = INSPIRE_RESULT_UNLICENSED,
     not_entitled = INSPIRE_RESULT_NOT_ENTITLED,
     license_malformed = INSPIRE_RESULT_LICENSE_MALFORMED,
@@ -107,6 +109,7 @@ enum class errc : std::uint32_t {
     store_version = INSPIRE_RESULT_STORE_VERSION,
     store_stale = INSPIRE_RESULT_STORE_STALE,
     store_history_changed = INSPIRE_RESULT_STORE_HISTORY_CHANGED,
+    audit_unavailable = INSPIRE_RESULT_AUDIT_UNAVAILABLE,
     internal = INSPIRE_RESULT_INTERNAL,
 };
 
@@ -457,10 +460,51 @@ private:
     detail::owned<inspire_requirement, inspire_requirement_free> raw_;
 };
 
+/** A compiled route table, shared by all threads and all handles. */
+class routes {
+public:
+    explicit routes(inspire_routes *raw) noexcept : raw_(raw) {}
+    /** From JSON; see `inspire_routes_parse`. */
+    static result<routes> try_parse(std::string_view json) noexcept {
+        return detail::make<routes, inspire_routes>(
+            [&](auto out, auto err) { return inspire_routes_parse(detail::str(json), out, err); });
+    }
+    static routes parse(std::string_view json) { return try_parse(json).value(); }
+    std::size_t size() const noexcept { return inspire_routes_count(raw_.get()); }
+    const inspire_routes *raw() const noexcept { return raw_.get(); }
+
+private:
+    detail::owned<inspire_routes, inspire_routes_free> raw_;
+};
+
+/** What a request would get, and why. */
+class explanation {
+public:
+    explicit explanation(inspire_explanation *raw) noexcept : raw_(raw) {}
+    /** `errc::ok` when it would be granted. */
+    errc code() const noexcept { return static_cast<errc>(inspire_explanation_code(raw_.get())); }
+    /** The prefix of the route that decides, if one was reached. */
+    std::optional<std::string_view> prefix() const noexcept {
+        return detail::optional_view(inspire_explanation_prefix(raw_.get()));
+    }
+    /** Its methods. */
+    std::vector<std::string_view> methods() const { return detail::views(inspire_explanation_methods(raw_.get())); }
+    /** With `errc::insufficient_level`, the levels for want of which it would be refused. */
+    std::vector<std::string_view> missing() const { return detail::views(inspire_explanation_missing(raw_.get())); }
+    /** For an administrator; never for the caller of the request. */
+    std::string_view reason() const noexcept { return detail::view(inspire_explanation_reason(raw_.get())); }
+
+private:
+    detail::owned<inspire_explanation, inspire_explanation_free> raw_;
+};
+
 /** One request. What it points to is read during the call only. */
 class request {
 public:
     explicit request(const requirement &required) noexcept : requirement_(required.raw()) {}
+    /** A table says what is required for a method and a path: the request target as received. No `entitlement` then. */
+    request(const routes &table, std::string_view method, std::string_view path) noexcept
+        : requirement_(nullptr), routes_(table.raw()), method_(method), path_(path) {}
 
     /** All header lines, as received. */
     request &headers(const header *first, std::size_t count) noexcept {
@@ -490,6 +534,9 @@ public:
         request.requirement = requirement_;
         request.entitlement = detail::str(entitlement);
         request.now = now;
+        request.routes = routes_;
+        request.method = detail::str(method_);
+        request.path = detail::str(path_);
         return request;
     }
 
@@ -500,6 +547,9 @@ private:
         return *this;
     }
     const inspire_requirement *requirement_;
+    const inspire_routes *routes_ = nullptr;
+    std::string_view method_;
+    std::string_view path_;
     const header *headers_ = nullptr;
     std::size_t count_ = 0;
     std::string_view value_;
@@ -665,6 +715,10 @@ public:
     std::int64_t updated_at() const noexcept { return inspire_key_updated_at(raw_); }
     std::optional<std::int64_t> expires_at() const noexcept { return detail::time(inspire_key_expires_at(raw_)); }
     std::optional<std::int64_t> last_used_at() const noexcept { return detail::time(inspire_key_last_used_at(raw_)); }
+    /** From when on the secret before the newest is refused, if there is one. */
+    std::optional<std::int64_t> overlap_ends_at() const noexcept {
+        return detail::time(inspire_key_overlap_ends_at(raw_));
+    }
     std::uint64_t revision() const noexcept { return inspire_key_revision(raw_); }
     auth::origin origin() const noexcept { return static_cast<auth::origin>(inspire_key_origin(raw_)); }
 
@@ -1213,6 +1267,33 @@ public:
             return inspire_principal_explain(raw_.get(), who.raw(), required.raw(), &list, err);
         }).value();
         return detail::strings(list);
+    }
+
+    /** The dry run: what a request with a key (by name, with its right secret; none is a request without a credential)
+     *  would get. Notes nothing. */
+    result<explanation> try_would_allow(const routes &table, std::optional<std::string_view> key,
+                                        std::string_view method, std::string_view path, auth::channel channel,
+                                        std::int64_t now = 0) const noexcept {
+        return detail::make<explanation, inspire_explanation>([&](auto out, auto err) {
+            return inspire_auth_would_allow(raw_.get(), table.raw(), detail::str(key), detail::str(method),
+                                            detail::str(path), static_cast<std::uint32_t>(channel), now, out, err);
+        });
+    }
+    explanation would_allow(const routes &table, std::optional<std::string_view> key, std::string_view method,
+                            std::string_view path, auth::channel channel, std::int64_t now = 0) const {
+        return try_would_allow(table, key, method, path, channel, now).value();
+    }
+    /** The same for a principal: what its next request would get. */
+    result<explanation> try_explain_route(const principal &who, const routes &table, std::string_view method,
+                                          std::string_view path, std::int64_t now = 0) const noexcept {
+        return detail::make<explanation, inspire_explanation>([&](auto out, auto err) {
+            return inspire_principal_explain_route(raw_.get(), who.raw(), table.raw(), detail::str(method),
+                                                   detail::str(path), now, out, err);
+        });
+    }
+    explanation explain_route(const principal &who, const routes &table, std::string_view method,
+                              std::string_view path, std::int64_t now = 0) const {
+        return try_explain_route(who, table, method, path, now).value();
     }
 
     /** The newest audit events, newest first. */

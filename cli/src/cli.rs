@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{issuer, keys, license, machine, shell, store};
+use crate::commands::{issuer, keys, license, machine, routes, shell, store};
 
 /// API keys and licenses of hosts that use libinspire_auth.
 #[derive(Debug, Parser)]
@@ -134,6 +134,9 @@ pub(crate) enum Command {
     /// The license of this installation
     #[command(subcommand, arg_required_else_help = true)]
     License(license::Command),
+    /// Route tables: check one, and ask what it would do
+    #[command(subcommand, arg_required_else_help = true)]
+    Routes(routes::Command),
     /// What this machine is to a license
     #[command(subcommand, arg_required_else_help = true)]
     Machine(machine::Command),

@@ -164,6 +164,8 @@ pub(crate) fn exit_of(code: Code) -> u8 {
         | Code::InvalidCredential
         | Code::SecureChannelRequired
         | Code::InsufficientLevel
+        | Code::PathNotCanonical
+        | Code::RouteDenied
         | Code::LicenseMalformed
         | Code::LicenseUnsupportedAlgorithm
         | Code::LicenseSignatureInvalid

@@ -32,7 +32,7 @@ fn create_as_json_is_one_document_with_key_and_record() {
     let lives = made["record"]["expires_at"].as_i64().unwrap() - made["record"]["created_at"].as_i64().unwrap();
     assert!((ninety_days - 5..=ninety_days + 5).contains(&lives), "{lives}");
     let members: Vec<_> = made["record"].as_object().unwrap().keys().cloned().collect();
-    let expected = "created_at description enabled expires_at id last_used_at levels name origin require_secure revision type updated_at";
+    let expected = "created_at description enabled expires_at id last_used_at levels name origin overlap_ends_at require_secure revision type updated_at";
     assert_eq!(members.join(" "), expected);
 }
 
@@ -179,6 +179,48 @@ fn rotate_refuses_the_old_secret_and_needs_to_be_meant() {
     let new = sandbox.run(&["keys", "rotate", "one", "--yes"]).ok();
     sandbox.run_with(&["keys", "verify", "--secure"], &new).ok();
     sandbox.run_with(&["keys", "verify", "--secure"], &old).fails(3);
+}
+
+/// T34, in processes of their own: each verb and each check is another one.
+#[test]
+fn rotate_with_an_overlap_leaves_both_secrets_good() {
+    let (sandbox, old) = Sandbox::with_key(&[]);
+    let verify = |credential: &str| sandbox.run_with(&["keys", "verify", "--secure"], credential);
+    let turned = sandbox.run(&["keys", "rotate", "one", "--overlap", "24h", "--yes"]);
+    assert!(turned.err.contains("The old secret is good until ") && turned.err.contains("in 1 day"), "{turned:?}");
+    let new = turned.ok();
+    verify(&old).ok();
+    verify(&new).ok();
+    let record = &sandbox.json(&["keys", "show", "one"]).json()["record"];
+    let lasts = record["overlap_ends_at"].as_i64().unwrap() - record["updated_at"].as_i64().unwrap();
+    assert_eq!(lasts, 24 * 3600);
+    assert!(sandbox.run(&["keys", "show", "one"]).ok().contains("Old secret"));
+
+    // The next rotation ends the oldest at once, and one without an overlap both.
+    let newer = sandbox.json(&["keys", "rotate", "one", "--overlap", "30m", "--yes"]).json();
+    let newer = newer["credential"].as_str().unwrap();
+    verify(&old).fails(3);
+    verify(&new).ok();
+    verify(newer).ok();
+    let last = sandbox.run(&["keys", "rotate", "one", "--yes"]).ok();
+    verify(&new).fails(3);
+    verify(newer).fails(3);
+    verify(&last).ok();
+    assert_eq!(sandbox.json(&["keys", "show", "one"]).json()["record"]["overlap_ends_at"], json!(null));
+    sandbox.run(&["keys", "rotate", "one", "--overlap", "1h", "--yes"]).ok();
+    sandbox.run(&["keys", "delete", "one", "--yes"]).ok();
+    verify(&last).fails(3);
+}
+
+#[test]
+fn an_overlap_is_a_length_of_time_of_at_most_a_year() {
+    let (sandbox, credential) = Sandbox::with_key(&[]);
+    for bad in ["", "24", "1y", "-1h", "tomorrow", "366d", "9999999999999999999d"] {
+        let overlap = format!("--overlap={bad}");
+        assert_eq!(sandbox.json(&["keys", "rotate", "one", &overlap, "--yes"]).error(2), "INVALID_ARGUMENT", "{bad}");
+    }
+    sandbox.run_with(&["keys", "verify", "--secure"], &credential).ok();
+    sandbox.run(&["keys", "rotate", "one", "--overlap", "365d", "--yes"]).ok();
 }
 
 #[test]

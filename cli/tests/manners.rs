@@ -56,6 +56,7 @@ fn every_command_explains_itself() {
     for (noun, verbs) in [
         ("keys", "create list show edit rename duplicate rotate enable disable delete import export verify"),
         ("license", "status activate inspect check limit deactivate"),
+        ("routes", "check explain"),
         ("machine", "id explain"),
         ("issuer", "keygen sign inspect"),
         ("store", "backup restore adopt seal"),

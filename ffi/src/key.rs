@@ -191,6 +191,17 @@ pub unsafe extern "C" fn inspire_key_expires_at(key: *const inspire_key) -> i64 
     unsafe { value(key, INSPIRE_NEVER, |record| record.expires_at.unwrap_or(INSPIRE_NEVER)) }
 }
 
+/// From when on the secret before the newest is refused: the end of a rotation's overlap. Stays as a past moment until
+/// the next rotation.
+///
+/// \param key may be NULL
+/// \return Unix seconds; `INSPIRE_NEVER` when the key has only one secret
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn inspire_key_overlap_ends_at(key: *const inspire_key) -> i64 {
+    // SAFETY: NULL or a live key.
+    unsafe { value(key, INSPIRE_NEVER, |record| record.overlap_ends_at.unwrap_or(INSPIRE_NEVER)) }
+}
+
 /// When a key was last used, as far as it was noted: at most once a minute.
 ///
 /// \param key may be NULL

@@ -303,12 +303,13 @@ pub unsafe extern "C" fn inspire_key_duplicate(
     }
 }
 
-/// Gives a key a new secret.
+/// Gives a key a new secret. The one before stays good beside it for a while, if that is asked for; older ones are
+/// refused at once.
 ///
 /// \param auth the handle
 /// \param name its name
-/// \param overlap_seconds how long the old secret stays good beside the new one; this version knows only 0: it is
-/// refused from then on
+/// \param overlap_seconds how long the old secret stays good beside the new one, at most 31536000 (a year), and never
+/// beyond its own end or the key's; with 0 it is refused from then on
 /// \param revision the one that the caller has seen, or `INSPIRE_REVISION_ANY`
 /// \param caller who changes it; a principal needs the write requirement, and every level of the key
 /// \param created set to the key as it is then and its new secret; `inspire_created_key_free` frees it; NULL on failure

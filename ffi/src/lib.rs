@@ -25,6 +25,7 @@ mod version;
 mod auth;
 mod options;
 mod requirement;
+mod routes;
 
 mod principal;
 mod request;
@@ -72,6 +73,7 @@ pub use proxies::*;
 pub use request::*;
 pub use requirement::*;
 pub use result::*;
+pub use routes::*;
 pub use store::*;
 pub use text::*;
 pub use ticket::*;

@@ -14,6 +14,7 @@ use crate::{
     ptr::{self, Growing},
     requirement::inspire_requirement,
     result::inspire_result,
+    routes::{self, inspire_routes},
     text::inspire_str,
     ticket::inspire_ticket,
 };
@@ -68,19 +69,26 @@ pub struct inspire_request {
     pub presented: u32,
     /// One of `INSPIRE_CHANNEL_...`.
     pub channel: u32,
-    /// What is required; must be given.
+    /// What is required; must be given, unless `routes` is.
     pub requirement: *const inspire_requirement,
     /// An entitlement that the license must hold as well. Not given: none.
     pub entitlement: inspire_str,
     /// Unix seconds; 0 is the system's clock.
     pub now: i64,
+    /// The table that says what is required for `method` and `path`, and which entitlement; `requirement` and
+    /// `entitlement` are not given then. What the table does not allow is refused before the headers are looked at.
+    pub routes: *const inspire_routes,
+    /// With `routes`: the method of the request, case-sensitive.
+    pub method: inspire_str,
+    /// With `routes`: the request target as received, percent-encoded; its query may stay.
+    pub path: inspire_str,
 }
 
 // SAFETY: integers and pointers; `struct_size` first; zero is the default.
 unsafe impl Growing for inspire_request {
     const FIRST_SIZE: usize = 80;
 }
-const _: () = assert!(size_of::<inspire_request>() == 80 || size_of::<usize>() != 8);
+const _: () = assert!(size_of::<inspire_request>() == 120 || size_of::<usize>() != 8);
 
 /// Header lines where they lie: a check copies none of them.
 struct Lines<'a>(&'a [inspire_header]);
@@ -121,16 +129,14 @@ pub(crate) fn channel(value: u32) -> Result<Channel> {
 /// # Safety
 /// `request` is as [`ptr::sized`] needs it, and every pointer in it as the comments of its fields say.
 unsafe fn with_request<T>(
+    auth: &inspire_auth,
     request: *const inspire_request,
     decide: impl FnOnce(&Request<'_>) -> Result<T>,
 ) -> Result<T> {
     // SAFETY: the same contract.
     unsafe {
         let request = ptr::sized(request)?;
-        if request.requirement.is_null() {
-            return Err(Error::with(Code::NullParameter, "request.requirement"));
-        }
-        let requirement = ptr::object(request.requirement)?;
+        let entitlement = ptr::optional_text(request.entitlement, "request.entitlement")?;
         let lines = Lines::new(ptr::array(request.headers, request.header_count)?)?;
         let presented = match request.presented {
             0 => Presented::Lines(&lines),
@@ -138,13 +144,21 @@ unsafe fn with_request<T>(
             2 => Presented::Legacy(ptr::bytes(request.value)?),
             _ => return Err(unknown("request.presented")),
         };
-        decide(&Request {
-            presented,
-            channel: channel(request.channel)?,
-            requirement: &requirement.core,
-            entitlement: ptr::optional_text(request.entitlement, "request.entitlement")?,
-            now: Some(request.now),
-        })
+        let channel = channel(request.channel)?;
+        let (requirement, entitlement) = match (request.routes.is_null(), request.requirement.is_null()) {
+            (true, true) => return Err(Error::with(Code::NullParameter, "request.requirement")),
+            (true, false) => (&ptr::object(request.requirement)?.core, entitlement),
+            (false, true) if entitlement.is_none() => {
+                let (method, path) = routes::asked(request.method, request.path)?;
+                let rule = auth.core.route(&ptr::object(request.routes)?.core, method, path)?;
+                (rule.requirement(), rule.entitlement())
+            }
+            (false, _) => {
+                let why = "request.routes says what is required: request.requirement or request.entitlement can't";
+                return Err(Error::with(Code::InvalidArgument, why));
+            }
+        };
+        decide(&Request { presented, channel, requirement, entitlement, now: Some(request.now) })
     }
 }
 
@@ -161,7 +175,7 @@ unsafe fn with_request<T>(
 /// \param err set on failure; may be NULL
 /// \return `OK`; `NO_CREDENTIAL`, `MALFORMED_CREDENTIAL`, `INVALID_CREDENTIAL`, `SECURE_CHANNEL_REQUIRED`,
 /// `INSUFFICIENT_LEVEL`; when an entitlement is asked for, `UNLICENSED`, `NOT_ENTITLED` or the license's first failure;
-/// `BUSY`; a `STORE_...` code; `NULL_PARAMETER` or `INVALID_ARGUMENT` for a request that can't be read
+/// with a route table, `PATH_NOT_CANONICAL` or `ROUTE_DENIED`; `BUSY`; a `STORE_...` code; `NULL_PARAMETER` or `INVALID_ARGUMENT` for a request that can't be read
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn inspire_auth_authenticate(
@@ -175,7 +189,7 @@ pub unsafe extern "C" fn inspire_auth_authenticate(
         boundary(err, || {
             let auth = ptr::object(auth)?;
             let out = ptr::struct_out(principal)?;
-            let granted = with_request(request, |request| auth.core.authenticate(request))?;
+            let granted = with_request(auth, request, |request| auth.core.authenticate(request))?;
             out.give(&inspire_principal::new(&granted));
             Ok(())
         })
@@ -206,7 +220,7 @@ pub unsafe extern "C" fn inspire_auth_authenticate_no_wait(
             let pending = ptr::handle_out(ticket)?;
             let auth = ptr::object(auth)?;
             let out = ptr::struct_out(principal)?;
-            match with_request(request, |request| Ok(auth.core.authenticate_no_wait(request)))? {
+            match with_request(auth, request, |request| Ok(auth.core.authenticate_no_wait(request)))? {
                 Attempt::Done(result) => {
                     out.give(&inspire_principal::new(&result?));
                     Ok(Code::Ok)

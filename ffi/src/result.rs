@@ -55,6 +55,10 @@ pub enum inspire_result_code {
     INSPIRE_RESULT_INSUFFICIENT_LEVEL = 204,
     /// Too many credentials are being checked for the first time.
     INSPIRE_RESULT_BUSY = 205,
+    /// The path is not canonical.
+    INSPIRE_RESULT_PATH_NOT_CANONICAL = 206,
+    /// No route allows this path and method.
+    INSPIRE_RESULT_ROUTE_DENIED = 207,
     /// No license is installed.
     INSPIRE_RESULT_UNLICENSED = 300,
     /// The license does not include this feature.
@@ -119,6 +123,8 @@ pub enum inspire_result_code {
     INSPIRE_RESULT_STORE_STALE = 407,
     /// The store was replaced by another or an older one while in use.
     INSPIRE_RESULT_STORE_HISTORY_CHANGED = 408,
+    /// The audit log can't be written, so nothing may be changed.
+    INSPIRE_RESULT_AUDIT_UNAVAILABLE = 409,
     /// Internal error.
     INSPIRE_RESULT_INTERNAL = 900,
 }

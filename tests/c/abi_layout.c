@@ -51,7 +51,7 @@ FIELD(inspire_auth_options, machine_id, 200);
 FIELD(inspire_auth_options, audit, 216);
 FIELD(inspire_auth_options, audit_userdata, 224);
 
-SIZE(inspire_request, 80);
+SIZE(inspire_request, 120);
 FIELD(inspire_request, headers, 8);
 FIELD(inspire_request, header_count, 16);
 FIELD(inspire_request, value, 24);
@@ -60,6 +60,9 @@ FIELD(inspire_request, channel, 44);
 FIELD(inspire_request, requirement, 48);
 FIELD(inspire_request, entitlement, 56);
 FIELD(inspire_request, now, 72);
+FIELD(inspire_request, routes, 80);
+FIELD(inspire_request, method, 88);
+FIELD(inspire_request, path, 104);
 
 SIZE(inspire_principal, 128);
 FIELD(inspire_principal, revision, 8);

@@ -70,6 +70,7 @@ static void count(const char *store, uint32_t presented)
     inspire_header headers[4];
     inspire_request request = request_with(bearer(created), requirement);
     inspire_principal principal = INSPIRE_PRINCIPAL_INIT;
+    inspire_routes *routes = NULL;
     unsigned long before;
     int round;
 
@@ -87,6 +88,9 @@ static void count(const char *store, uint32_t presented)
     request.headers = headers;
     request.header_count = 4;
     request.now = now;
+    GIVES(OK, inspire_routes_parse(INSPIRE_STR("{\"routes\": [{\"prefix\": \"/plant\", \"methods\": [\"GET\"], "
+                                               "\"require\": {\"any\": [\"Plant/Line\"]}}]}"),
+                                   &routes, NULL));
 
     before = calls;
     GIVES(OK, inspire_auth_authenticate(auth, &request, &principal, NULL));
@@ -101,8 +105,21 @@ static void count(const char *store, uint32_t presented)
     CHECK(calls == before);
     IS(inspire_key_name(inspire_created_key_record(created)), principal.name);
 
+    /* The same behind a route table. */
+    request.requirement = NULL;
+    request.routes = routes;
+    request.method = INSPIRE_STR("GET");
+    request.path = INSPIRE_STR("/plant/line/3?from=0");
+    before = calls;
+    for (round = 0; round < 100000; round++)
+        if (inspire_auth_authenticate(auth, &request, &principal, NULL) != INSPIRE_RESULT_OK)
+            break;
+    CHECK(round == 100000);
+    CHECK(calls == before);
+
     inspire_created_key_free(created);
     inspire_requirement_free(requirement);
+    inspire_routes_free(routes);
     inspire_auth_free(auth);
 }
 

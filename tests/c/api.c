@@ -95,7 +95,7 @@ static void a_key_begins_and_ends(const inspire_auth *auth)
     CHECK(!str_is(inspire_created_key_secret(rotated), inspire_created_key_secret(created).data));
     inspire_created_key_free(rotated);
     GIVES(INVALID_ARGUMENT,
-          inspire_key_rotate(auth, INSPIRE_STR("second"), 60, INSPIRE_REVISION_ANY, &caller, &rotated, NULL));
+          inspire_key_rotate(auth, INSPIRE_STR("second"), UINT64_MAX, INSPIRE_REVISION_ANY, &caller, &rotated, NULL));
 
     spec.name = INSPIRE_STR("elsewhere");
     GIVES(OK, inspire_key_import(auth, &spec, INSPIRE_HASH_PHC,

@@ -207,6 +207,7 @@ static inspire_trusted_key *any_trusted(size_t *count)
 static inspire_auth *auth;
 static inspire_requirement *any_key;
 static inspire_signing_key *signing;
+static inspire_routes *table;
 
 static const inspire_header *any_headers(size_t *count)
 {
@@ -232,6 +233,13 @@ static inspire_request *any_request(void)
     if (below(3) == 0)
         request.entitlement = any_str();
     request.now = any_time();
+    if (below(3) == 0) {
+        request.routes = table;
+        if (below(9) != 0)
+            request.requirement = NULL;
+        request.method = any_str();
+        request.path = any_str();
+    }
     return any_size(&request, sizeof request);
 }
 
@@ -357,6 +365,33 @@ static void recheck(void)
     judge(inspire_principal_levels(any_auth(), any_principal(), &list, &err), &err);
     inspire_str_list_free(list);
     inspire_requirement_free(requirement);
+}
+
+static void route(void)
+{
+    inspire_routes *routes = NULL;
+    inspire_explanation *found = NULL;
+    inspire_error *err = NULL;
+    size_t round;
+    judge(inspire_routes_parse(any_str(), &routes, &err), &err);
+    for (round = 0; round < 2; round++) {
+        const inspire_routes *used = round == 0 ? routes : table;
+        inspire_result result = below(2) == 0
+                                    ? inspire_auth_would_allow(any_auth(), used, any_str(), any_str(), any_str(),
+                                                               any_small(), any_time(), &found, &err)
+                                    : inspire_principal_explain_route(any_auth(), any_principal(), used, any_str(),
+                                                                      any_str(), any_time(), &found, &err);
+        judge(result, &err);
+        CHECK((result == INSPIRE_RESULT_OK) == (found != NULL));
+        CHECK(inspire_result_name(inspire_explanation_code(found)).data != NULL);
+        (void)inspire_str_list_at(inspire_explanation_methods(found), (size_t)draw());
+        (void)inspire_str_list_at(inspire_explanation_missing(found), (size_t)draw());
+        CHECK(found == NULL || inspire_explanation_reason(found).len > 0);
+        inspire_explanation_free(found);
+        found = NULL;
+    }
+    (void)inspire_routes_count(routes);
+    inspire_routes_free(routes);
 }
 
 static void manage(void)
@@ -534,7 +569,8 @@ int main(int argc, char **argv)
         "\"fingerprint\":\"machine-7\",\"expiry\":\"2030-01-01T00:00:00Z\"}",
         "-----BEGIN LICENSE FILE-----\ne30=\n-----END LICENSE FILE-----\n",
         "10.0.0.0/8, ::1", "10.1.2.3", "X-Forwarded-Proto", "https",
-        "-----BEGIN PRIVATE KEY-----", "a description, with \xc3\xa9",
+        "-----BEGIN PRIVATE KEY-----", "a description, with \xc3\xa9", "GET", "/data/api", "/data/api/x%20?y", "/..",
+        "{\"routes\": [{\"prefix\": \"/data/api\", \"methods\": [\"GET\"], \"require\": {\"any\": [\"Admin\"]}}]}",
     };
     inspire_auth_options options = cheap_options(":memory:");
     inspire_str admin = INSPIRE_STR("Admin");
@@ -564,6 +600,7 @@ int main(int argc, char **argv)
     options.write_requirement.level_count = 1;
     GIVES(OK, inspire_auth_open(&options, &auth, NULL));
     any_key = require(auth, "Authenticated");
+    GIVES(OK, inspire_routes_parse(inspire_str_from(plain[sizeof plain / sizeof *plain - 1]), &table, NULL));
     created = create_key(auth, "keeper", "Admin");
     strcpy(authorization, bearer(created).data);
     add_word(authorization);
@@ -575,6 +612,7 @@ int main(int argc, char **argv)
         decide();
         trust();
         recheck();
+        route();
         manage();
         license();
         inspect_and_sign();
@@ -592,6 +630,7 @@ int main(int argc, char **argv)
     }
     inspire_created_key_free(created);
     inspire_requirement_free(any_key);
+    inspire_routes_free(table);
     inspire_text_free(file);
     inspire_signing_key_free(signing);
     inspire_auth_free(auth);

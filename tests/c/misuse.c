@@ -26,6 +26,8 @@ static void null_is_ignored_by_free(void)
     inspire_text_free(NULL);
     inspire_restore_report_free(NULL);
     inspire_proxies_free(NULL);
+    inspire_routes_free(NULL);
+    inspire_explanation_free(NULL);
 }
 
 static void null_is_nothing_to_accessors(void)
@@ -46,6 +48,11 @@ static void null_is_nothing_to_accessors(void)
     CHECK(inspire_key_created_at(NULL) == INSPIRE_NEVER && inspire_key_updated_at(NULL) == INSPIRE_NEVER);
     CHECK(inspire_key_expires_at(NULL) == INSPIRE_NEVER && inspire_key_last_used_at(NULL) == INSPIRE_NEVER);
     CHECK(inspire_key_origin(NULL) == INSPIRE_ORIGIN_GENERATED);
+    CHECK(inspire_key_overlap_ends_at(NULL) == INSPIRE_NEVER);
+    CHECK(inspire_routes_count(NULL) == 0 && inspire_explanation_prefix(NULL).data == NULL);
+    CHECK(inspire_explanation_code(NULL) == INSPIRE_RESULT_NULL_PARAMETER);
+    CHECK(inspire_explanation_methods(NULL) == NULL && inspire_explanation_missing(NULL) == NULL);
+    CHECK(inspire_explanation_reason(NULL).data == NULL);
     CHECK(inspire_created_key_record(NULL) == NULL && inspire_created_key_ignored_levels(NULL) == NULL);
     CHECK(inspire_created_key_secret(NULL).data == NULL && inspire_created_key_credential(NULL).data == NULL);
     CHECK(inspire_created_key_rfc6750(NULL).data == NULL);
@@ -148,6 +155,38 @@ static void null_is_a_code(const inspire_auth *auth)
     NULLS(inspire_restore_report, inspire_restore_report_free,
           inspire_store_restore(name, null_with_length, 0, out, NULL));
     NULLS(inspire_proxies, inspire_proxies_free, inspire_proxies_parse(null_with_length, out, NULL));
+    NULLS(inspire_routes, inspire_routes_free, inspire_routes_parse(null_with_length, out, NULL));
+    {
+        inspire_routes *routes = NULL;
+        GIVES(INVALID_ARGUMENT, inspire_routes_parse(none, &routes, NULL));
+        GIVES(INVALID_ARGUMENT, inspire_routes_parse(not_utf8, &routes, NULL));
+        GIVES(OK, inspire_routes_parse(INSPIRE_STR("{\"routes\": []}"), &routes, NULL));
+        NULLS(inspire_explanation, inspire_explanation_free,
+              inspire_auth_would_allow(NULL, routes, none, name, name, 0, 0, out, NULL));
+        NULLS(inspire_explanation, inspire_explanation_free,
+              inspire_auth_would_allow(auth, NULL, none, name, name, 0, 0, out, NULL));
+        NULLS(inspire_explanation, inspire_explanation_free,
+              inspire_auth_would_allow(auth, routes, none, null_with_length, name, 0, 0, out, NULL));
+        NULLS(inspire_explanation, inspire_explanation_free,
+              inspire_principal_explain_route(auth, NULL, routes, name, name, 0, out, NULL));
+        NULLS(inspire_explanation, inspire_explanation_free,
+              inspire_principal_explain_route(auth, &principal, NULL, name, name, 0, out, NULL));
+        {
+            inspire_explanation *found = NULL;
+            GIVES(INVALID_ARGUMENT, inspire_auth_would_allow(auth, routes, none, name, name, 3, 0, &found, NULL));
+            GIVES(INVALID_ARGUMENT, inspire_auth_would_allow(auth, routes, not_utf8, name, name, 0, 0, &found, NULL));
+            /* What comes from a client is judged, not an argument. */
+            GIVES(OK, inspire_auth_would_allow(auth, routes, none, not_utf8, not_utf8, 0, 0, &found, NULL));
+            CHECK(inspire_explanation_code(found) == INSPIRE_RESULT_PATH_NOT_CANONICAL);
+            inspire_explanation_free(found);
+        }
+        request.routes = routes;
+        request.requirement = NULL;
+        request.method = null_with_length;
+        GIVES(NULL_PARAMETER, inspire_auth_authenticate(auth, &request, &principal, NULL));
+        request = request_with(INSPIRE_STR("Bearer a:b"), any_key);
+        inspire_routes_free(routes);
+    }
     {
         inspire_proxies *proxies = NULL;
         uint32_t channel = 7;
@@ -209,7 +248,7 @@ static void sizes_are_checked(const inspire_auth *auth)
     GIVES(INVALID_CREDENTIAL, inspire_auth_authenticate(auth, &longer.request, &principal, NULL));
     longer.tail[63] = 1;
     GIVES(UNSUPPORTED_OPTION, inspire_auth_authenticate(auth, &longer.request, &principal, NULL));
-    longer.request.struct_size = sizeof longer.request - 1;
+    longer.request.struct_size = offsetof(inspire_request, routes) - 1;
     GIVES(INVALID_ARGUMENT, inspire_auth_authenticate(auth, &longer.request, &principal, NULL));
     longer.request.struct_size = (size_t)-1;
     GIVES(INVALID_ARGUMENT, inspire_auth_authenticate(auth, &longer.request, &principal, NULL));

@@ -54,6 +54,7 @@ VOLATILE = {
     "keys.": {"key", "id", "created_at", "updated_at", "last_used_at"},
     "authenticate": {"handle"},
     "open": {"handle"},
+    "routes.parse": {"routes"},
     "license.": {"last_validated_at"},
 }
 

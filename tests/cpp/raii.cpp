@@ -23,6 +23,7 @@ template <typename T> constexpr bool moves_only =
 static_assert(moves_only<ia::handle> && moves_only<ia::requirement> && moves_only<ia::ticket>);
 static_assert(moves_only<ia::key> && moves_only<ia::key_list> && moves_only<ia::created_key>);
 static_assert(moves_only<ia::license_status> && moves_only<ia::inspection> && moves_only<ia::machine>);
+static_assert(moves_only<ia::routes> && moves_only<ia::explanation>);
 static_assert(moves_only<ia::signing_key> && moves_only<ia::restore_report> && moves_only<ia::failure>);
 static_assert(std::is_trivially_copyable_v<ia::principal> && std::is_copy_constructible_v<ia::caller>);
 static_assert(!std::is_default_constructible_v<ia::caller>);
@@ -253,6 +254,35 @@ void stores_are_backed_up() {
     auth.adopt_store();
 }
 
+void routes_decide() {
+    ia::handle auth = ia::handle::open(cheap());
+    ia::created_key created = make_key(auth, "reader");
+    CHECK(ia::routes::try_parse("{}").code() == ia::errc::invalid_argument);
+    ia::routes routes = ia::routes::parse(R"({"routes": [
+        {"prefix": "/data", "methods": ["GET"], "require": {"any": ["Authenticated"]}},
+        {"prefix": "/data", "methods": ["PUT"], "require": {"any": ["Ops"]}}]})");
+    CHECK(routes.size() == 2);
+    std::string value = "Bearer " + std::string(created.credential());
+    ia::request request(routes, "GET", "/data/x");
+    request.authorization(value).channel = ia::channel::secure;
+    ia::principal caller = auth.authenticate(request);
+    CHECK(caller.name() == "reader");
+    CHECK(auth.try_authenticate(ia::request(routes, "GET", "/data//x")).code() == ia::errc::path_not_canonical);
+    CHECK(auth.try_authenticate(ia::request(routes, "POST", "/data")).code() == ia::errc::route_denied);
+
+    ia::explanation denied = auth.would_allow(routes, "reader", "PUT", "/data", ia::channel::secure);
+    CHECK(denied.code() == ia::errc::insufficient_level && denied.prefix() == "/data");
+    CHECK(denied.methods() == std::vector<std::string_view>{"PUT"});
+    CHECK(denied.missing() == std::vector<std::string_view>{"Ops"} && !denied.reason().empty());
+    CHECK(auth.would_allow(routes, std::nullopt, "GET", "/data", ia::channel::secure).code() ==
+          ia::errc::no_credential);
+    CHECK(!auth.explain_route(caller, routes, "POST", "/data").prefix());
+    CHECK(auth.try_would_allow(routes, "nobody", "GET", "/", ia::channel::secure).code() == ia::errc::not_found);
+
+    ia::created_key turned = auth.keys().rotate("reader", 60, std::nullopt, ia::caller::system(now));
+    CHECK(turned.record().overlap_ends_at() == now + 60 && !created.record().overlap_ends_at());
+}
+
 } // namespace
 
 int main() {
@@ -262,5 +292,6 @@ int main() {
     keys_are_managed();
     licenses_are_signed_and_installed();
     stores_are_backed_up();
+    routes_decide();
     CHECK(ia::version() == INSPIRE_AUTH_VERSION);
 }

@@ -4,6 +4,7 @@ pub(crate) mod issuer;
 pub(crate) mod keys;
 pub(crate) mod license;
 pub(crate) mod machine;
+pub(crate) mod routes;
 pub(crate) mod shell;
 pub(crate) mod store;
 
@@ -14,6 +15,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Report> {
     match command {
         Command::Keys(command) => keys::run(context, command),
         Command::License(command) => license::run(context, command),
+        Command::Routes(command) => routes::run(context, command),
         Command::Machine(command) => machine::run(context, command),
         Command::Issuer(command) => issuer::run(context, command),
         Command::Store(command) => store::run(context, command),

@@ -25,7 +25,7 @@ static const inspire_header *headers_of(arguments *arguments, size_t *count)
     return headers;
 }
 
-static uint32_t channel_of(arguments *arguments, const char *name)
+uint32_t channel_of(arguments *arguments, const char *name)
 {
     inspire_str channel = argument_bytes(arguments, name);
     if (is(channel, "secure"))
@@ -55,16 +55,26 @@ inspire_result authenticate(handles *handles, arguments *arguments, FILE *out)
     inspire_request request = INSPIRE_REQUEST_INIT;
     request.headers = headers_of(arguments, &request.header_count);
     request.channel = channel_of(arguments, "channel");
-    inspire_requirement_spec spec = argument_requirement(arguments, "require");
-    if (spec.kind == INSPIRE_REQUIRE_NONE)
-        spec = (inspire_requirement_spec){INSPIRE_REQUIRE_ANY, &any_key, 1};
-    request.entitlement = argument_bytes_or_none(arguments, "entitlement");
+    request.routes = routes_of(handles, arguments);
+    inspire_requirement_spec spec = {INSPIRE_REQUIRE_NONE, NULL, 0};
+    if (request.routes != NULL) {
+        /* They say what is required: `require` and `entitlement` are members that nobody asks for. */
+        request.method = argument_bytes(arguments, "method");
+        request.path = argument_bytes(arguments, "path");
+    } else {
+        spec = argument_requirement(arguments, "require");
+        if (spec.kind == INSPIRE_REQUIRE_NONE)
+            spec = (inspire_requirement_spec){INSPIRE_REQUIRE_ANY, &any_key, 1};
+        request.entitlement = argument_bytes_or_none(arguments, "entitlement");
+    }
     request.now = argument_integer(arguments, "now", 0);
     if (!arguments_end(arguments))
         return INSPIRE_RESULT_INVALID_ARGUMENT;
 
     inspire_requirement *requirement = NULL;
-    inspire_result result = inspire_requirement_compile(auth, &spec, &requirement, NULL);
+    inspire_result result = INSPIRE_RESULT_OK;
+    if (request.routes == NULL)
+        result = inspire_requirement_compile(auth, &spec, &requirement, NULL);
     if (result != INSPIRE_RESULT_OK)
         return result;
     request.requirement = requirement;

@@ -101,6 +101,8 @@ static const struct {
     {"keys.import", keys_import, {"record"}},
     {"authenticate", authenticate, {"http", "challenge", "principal"}},
     {"channel", channel_of_request, {"channel"}},
+    {"routes.parse", routes_parse, {"routes", "count"}},
+    {"routes.would_allow", routes_would_allow, {"code", "rule", "missing"}},
     {"license.inspect",
      license_inspect,
      {"failures", "kind", "license", "issued_at", "file_expires_at", "machine_fingerprint"}},
@@ -179,6 +181,9 @@ int main(void)
     free(line);
     for (size_t at = 0; at < handles.open_count; at++)
         inspire_auth_free(handles.open[at].auth);
+    for (size_t at = 0; at < handles.table_count; at++)
+        inspire_routes_free(handles.tables[at].routes);
+    free(handles.tables);
     free(handles.open);
     free(handles.kept);
     return 0;

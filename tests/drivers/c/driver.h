@@ -20,6 +20,11 @@ typedef struct handles {
         inspire_principal principal;
     } *kept;
     size_t kept_count;
+    struct kept_routes {
+        uint64_t number;
+        inspire_routes *routes;
+    } *tables;
+    size_t table_count;
 } handles;
 
 /* An operation. It reads its arguments, does its work, and writes the members of its answer to `out`, each behind a
@@ -30,6 +35,11 @@ typedef inspire_result operation(handles *handles, arguments *arguments, FILE *o
 inspire_auth *open_handle(handles *handles, arguments *arguments);
 uint64_t keep_handle(handles *handles, inspire_auth *auth);
 uint64_t keep_principal(handles *handles, const inspire_principal *principal);
+uint64_t keep_routes(handles *handles, inspire_routes *routes);
+/* The table that `routes` names; NULL when it is absent, and the arguments are wrong when there is none such. */
+const inspire_routes *routes_of(handles *handles, arguments *arguments);
+/* One of `plain`, `secure` and `local`. */
+uint32_t channel_of(arguments *arguments, const char *name);
 /* `actor` and `now`. An absent actor is the host itself, said explicitly. */
 inspire_caller caller_of(handles *handles, arguments *arguments);
 
@@ -42,6 +52,7 @@ void write_limits(FILE *out, const inspire_limits *limits);
 operation authenticate, channel_of_request, close_handle, open_store;
 operation keys_create, keys_delete, keys_duplicate, keys_get, keys_import, keys_list, keys_rename, keys_rotate,
     keys_update;
+operation routes_parse, routes_would_allow;
 operation license_activate_offline, license_deactivate, license_has, license_inspect, license_limit,
     license_revalidate, license_status;
 

@@ -27,6 +27,26 @@ uint64_t keep_principal(handles *handles, const inspire_principal *principal)
     return handles->last;
 }
 
+uint64_t keep_routes(handles *handles, inspire_routes *routes)
+{
+    handles->tables = grown(handles->tables, handles->table_count, sizeof *handles->tables);
+    handles->tables[handles->table_count].number = ++handles->last;
+    handles->tables[handles->table_count++].routes = routes;
+    return handles->last;
+}
+
+const inspire_routes *routes_of(handles *handles, arguments *arguments)
+{
+    if (argument_optional(arguments, "routes") == NULL)
+        return NULL;
+    uint64_t number = argument_unsigned(arguments, "routes", 0);
+    for (size_t at = 0; at < handles->table_count; at++)
+        if (handles->tables[at].number == number)
+            return handles->tables[at].routes;
+    arguments->wrong = true;
+    return NULL;
+}
+
 inspire_auth *open_handle(handles *handles, arguments *arguments)
 {
     uint64_t number = argument_required_unsigned(arguments, "handle");

@@ -32,6 +32,7 @@ static void write_record(FILE *out, const inspire_key *key)
     write_named_time(out, "updated_at", inspire_key_updated_at(key));
     write_named_time(out, "expires_at", inspire_key_expires_at(key));
     write_named_time(out, "last_used_at", inspire_key_last_used_at(key));
+    write_named_time(out, "overlap_ends_at", inspire_key_overlap_ends_at(key));
     fprintf(out, ",\"revision\":%" PRIu64, inspire_key_revision(key));
     fprintf(out, ",\"origin\":\"%s\"}",
             inspire_key_origin(key) == INSPIRE_ORIGIN_IMPORTED ? "imported" : "generated");

@@ -18,6 +18,26 @@ ia::handle &handles::get(arguments &from) {
     return found->second;
 }
 
+const ia::routes *handles::routes(arguments &from) const {
+    std::optional<std::uint64_t> number = from.unsigned_or_none("routes");
+    if (!number)
+        return nullptr;
+    auto found = tables.find(*number);
+    if (found == tables.end())
+        throw unreadable();
+    return &found->second;
+}
+
+ia::channel channel_of(const std::string &name) {
+    if (name == "secure")
+        return ia::channel::secure;
+    if (name == "local")
+        return ia::channel::local;
+    if (name != "plain")
+        throw unreadable();
+    return ia::channel::plain;
+}
+
 ia::caller handles::caller(arguments &from) const {
     std::optional<std::uint64_t> actor = from.unsigned_or_none("actor");
     std::int64_t now = from.now();
@@ -120,16 +140,6 @@ std::vector<ia::header> views_of(const std::vector<std::vector<std::string>> &pa
     return headers;
 }
 
-ia::channel channel_of(const std::string &name) {
-    if (name == "secure")
-        return ia::channel::secure;
-    if (name == "local")
-        return ia::channel::local;
-    if (name != "plain")
-        throw unreadable();
-    return ia::channel::plain;
-}
-
 answer channel_of_request(handles &, arguments &from) {
     std::string list = from.text("proxies"), peer = from.text("peer");
     ia::channel direct = channel_of(from.text("direct"));
@@ -151,13 +161,18 @@ answer authenticate(handles &open, arguments &from) {
     std::vector<std::vector<std::string>> pairs = pairs_of(from);
     std::vector<ia::header> headers = views_of(pairs);
     ia::channel channel = channel_of(from.text("channel"));
-    auto require = from.requirement_or_none("require");
-    auto entitlement = from.text_or_none("entitlement");
+    // A table says what is required: `require` and `entitlement` are members that nobody asks for then.
+    const ia::routes *table = open.routes(from);
+    std::string method = table ? from.text("method") : "", path = table ? from.text("path") : "";
+    auto require = table ? std::nullopt : from.requirement_or_none("require");
+    auto entitlement = table ? std::nullopt : from.text_or_none("entitlement");
     std::int64_t now = from.now();
     from.end();
 
-    ia::requirement required = auth.compile(require ? require->view() : ia::any_of({"Authenticated"}));
-    ia::request request(required);
+    std::optional<ia::requirement> required;
+    if (!table)
+        required = auth.compile(require ? require->view() : ia::any_of({"Authenticated"}));
+    ia::request request = table ? ia::request(*table, method, path) : ia::request(*required);
     request.headers(headers.data(), headers.size());
     request.channel = channel;
     request.entitlement = entitlement;
@@ -201,6 +216,8 @@ const struct {
     {"keys.import", keys_import, {"record"}},
     {"authenticate", authenticate, {"http", "challenge", "principal"}},
     {"channel", channel_of_request, {"channel"}},
+    {"routes.parse", routes_parse, {"routes", "count"}},
+    {"routes.would_allow", routes_would_allow, {"code", "rule", "missing"}},
     {"license.inspect",
      license_inspect,
      {"failures", "kind", "license", "issued_at", "file_expires_at", "machine_fingerprint"}},

@@ -10,9 +10,12 @@ struct handles {
     std::uint64_t last = 0;
     std::map<std::uint64_t, ia::handle> open;
     std::map<std::uint64_t, ia::principal> principals;
+    std::map<std::uint64_t, ia::routes> tables;
 
     // The open handle that `handle` names.
     ia::handle &get(arguments &from);
+    // The table that `routes` names; null when it is absent.
+    const ia::routes *routes(arguments &from) const;
     // `actor` and `now`. An absent actor is the host itself, said explicitly.
     ia::caller caller(arguments &from) const;
 };
@@ -25,9 +28,13 @@ struct answer {
 
 using operation = answer(handles &, arguments &);
 
+// One of `plain`, `secure` and `local`.
+ia::channel channel_of(const std::string &name);
+
 json::value limits_of(const std::vector<std::pair<std::string_view, std::int64_t>> &limits);
 
 operation keys_create, keys_delete, keys_duplicate, keys_get, keys_import, keys_list, keys_rename, keys_rotate,
     keys_update;
+operation routes_parse, routes_would_allow;
 operation license_activate_offline, license_deactivate, license_has, license_inspect, license_limit,
     license_revalidate, license_status;

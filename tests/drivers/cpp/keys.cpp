@@ -16,6 +16,7 @@ json::value record(ia::key_view key) {
         {"updated_at", key.updated_at()},
         {"expires_at", key.expires_at()},
         {"last_used_at", key.last_used_at()},
+        {"overlap_ends_at", key.overlap_ends_at()},
         {"revision", key.revision()},
         {"origin", key.origin() == ia::origin::imported ? "imported" : "generated"},
     };

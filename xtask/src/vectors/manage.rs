@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    INVALID, NOW,
+    INVALID, NOW, manage_rotate,
     model::{File, Group, Steps, merge},
     secrets::Fixed,
 };
@@ -20,10 +20,7 @@ const NOTES: &[(&str, &str)] = &[
     ("T9-Actor", "T9: someone without permission writes, because the actor is implied or not judged"),
     ("T9-Escalation", "T9: a writer grants, or takes over, a level that it does not hold"),
     ("T9-StaleActor", "T9: an actor whose key is gone, disabled, expired or smaller still writes"),
-    (
-        "Overlap",
-        "a rotation with an overlap, which this version does not have, leaves the old secret valid or kills it",
-    ),
+    ("Overlap", "T34: an overlap out of range is taken, or the old secret lives longer or shorter than was asked for"),
     ("Order", "a list is not in the order of bytes"),
 ];
 
@@ -36,7 +33,7 @@ pub(super) fn file() -> File {
         stale(),
         renamed(),
         duplicated(),
-        rotated(),
+        manage_rotate::rotated(),
         deleted(),
         actors(),
         escalation(),
@@ -45,9 +42,9 @@ pub(super) fn file() -> File {
     File { name: "manage.json", notes: NOTES, groups }
 }
 
-const OPS: &str = "Authenticated/Ops";
+pub(super) const OPS: &str = "Authenticated/Ops";
 
-fn record(s: &mut Steps, name: &str, record: Value) {
+pub(super) fn record(s: &mut Steps, name: &str, record: Value) {
     s.ask("keys.get", json!({"name": name}), json!({"result": "OK", "record": record}));
 }
 
@@ -56,7 +53,7 @@ fn created() -> Group {
     group.test("with nothing but a name", &["Record"], |s| {
         let record = json!({
             "id": {"$bind": "id"}, "type": "basic-token", "name": "gate", "description": "", "levels": [], "require_secure": true,
-            "enabled": true, "created_at": NOW, "updated_at": NOW, "expires_at": null, "last_used_at": null, "revision": 1,
+            "enabled": true, "created_at": NOW, "updated_at": NOW, "expires_at": null, "last_used_at": null, "overlap_ends_at": null, "revision": 1,
             "origin": "generated",
         });
         s.open(json!({}));
@@ -314,28 +311,6 @@ fn duplicated() -> Group {
         s.open(json!({})).create("gate", &[], json!({}));
         s.expect("keys.duplicate", json!({"name": "gate", "new_name": "gate"}), "NAME_TAKEN");
         s.expect("keys.duplicate", json!({"name": "door", "new_name": "window"}), "NOT_FOUND");
-    });
-    group
-}
-
-fn rotated() -> Group {
-    let mut group = Group::new(701, "rotate");
-    group.test("a new secret, and the old one is dead", &["Secret", "Revision"], |s| {
-        s.open(json!({})).create("gate", &[OPS], json!({"now": NOW})).granted("gate", json!({}));
-        let expected = json!({"name": "gate", "levels": [OPS], "created_at": NOW, "updated_at": NOW + 3, "revision": 2, "origin": "generated"});
-        s.ask("keys.rotate", json!({"name": "gate", "overlap_seconds": 0, "revision": 1, "now": NOW + 3}), json!({"result": "OK", "key": {"$bind": "new"}, "record": expected}));
-        s.refused("gate", json!({}), INVALID).check("gate:${new}", json!({}), json!({"result": "OK"}));
-    });
-    for overlap in [json!(1), json!(86_400), json!(-1), json!(1.5), json!("0")] {
-        group.test(format!("an overlap of {overlap}"), &["Overlap"], |s| {
-            s.open(json!({})).create("gate", &[], json!({}));
-            s.expect("keys.rotate", json!({"name": "gate", "overlap_seconds": overlap}), "INVALID_ARGUMENT");
-            record(s, "gate", json!({"revision": 1}));
-            s.granted("gate", json!({}));
-        });
-    }
-    group.test("an unknown name", &["NotFound"], |s| {
-        s.open(json!({})).expect("keys.rotate", json!({"name": "gate", "overlap_seconds": 0}), "NOT_FOUND");
     });
     group
 }

@@ -15,8 +15,12 @@ mod license_envelope;
 mod license_payload;
 mod license_state;
 mod manage;
+mod manage_rotate;
 mod model;
 mod protocol;
+mod routes;
+mod routes_paths;
+mod routes_requests;
 mod secrets;
 
 use crate::Outcome;
@@ -30,6 +34,7 @@ pub(crate) fn all() -> Outcome<Vec<(String, String)>> {
         levels::file(),
         manage::file(),
         import::file(),
+        routes::file(),
         license::file(),
         license_state::file(),
         protocol::file(),

@@ -27,7 +27,7 @@ pub(crate) enum Command {
     Rename(change::Rename),
     /// Make a key with all settings of another, a new name and a new secret
     Duplicate(secret::Duplicate),
-    /// Give a key a new secret; the old one is refused at once
+    /// Give a key a new secret; the old one is refused at once, or after an overlap
     Rotate(secret::Rotate),
     /// Let a disabled key be used again
     Enable(change::Switch),

@@ -13,6 +13,7 @@ use crate::{
     failure::{Failure, Result},
     files::{Audience, NewFile},
     report::Report,
+    time,
 };
 
 /// `keys create NAME`
@@ -57,13 +58,20 @@ pub(crate) struct Duplicate {
 #[command(after_help = "\
 Examples:
   inspire-auth keys rotate reporting
-  inspire-auth keys rotate reporting --yes --out reporting.key")]
+  inspire-auth keys rotate reporting --overlap 24h
+  inspire-auth keys rotate reporting --yes --out reporting.key
+
+With an overlap both secrets are good until it ends, or the key itself: time to bring the new one to whatever uses it.
+`keys show` tells until when. An older secret that still overlapped is refused at once.")]
 pub(crate) struct Rotate {
     /// The key
     name: String,
     /// Only if it still has this revision
     #[arg(long, value_name = "N")]
     revision: Option<u64>,
+    /// How long the present secret stays good beside the new one: 24h, 30m, 7d; at most a year [default: 0s]
+    #[arg(long, value_name = "LENGTH")]
+    overlap: Option<String>,
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
@@ -96,15 +104,36 @@ pub(super) fn duplicate(context: &Context, arguments: &Duplicate) -> Result<Repo
 }
 
 pub(super) fn rotate(context: &Context, arguments: &Rotate) -> Result<Report> {
-    let Rotate { name, revision, yes, out } = arguments;
+    let Rotate { name, revision, overlap, yes, out } = arguments;
+    let overlap = overlap.as_deref().map_or(Ok(0), overlap_seconds)?;
     let auth = context.open(Opening::Existing)?;
     let record = auth.keys().get(name).map_err(|error| Failure::from(error).about(name))?;
-    context.confirm(&format!("Rotate {name}? Whatever uses its present secret is refused at once."), *yes)?;
+    let question = if overlap == 0 {
+        format!("Rotate {name}? Whatever uses its present secret is refused at once.")
+    } else {
+        let end = time::now().saturating_add(i64::try_from(overlap).unwrap_or(i64::MAX));
+        let end = time::absolute(end.min(record.expires_at.unwrap_or(i64::MAX)));
+        format!("Rotate {name}? Whatever uses its present secret is refused from {end} on, older ones at once.")
+    };
+    context.confirm(&question, *yes)?;
     // What was asked about is what is rotated.
     let revision = revision.unwrap_or(record.revision);
     out.deliver(context, "Rotated", name, || {
-        auth.keys().rotate(name, 0, Some(revision), &Caller::system()).map_err(|error| Failure::from(error).about(name))
+        let created = auth
+            .keys()
+            .rotate(name, overlap, Some(revision), &Caller::system())
+            .map_err(|error| Failure::from(error).about(name))?;
+        if let Some(end) = created.record.overlap_ends_at {
+            context.note(&format!("The old secret is {}.", view::overlap(end, time::now())));
+        }
+        Ok(created)
     })
+}
+
+/// `24h` in seconds. How long it may be is the library's to say.
+fn overlap_seconds(text: &str) -> Result<u64> {
+    let seconds = time::length(text).and_then(|seconds| u64::try_from(seconds).ok());
+    seconds.ok_or_else(|| Failure::usage("--overlap is a length of time such as 24h, 30m or 7d"))
 }
 
 impl Out {

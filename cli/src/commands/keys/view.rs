@@ -22,6 +22,7 @@ pub(super) fn json(record: &KeyRecord) -> Value {
         "updated_at": record.updated_at,
         "expires_at": record.expires_at,
         "last_used_at": record.last_used_at,
+        "overlap_ends_at": record.overlap_ends_at,
         "revision": record.revision,
         "origin": record.origin.as_str(),
     })
@@ -34,6 +35,12 @@ pub(super) fn state(record: &KeyRecord, now: i64) -> &'static str {
         Some(end) if now >= end => "expired",
         _ => "enabled",
     }
+}
+
+/// Until when the secret before the newest is good, or since when it is not.
+pub(super) fn overlap(end: i64, now: i64) -> String {
+    let word = if now < end { "good until" } else { "refused since" };
+    format!("{word} {}", time::shown(end, now))
 }
 
 pub(super) fn channel(record: &KeyRecord) -> &'static str {
@@ -55,8 +62,10 @@ pub(super) fn facts(record: &KeyRecord, page: Page) -> String {
         .add("Created", time::shown(record.created_at, now))
         .add("Changed", time::shown(record.updated_at, now))
         .add("Type", &record.kind)
-        .add("Secret", record.origin.as_str())
-        .add("Revision", record.revision.to_string())
-        .add("Id", record.id.to_string());
+        .add("Secret", record.origin.as_str());
+    if let Some(end) = record.overlap_ends_at {
+        facts.add("Old secret", overlap(end, now));
+    }
+    facts.add("Revision", record.revision.to_string()).add("Id", record.id.to_string());
     facts.render(page)
 }

@@ -1,8 +1,9 @@
 //! The decision about one request.
 
 use inspire_auth_core::{
-    Result,
-    keys::{Channel, Presented, Request, RequirementSpec, TrustedProxies},
+    InspireAuth, Result,
+    keys::{Channel, Presented, Principal, Request, Requirement, RequirementSpec, TrustedProxies},
+    routes::Routes,
 };
 use serde_json::{Value, json};
 
@@ -17,23 +18,12 @@ pub(crate) fn authenticate(handles: &mut Handles, arguments: &mut Arguments) -> 
     let auth = handles.get(arguments)?;
     let headers = headers(arguments)?;
     let channel = named(&arguments.text("channel")?)?;
-    let require = arguments.requirement_or_none("require")?;
-    let entitlement = arguments.text_or_none("entitlement")?;
+    let demand = Demand::read(handles, arguments)?;
     let now = arguments.integer_or_none("now")?;
     arguments.end()?;
-
-    let requirement =
-        auth.requirement(&require.unwrap_or_else(|| RequirementSpec::Any(vec!["Authenticated".to_owned()])))?;
     let headers: Vec<(&[u8], &[u8])> =
         headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
-    let request = Request {
-        presented: Presented::Headers(&headers),
-        channel,
-        requirement: &requirement,
-        entitlement: entitlement.as_deref(),
-        now,
-    };
-    let principal = match auth.authenticate(&request) {
+    let principal = match demand.ask(&auth, &headers, channel, now)? {
         Ok(principal) => principal,
         Err(error) => {
             let code = error.code();
@@ -53,6 +43,44 @@ pub(crate) fn authenticate(handles: &mut Handles, arguments: &mut Arguments) -> 
     ])
 }
 
+/// What a request needs: said by the request, or by a route table.
+enum Demand {
+    Said { require: RequirementSpec, entitlement: Option<String> },
+    Routed { routes: Routes, method: String, path: Vec<u8> },
+}
+
+impl Demand {
+    fn read(handles: &Handles, arguments: &mut Arguments) -> Result<Self> {
+        // With a table, `require` and `entitlement` are members that nobody asks for.
+        if let Some(routes) = handles.routes_or_none(arguments)? {
+            return Ok(Self::Routed { routes, method: arguments.text("method")?, path: arguments.bytes("path")? });
+        }
+        let require = arguments.requirement_or_none("require")?;
+        let require = require.unwrap_or_else(|| RequirementSpec::Any(vec!["Authenticated".to_owned()]));
+        Ok(Self::Said { require, entitlement: arguments.text_or_none("entitlement")? })
+    }
+
+    /// The decision, or why none was asked for.
+    fn ask(
+        &self,
+        auth: &InspireAuth,
+        headers: &[(&[u8], &[u8])],
+        channel: Channel,
+        now: Option<i64>,
+    ) -> Result<Result<Principal>> {
+        let presented = Presented::Headers(headers);
+        let ask = |requirement: &Requirement, entitlement: Option<&str>| {
+            auth.authenticate(&Request { presented, channel, requirement, entitlement, now })
+        };
+        match self {
+            Self::Said { require, entitlement } => Ok(ask(&auth.requirement(require)?, entitlement.as_deref())),
+            Self::Routed { routes, method, path } => {
+                Ok(auth.route(routes, method, path).and_then(|rule| ask(rule.requirement(), rule.entitlement())))
+            }
+        }
+    }
+}
+
 /// The channel of a request that may have come through a proxy.
 pub(crate) fn channel(_: &mut Handles, arguments: &mut Arguments) -> Answer {
     let proxies: TrustedProxies = arguments.text("proxies")?.parse()?;
@@ -69,7 +97,7 @@ pub(crate) fn channel(_: &mut Handles, arguments: &mut Arguments) -> Answer {
     success([("channel", channel.into())])
 }
 
-fn named(channel: &str) -> Result<Channel> {
+pub(crate) fn named(channel: &str) -> Result<Channel> {
     match channel {
         "plain" => Ok(Channel::Plain),
         "secure" => Ok(Channel::Secure),

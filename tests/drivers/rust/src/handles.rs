@@ -6,6 +6,7 @@ use inspire_auth_core::{
     HashParameters, InspireAuth, LevelMode, Options, Result, StoreLocation,
     keys::{Actor, Caller, Principal},
     license::keys::TrustedKey,
+    routes::Routes,
 };
 
 use crate::{
@@ -14,12 +15,13 @@ use crate::{
     success,
 };
 
-/// Handles and principals, numbered from one counter so that neither is taken for the other.
+/// Handles, principals and route tables, numbered from one counter so that none is taken for another.
 #[derive(Default)]
 pub(crate) struct Handles {
     last: u64,
     open: HashMap<u64, InspireAuth>,
     principals: HashMap<u64, Principal>,
+    routes: HashMap<u64, Routes>,
 }
 
 impl Handles {
@@ -38,6 +40,19 @@ impl Handles {
         let number = self.next();
         self.principals.insert(number, principal);
         number
+    }
+
+    /// Keeps a route table, for requests.
+    pub(crate) fn keep_routes(&mut self, routes: Routes) -> u64 {
+        let number = self.next();
+        self.routes.insert(number, routes);
+        number
+    }
+
+    /// The table that `routes` names, if it is given.
+    pub(crate) fn routes_or_none(&self, arguments: &mut Arguments) -> Result<Option<Routes>> {
+        let Some(number) = arguments.integer_or_none("routes")? else { return Ok(None) };
+        self.routes.get(&number).cloned().map(Some).ok_or_else(unreadable)
     }
 
     /// `actor` and `now`. An absent actor is the host itself, said explicitly.

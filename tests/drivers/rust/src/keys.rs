@@ -147,6 +147,7 @@ fn record(record: &KeyRecord) -> Value {
         "updated_at": record.updated_at,
         "expires_at": record.expires_at,
         "last_used_at": record.last_used_at,
+        "overlap_ends_at": record.overlap_ends_at,
         "revision": record.revision,
         "origin": record.origin.as_str(),
     })

@@ -8,6 +8,7 @@ mod authenticate;
 mod handles;
 mod keys;
 mod license;
+mod routes;
 
 use std::{
     io::{self, BufRead, Write},
@@ -44,6 +45,8 @@ const OPERATIONS: &[Operation] = &[
     ("keys.import", &["record"], keys::import),
     ("authenticate", &["http", "challenge", "principal"], authenticate::authenticate),
     ("channel", &["channel"], authenticate::channel),
+    ("routes.parse", &["routes", "count"], routes::parse),
+    ("routes.would_allow", &["code", "rule", "missing"], routes::would_allow),
     (
         "license.inspect",
         &["failures", "kind", "license", "issued_at", "file_expires_at", "machine_fingerprint"],
