@@ -405,13 +405,35 @@ struct audit_event {
     std::string actor;
     std::string subject;
     std::string detail;
+    /** `errc::ok` for what was done, else the answer with which it was refused. */
+    errc code;
 
     explicit audit_event(const inspire_audit_event &raw)
         : at(raw.at), event(detail_of(raw.event)), actor(detail_of(raw.actor)), subject(detail_of(raw.subject)),
-          detail(detail_of(raw.detail)) {}
+          detail(detail_of(raw.detail)), code(static_cast<errc>(raw.code)) {}
 
 private:
     static std::string detail_of(inspire_str text) { return std::string(text.data, text.len); }
+};
+
+/** What happens to a change that the audit file can't record. */
+enum class audit_failure : std::uint32_t {
+    /** It is made all the same; the failure is counted. */
+    warn = INSPIRE_AUDIT_FAILURE_WARN,
+    /** It is refused with `errc::audit_unavailable`, and nothing is changed. */
+    deny_mutations = INSPIRE_AUDIT_FAILURE_DENY_MUTATIONS,
+};
+
+/** A file that every change and every denial is written to, one JSON object a line. */
+struct audit_file {
+    std::string_view path;
+    /** The file is renamed before it would grow past so many bytes; 0 is 64 MiB. */
+    std::uint64_t max_bytes = 0;
+    /** How many renamed files are kept; 0 is 10. */
+    std::uint32_t keep = 0;
+    /** Whether each line holds the hash of the one before it. */
+    bool chain = false;
+    audit_failure on_failure = audit_failure::warn;
 };
 
 /** What a host decides once. What it points to is read while the handle is opened only. */
@@ -446,6 +468,7 @@ struct options {
     /** Hears audit events as they happen, on whatever thread caused them; must not call the handle. What it throws is
      *  lost. */
     std::function<void(const audit_event &)> audit;
+    std::optional<auth::audit_file> audit_file;
 };
 
 /** A compiled requirement, shared by all threads. */
@@ -1169,6 +1192,13 @@ public:
             raw.audit = &hear;
             raw.audit_userdata = audit.get();
         }
+        if (from.audit_file) {
+            raw.audit_file = detail::str(from.audit_file->path);
+            raw.audit_max_bytes = from.audit_file->max_bytes;
+            raw.audit_keep = from.audit_file->keep;
+            raw.audit_chain = from.audit_file->chain ? 1 : 0;
+            raw.audit_on_failure = static_cast<std::uint32_t>(from.audit_file->on_failure);
+        }
         inspire_auth *auth = nullptr;
         inspire_error *err = nullptr;
         inspire_result code = inspire_auth_open(&raw, &auth, &err);
@@ -1307,7 +1337,15 @@ public:
         return events;
     }
 
-    /** Writes what was noted on the side to the store now. */
+    /** Counters and gauges of this process, in the OpenMetrics text format (1.0.0). */
+    std::string metrics_text() const {
+        inspire_text *text = nullptr;
+        detail::run([&](inspire_error **err) { return inspire_auth_metrics_text(raw_.get(), &text, err); }).value();
+        detail::owned<inspire_text, inspire_text_free> keep(text);
+        return std::string(detail::view(inspire_text_str(text)));
+    }
+
+    /** Writes what was noted on the side to the store and the audit file now. */
     result<void> try_flush() const noexcept {
         return detail::run([&](inspire_error **err) { return inspire_auth_flush(raw_.get(), err); });
     }

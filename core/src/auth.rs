@@ -15,7 +15,7 @@ use crate::{
     metrics::Metrics,
     options::{Enforcement, LevelMode, Options, StoreLocation},
     per_process::PerProcess,
-    store::{AuditEvent, KeyChanges, MemoryStore, Store},
+    store::{AuditEvent, KeyChanges, MemoryStore, Scheme, Store},
 };
 
 /// API keys and licensing on one store. Cheap to clone; any number of threads use one at once.
@@ -119,13 +119,14 @@ impl InspireAuth {
         let compiler =
             Arc::new(Compiler { mac: ProcessMac::random()?, mode: options.mode, sealer, hasher: Arc::clone(&hasher) });
         let (ceiling, threads) = (options.max_hash_memory, options.hash_threads);
+        let one = hasher.cost_of_new(Scheme::Argon2);
         let inner = Inner {
             activity: Arc::new(Activity::new(Arc::clone(&store), options.audit, journal, Arc::clone(&metrics))),
-            index: Index::new()?,
+            index: Index::new(tagger.id())?,
             compiler,
             hasher,
             tagger,
-            pool: PerProcess::new(move || Pool::new(ceiling, threads)),
+            pool: PerProcess::new(move || Pool::new(ceiling, threads, one)),
             license,
             config,
             metrics,

@@ -28,23 +28,26 @@ pub struct inspire_audit_event {
     pub subject: inspire_str,
     /// The exact reason, or what was changed.
     pub detail: inspire_str,
+    /// `INSPIRE_RESULT_OK` for what was done, else the answer with which it was refused.
+    pub code: inspire_result,
 }
 
 /// An event whose strings are ready for C.
 struct Event {
     at: i64,
     texts: [Text; 4],
+    code: inspire_result,
 }
 
 impl Event {
     fn new(event: &AuditEvent) -> Self {
         let texts = [&event.event, &event.actor, &event.subject, &event.detail].map(|text| Text::new(text));
-        Self { at: event.at, texts }
+        Self { at: event.at, texts, code: event.code.number() }
     }
 
     fn lend(&self) -> inspire_audit_event {
         let [event, actor, subject, detail] = self.texts.each_ref().map(Text::lend);
-        inspire_audit_event { at: self.at, event, actor, subject, detail }
+        inspire_audit_event { at: self.at, event, actor, subject, detail, code: self.code }
     }
 }
 
@@ -102,6 +105,7 @@ pub unsafe extern "C" fn inspire_audit_log_at(log: *const inspire_audit_log, ind
         actor: inspire_str::NONE,
         subject: inspire_str::NONE,
         detail: inspire_str::NONE,
+        code: 0,
     };
     infallible(NOTHING, || {
         // SAFETY: NULL or a live log.

@@ -114,12 +114,12 @@ pub unsafe extern "C" fn inspire_auth_retry_after(auth: *const inspire_auth, res
     })
 }
 
-/// Writes what was noted on the side (last use, audit) to the store now. It is written from time to time anyway, and
-/// when the handle is freed.
+/// Writes what was noted on the side (last use, audit) to the store and the audit file now. It is written from time to
+/// time anyway, and when the handle is freed.
 ///
 /// \param auth the handle
 /// \param err set on failure; may be NULL
-/// \return `OK`, or a `STORE_...` code
+/// \return `OK`, a `STORE_...` code, or `AUDIT_UNAVAILABLE`
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn inspire_auth_flush(auth: *const inspire_auth, err: *mut *mut inspire_error) -> inspire_result {
@@ -128,11 +128,11 @@ pub unsafe extern "C" fn inspire_auth_flush(auth: *const inspire_auth, err: *mut
 }
 
 /// Accepts what the store holds now as its history, after `STORE_HISTORY_CHANGED`: in every process. For an operator
-/// who meant the change.
+/// who meant the change. The audit log says so.
 ///
 /// \param auth the handle
 /// \param err set on failure; may be NULL
-/// \return `OK`, or a `STORE_...` code
+/// \return `OK`, a `STORE_...` code, or `AUDIT_UNAVAILABLE`
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn inspire_auth_adopt_store(
@@ -140,5 +140,5 @@ pub unsafe extern "C" fn inspire_auth_adopt_store(
     err: *mut *mut inspire_error,
 ) -> inspire_result {
     // SAFETY: every pointer is what the header asks of it.
-    unsafe { boundary(err, || ptr::object(auth)?.core.store().adopt()) }
+    unsafe { boundary(err, || ptr::object(auth)?.core.adopt_store()) }
 }

@@ -36,6 +36,12 @@ pub struct inspire_text {
     text: Text,
 }
 
+impl inspire_text {
+    pub(crate) fn new(text: &str) -> Self {
+        Self { text: Text::new(text) }
+    }
+}
+
 /// Makes a signing key from the operating system's randomness.
 ///
 /// \param key set to the key; `inspire_signing_key_free` frees it; NULL on failure
@@ -149,7 +155,7 @@ pub unsafe extern "C" fn inspire_signing_key_sign(
             let description = LicenseDescription::parse(ptr::bytes(description)?)?;
             let (kind, encrypted) = (self::kind(kind)?, yes_or_no(encrypted, "encrypted")?);
             let text = sign(&key.core, &description, kind, encrypted, Some(now))?;
-            out.give(inspire_text { text: Text::new(&text) });
+            out.give(inspire_text::new(&text));
             Ok(())
         })
     }

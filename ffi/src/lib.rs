@@ -50,6 +50,7 @@ mod inspection;
 mod machine;
 
 mod issue;
+mod metrics;
 mod store;
 
 pub use audit::*;
@@ -67,6 +68,7 @@ pub use license_keys::*;
 pub use license_manage::*;
 pub use limit::*;
 pub use machine::*;
+pub use metrics::*;
 pub use options::*;
 pub use principal::*;
 pub use proxies::*;

@@ -8,13 +8,14 @@ use std::{
 };
 
 use inspire_auth_core::{
-    Code, Enforcement, Error, HashParameters, LevelMode, Options, Pepper, Result, StoreLocation, keys::RequirementSpec,
-    store::Scheme,
+    AuditFailure, AuditFile, Code, Enforcement, Error, HashParameters, LevelMode, Options, Pepper, Result,
+    StoreLocation, keys::RequirementSpec, store::Scheme,
 };
 use zeroize::Zeroizing;
 
 use crate::{
     audit::{inspire_audit_event, sink},
+    key_spec::yes_or_no,
     license_keys::{inspire_trusted_key, trusted_keys},
     ptr::{self, Growing},
     text::inspire_str,
@@ -40,6 +41,16 @@ pub enum inspire_enforcement {
     INSPIRE_ENFORCEMENT_WARN = 1,
     /// Grant, with an audit event.
     INSPIRE_ENFORCEMENT_REPORT_ONLY = 2,
+}
+
+/// What happens to a change that the audit file can't record.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub enum inspire_audit_failure {
+    /// It is made all the same; the failure is counted.
+    INSPIRE_AUDIT_FAILURE_WARN = 0,
+    /// It is refused with `AUDIT_UNAVAILABLE`, and nothing is changed.
+    INSPIRE_AUDIT_FAILURE_DENY_MUTATIONS = 1,
 }
 
 /// How generated keys are hashed.
@@ -158,13 +169,24 @@ pub struct inspire_auth_options {
     pub audit: inspire_audit_fn,
     /// Passed to `audit`.
     pub audit_userdata: *mut c_void,
+    /// A file that every change and every denial is written to, one JSON object a line; made with mode 0600 when it is
+    /// not there. Any number of processes may write it. Not given: none. `docs/audit.md` has its schema.
+    pub audit_file: inspire_str,
+    /// The file is renamed to `<path>.1` (and so on) before it would grow past so many bytes; at least 64 KiB. 0: 64 MiB.
+    pub audit_max_bytes: u64,
+    /// How many renamed files are kept, up to 1000. 0: 10.
+    pub audit_keep: u32,
+    /// 1: each line of the file holds the SHA-256 of the one before it, which `inspire-auth audit verify` checks.
+    pub audit_chain: u32,
+    /// One of `INSPIRE_AUDIT_FAILURE_...`.
+    pub audit_on_failure: u32,
 }
 
 // SAFETY: integers and pointers, an optional function pointer among them; `struct_size` first; zero is the default.
 unsafe impl Growing for inspire_auth_options {
     const FIRST_SIZE: usize = 232;
 }
-const _: () = assert!(size_of::<inspire_auth_options>() == 232 || size_of::<usize>() != 8);
+const _: () = assert!(size_of::<inspire_auth_options>() == 272 || size_of::<usize>() != 8);
 
 impl inspire_requirement_spec {
     /// What it asks for; `None` when there is no requirement.
@@ -262,7 +284,29 @@ pub(crate) unsafe fn read(options: &inspire_auth_options) -> Result<Options> {
         // SAFETY: what the options promise of `audit` and `audit_userdata`.
         read.audit = Some(Arc::new(unsafe { sink(callback, options.audit_userdata) }));
     }
+    // SAFETY: the same contract.
+    read.audit_file = unsafe { audit_file(options)? };
     Ok(read)
+}
+
+/// # Safety
+/// As [`read`].
+unsafe fn audit_file(options: &inspire_auth_options) -> Result<Option<AuditFile>> {
+    let chain = yes_or_no(options.audit_chain, "options.audit_chain")?;
+    let on_failure = match options.audit_on_failure {
+        0 => AuditFailure::Warn,
+        1 => AuditFailure::DenyMutations,
+        _ => return Err(unknown("options.audit_on_failure")),
+    };
+    if options.audit_file.data.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the same contract.
+    let mut file = AuditFile::at(unsafe { ptr::path(options.audit_file, "options.audit_file")? });
+    file.max_bytes = NonZeroU64::new(options.audit_max_bytes).map_or(file.max_bytes, NonZeroU64::get);
+    file.keep = NonZeroU32::new(options.audit_keep).map_or(file.keep, NonZeroU32::get);
+    (file.chain, file.on_failure) = (chain, on_failure);
+    Ok(Some(file))
 }
 
 /// # Safety

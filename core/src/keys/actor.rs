@@ -91,7 +91,7 @@ impl Authority {
     pub(crate) fn label(&self) -> String {
         match self {
             Self::System => "system".to_owned(),
-            Self::Key { name, .. } => super::authenticate::actor(name),
+            Self::Key { name, .. } => super::judge::actor(name),
         }
     }
 }

@@ -5,22 +5,25 @@
 //! ```
 //!
 //! Nothing but the very last line of [`Inner::judge`] grants. A name alone reveals nothing: what is particular to a key
-//! is looked at only behind its right secret.
+//! is looked at only behind its right secret, and until then a key that does not exist takes the same steps as one that
+//! does (`docs/decisions/0012-a-refusal-takes-one-time.md`).
 
-use std::sync::Arc;
+use std::{hint::black_box, sync::Arc};
 
 use inspire_auth_platform::clock::monotonic_millis;
 use zeroize::Zeroizing;
 
 use super::{
     Principal,
-    credential::{self, Credential as Presented},
+    budget::Try,
+    credential::{self, Credential as Presented, Located},
+    denial::{Decision, Denied},
     generate,
     hash::Verdict,
-    index::{Credential, Entry, Held},
+    index::{Credential, Entry, Found, Held},
     levels::{LevelSet, Requirement},
     mac::Digest,
-    pool::{Cost, Flight},
+    pool::{Cost, Flight, Run},
     request::{Channel, Request},
     ticket::{Attempt, Ticket},
 };
@@ -29,7 +32,6 @@ use crate::{
     clock,
     error::{Code, Error, Result},
     id::Id,
-    options::Enforcement,
     store::Scheme,
 };
 
@@ -39,7 +41,7 @@ const MAX_ATTEMPTS: u8 = 4;
 /// Where a decision stands.
 pub(crate) enum Progress {
     /// Taken.
-    Decided(Result<Principal>),
+    Decided(Decision),
     /// Waiting for a slow hash.
     Hashing(Pending, Arc<Flight>),
 }
@@ -68,11 +70,11 @@ pub(crate) struct Terms {
 
 /// The same, borrowed: the warm path owns nothing.
 #[derive(Clone, Copy)]
-struct TermsRef<'a> {
-    channel: Channel,
-    requirement: &'a Requirement,
-    entitlement: Option<&'a str>,
-    now: Option<i64>,
+pub(super) struct TermsRef<'a> {
+    pub(super) channel: Channel,
+    pub(super) requirement: &'a Requirement,
+    pub(super) entitlement: Option<&'a str>,
+    pub(super) now: Option<i64>,
 }
 
 impl Terms {
@@ -125,17 +127,17 @@ impl InspireAuth {
     /// `INVALID_CREDENTIAL`, `SECURE_CHANNEL_REQUIRED`, `INSUFFICIENT_LEVEL`, a license reason, `BUSY`, `STORE_*`.
     pub fn authenticate(&self, request: &Request<'_>) -> Result<Principal> {
         match self.inner.decide_from_memory(request) {
-            Some(decided) => decided,
-            None => self.authenticate_cold(request),
+            Some(decided) => decided.map_err(Error::from),
+            None => self.authenticate_cold(request).map_err(Error::from),
         }
     }
 
     #[cold]
-    fn authenticate_cold(&self, request: &Request<'_>) -> Result<Principal> {
+    fn authenticate_cold(&self, request: &Request<'_>) -> Decision {
         let mut progress = self.inner.begin(request);
         loop {
             match progress {
-                Progress::Decided(result) => return result,
+                Progress::Decided(decision) => return decision,
                 Progress::Hashing(pending, flight) => {
                     let verdict = flight.wait(None).unwrap_or(Verdict::NoMemory);
                     progress = self.inner.resume(pending, verdict);
@@ -151,7 +153,7 @@ impl InspireAuth {
     /// which a slow call must let go, such as an interpreter's.
     #[must_use]
     pub fn authenticate_warm(&self, request: &Request<'_>) -> Option<Result<Principal>> {
-        self.inner.decide_from_memory(request)
+        self.inner.decide_from_memory(request).map(|decided| decided.map_err(Error::from))
     }
 
     /// Decides one request without ever blocking on a hash: a warm or refused one is answered at once, a cold one
@@ -159,7 +161,7 @@ impl InspireAuth {
     #[must_use]
     pub fn authenticate_no_wait(&self, request: &Request<'_>) -> Attempt {
         match self.inner.decide_from_memory(request) {
-            Some(decided) => Attempt::Done(decided),
+            Some(decided) => Attempt::Done(decided.map_err(Error::from)),
             None => self.begin_cold(request),
         }
     }
@@ -167,7 +169,7 @@ impl InspireAuth {
     #[cold]
     fn begin_cold(&self, request: &Request<'_>) -> Attempt {
         match self.inner.begin(request) {
-            Progress::Decided(result) => Attempt::Done(result),
+            Progress::Decided(decision) => Attempt::Done(decision.map_err(Error::from)),
             Progress::Hashing(pending, flight) => {
                 Attempt::Pending(Ticket::new(Arc::clone(&self.inner), pending, flight))
             }
@@ -177,95 +179,114 @@ impl InspireAuth {
 
 impl Inner {
     #[inline]
-    fn decide_from_memory(&self, request: &Request<'_>) -> Option<Result<Principal>> {
+    fn decide_from_memory(&self, request: &Request<'_>) -> Option<Decision> {
         let terms = TermsRef::of(request);
         let located = match credential::locate(&request.presented, &self.config.extra_headers) {
             Ok(located) => located,
             Err(refusal) => return self.decide_without_credential(terms, refusal),
         };
-        let fresh = self.is_fresh();
-        if !matches!(fresh, Ok(true)) {
-            return match located.checked() {
-                Ok(_) => fresh.err().map(Err),
-                Err(malformed) => Some(Err(Error::new(malformed))),
-            };
+        match self.is_fresh() {
+            Ok(true) => {}
+            Ok(false) => return self.decide_malformed(located, terms),
+            Err(error) => return Some(Err(self.deny_unread(located, error, terms))),
         }
         // The look-up first: its loads then run beside the digest, which is all arithmetic.
         let held = self.index.hold(located.name());
-        let entry = held.as_ref().and_then(Held::get);
+        let found = self.index.find(held.as_ref());
         // Digested whether or not there is an entry, so that an unknown name costs what a known one does.
         let digest = self.compiler.mac.digest(located.key());
         let now = clock::resolve(terms.now);
-        if let Some(entry) = entry
-            && let Some(credential) = entry.credential_of(digest, now)
+        if let Some(credential) = found.entry.credential_of(digest, now)
+            && found.exists
         {
-            return Some(self.judge(entry, credential, terms, now));
+            return Some(self.judge(found.entry, credential, terms, now));
         }
         let presented = match located.checked() {
             Ok(presented) => presented,
-            Err(malformed) => return Some(Err(Error::new(malformed))),
+            Err(malformed) => return Some(Err(self.deny_request(Error::new(malformed), located.name(), now))),
         };
-        match self.recall_other(entry, &presented, digest, &[], now) {
+        match self.recall_other(found, &presented, digest, &[], now) {
             Known::Right(entry, credential) => Some(self.judge(entry, credential, terms, now)),
-            Known::Wrong(reason) => Some(Err(self.refusal(&presented, reason, now))),
+            Known::Wrong(reason) => Some(Err(self.deny_credential(presented.name, reason, now))),
             Known::Cold(_) => None,
         }
     }
 
     #[inline(never)]
-    fn decide_without_credential(&self, terms: TermsRef<'_>, refusal: Code) -> Option<Result<Principal>> {
-        if let Err(error) = may_be_anonymous(terms, refusal) {
-            return Some(Err(error));
+    fn decide_without_credential(&self, terms: TermsRef<'_>, refusal: Code) -> Option<Decision> {
+        if !may_be_anonymous(terms, refusal) {
+            return Some(Err(self.deny_request(Error::new(refusal), &[], clock::resolve(terms.now))));
         }
         match self.is_fresh() {
             Ok(true) => Some(self.anonymous(terms)),
             Ok(false) => None,
-            Err(error) => Some(Err(error)),
+            Err(error) => Some(Err(self.deny_request(error, &[], clock::resolve(terms.now)))),
         }
+    }
+
+    /// Before the store is read again: what is malformed is so whatever it holds.
+    #[cold]
+    fn decide_malformed(&self, located: Located<'_>, terms: TermsRef<'_>) -> Option<Decision> {
+        let malformed = located.checked().err()?;
+        Some(Err(self.deny_request(Error::new(malformed), located.name(), clock::resolve(terms.now))))
+    }
+
+    /// The store can't be asked; what is malformed is so all the same.
+    #[cold]
+    fn deny_unread(&self, located: Located<'_>, error: Error, terms: TermsRef<'_>) -> Denied {
+        let error = located.checked().err().map_or(error, Error::new);
+        self.deny_request(error, located.name(), clock::resolve(terms.now))
     }
 
     /// Decides as far as memory goes, after reading what has changed.
     fn begin(&self, request: &Request<'_>) -> Progress {
         let terms = TermsRef::of(request);
-        let presented = match credential::read(&request.presented, &self.config.extra_headers) {
-            Ok(presented) => presented,
-            Err(refusal) => {
-                let allowed = may_be_anonymous(terms, refusal).and_then(|()| self.refresh());
-                return Progress::Decided(allowed.and_then(|()| self.anonymous(terms)));
-            }
+        let (name, presented) = match credential::locate(&request.presented, &self.config.extra_headers) {
+            Ok(located) => (located.name(), located.checked()),
+            Err(refusal) => (&[][..], Err(refusal)),
         };
-        if let Err(error) = self.refresh() {
-            return Progress::Decided(Err(error));
+        let is_anonymous = presented.is_err_and(|refusal| may_be_anonymous(terms, refusal));
+        let denied = match presented {
+            Err(refusal) if !is_anonymous => Some(Error::new(refusal)),
+            _ => self.refresh().err(),
+        };
+        if let Some(error) = denied {
+            return Progress::Decided(Err(self.deny_request(error, name, clock::resolve(terms.now))));
         }
-        let digest = self.compiler.mac.digest(presented.key);
-        self.look_up(presented, digest, terms, &[], 0)
+        match presented {
+            Ok(presented) => {
+                let digest = self.compiler.mac.digest(presented.key);
+                self.look_up(presented, digest, terms, &[], 0)
+            }
+            Err(_) => Progress::Decided(self.anonymous(terms)),
+        }
     }
 
     /// Goes on when the slow hash has answered.
     pub(crate) fn resume(&self, mut pending: Pending, verdict: Verdict) -> Progress {
         // Somebody may have revoked it while we were hashing: only what is true now counts.
-        if let Err(error) = self.refresh() {
-            return Progress::Decided(Err(error));
+        let refreshed = self.refresh();
+        let now = clock::resolve(pending.terms.now);
+        if let Err(error) = refreshed {
+            return self.refused(error, &pending.name, now);
         }
-        let presented = Presented { name: &pending.name, key: &pending.key };
         let held = self.index.hold(&pending.name);
         let entry = held.as_ref().and_then(Held::get);
         let found = entry.and_then(|entry| {
             let credential = entry.credentials.iter().find(|credential| credential.id == pending.credential)?;
             Some((entry, credential))
         });
-        let now = clock::resolve(pending.terms.now);
         match verdict {
             Verdict::Right { renew } => {
-                let Some((entry, credential)) = found.filter(|(_, credential)| now < credential.not_after) else {
-                    return self.refused(&presented, "it was revoked while its secret was being checked", now);
+                let Some((entry, credential)) = found.filter(|(_, credential)| credential.is_alive(now)) else {
+                    return self.wrong(&pending.name, "it was revoked while its secret was being checked", now);
                 };
                 if !credential.mark.ct_eq(pending.mark) {
                     // Another hash stands there now. Perhaps it was renewed, perhaps it is another secret's.
                     return self.start_over(&pending);
                 }
-                if !credential.chosen || self.config.memo_chosen {
-                    let _ = credential.memo.set(pending.digest);
+                if credential.failures.is_none() || self.config.memo_chosen {
+                    credential.memo.set(pending.digest);
                 }
                 if renew {
                     self.renew(entry, credential, &pending.key);
@@ -273,29 +294,24 @@ impl Inner {
                 Progress::Decided(self.judge(entry, credential, pending.terms.borrow(), now))
             }
             Verdict::Wrong => {
-                if let Some((_, credential)) = found {
-                    if !credential.mark.ct_eq(pending.mark) {
-                        return self.start_over(&pending);
-                    }
-                    if credential.chosen {
-                        credential.failures.note(monotonic_millis());
-                    }
+                if found.is_some_and(|(_, credential)| !credential.mark.ct_eq(pending.mark)) {
+                    return self.start_over(&pending);
                 }
                 pending.wrong.push(pending.credential);
                 let presented = Presented { name: &pending.name, key: &pending.key };
                 self.look_up(presented, pending.digest, pending.terms.borrow(), &pending.wrong, pending.attempts)
             }
-            Verdict::Unusable(reason) => self.refused(&presented, reason, now),
+            Verdict::Unusable(reason) => self.wrong(&pending.name, reason, now),
             Verdict::Moved => self.start_over(&pending),
-            Verdict::NoMemory => Progress::Decided(Err(Error::new(Code::Busy))),
-            Verdict::Failed(code) => Progress::Decided(Err(Error::new(code))),
+            Verdict::NoMemory => self.refused(Error::new(Code::Busy), &pending.name, now),
+            Verdict::Failed(code) => self.refused(Error::new(code), &pending.name, now),
         }
     }
 
     fn start_over(&self, pending: &Pending) -> Progress {
         let attempts = pending.attempts.saturating_add(1);
         if attempts >= MAX_ATTEMPTS {
-            return Progress::Decided(Err(Error::new(Code::Busy)));
+            return self.refused(Error::new(Code::Busy), &pending.name, clock::resolve(pending.terms.now));
         }
         let presented = Presented { name: &pending.name, key: &pending.key };
         self.look_up(presented, pending.digest, pending.terms.borrow(), &pending.wrong, attempts)
@@ -312,10 +328,11 @@ impl Inner {
     ) -> Progress {
         let now = clock::resolve(terms.now);
         let held = self.index.hold(presented.name);
-        let entry = held.as_ref().and_then(Held::get);
-        match self.recall(entry, &presented, digest, wrong, now) {
+        let found = self.index.find(held.as_ref());
+        // A memo that is right is found here too.
+        match self.recall_other(found, &presented, digest, wrong, now) {
             Known::Right(entry, credential) => Progress::Decided(self.judge(entry, credential, terms, now)),
-            Known::Wrong(reason) => self.refused(&presented, reason, now),
+            Known::Wrong(reason) => self.wrong(presented.name, reason, now),
             Known::Cold(credential) => {
                 let pending = Pending {
                     name: presented.name.to_vec(),
@@ -332,209 +349,120 @@ impl Inner {
         }
     }
 
-    /// What memory knows of a presented secret.
-    #[inline]
-    fn recall<'e>(
-        &self,
-        entry: Option<&'e Arc<Entry>>,
-        presented: &Presented<'_>,
-        digest: Digest,
-        wrong: &[Id],
-        now: i64,
-    ) -> Known<'e> {
-        if let Some(entry) = entry
-            && let Some(right) = entry.credential_of(digest, now)
-        {
-            return Known::Right(entry, right);
-        }
-        self.recall_other(entry, presented, digest, wrong, now)
-    }
-
-    /// What memory knows of a secret that is not known to be right. A refusal costs the same whatever is known of the
-    /// name: checksum and tag are always computed.
+    /// What memory knows of a secret. A refusal takes the same steps whatever is known of the name: checksum and tag are
+    /// always computed, and nothing branches before all that is known has been put together.
     #[inline(never)]
     fn recall_other<'e>(
         &self,
-        entry: Option<&'e Arc<Entry>>,
+        found: Found<'e>,
         presented: &Presented<'_>,
         digest: Digest,
         wrong: &[Id],
         now: i64,
     ) -> Known<'e> {
-        let plausible = std::hint::black_box(generate::is_plausible(presented.key));
-        let tag = std::hint::black_box(self.tagger.tag(presented.key));
-        let Some(entry) = entry else { return Known::Wrong("there is no key of this name") };
-        if !plausible {
-            return Known::Wrong("the key's checksum is wrong");
-        }
-        for credential in entry.alive(now) {
-            match credential.memo.get() {
-                // Another thread's first success fills a memo at any moment, so also since the look above. A right
-                // secret is right whichever thread proved it: to call it wrong here would refuse a good key.
-                Some(memo) if memo.ct_eq(digest) => return Known::Right(entry, credential),
-                Some(_) => {}
-                // An unknown tag key means no tag, not a refusal.
-                None if !wrong.contains(&credential.id)
-                    && credential.tag.is_none_or(|(id, expected)| id != self.tagger.id() || expected == tag) =>
-                {
+        let plausible = black_box(generate::is_plausible(presented.key));
+        let tag = black_box(self.tagger.tag(presented.key));
+        for credential in &found.entry.credentials {
+            // Another thread's first success fills a memo at any moment, so also since the look before this one. A right
+            // secret is right whichever thread proved it: to call it wrong here would refuse a good key.
+            let (is_known, memo) = credential.memo.read();
+            let right = is_known & memo.ct_eq(digest);
+            // An unknown tag key means no tag, not a refusal.
+            let may_be_right = match credential.tag {
+                Some((id, expected)) => (id != self.tagger.id()) | (expected == tag),
+                None => true,
+            };
+            let cold = !is_known & may_be_right & plausible;
+            // Opaque, or the compiler would branch on its parts.
+            if black_box(found.exists & credential.is_alive(now) & (right | cold)) {
+                if right {
+                    return Known::Right(found.entry, credential);
+                }
+                if !wrong.contains(&credential.id) {
                     return Known::Cold(credential);
                 }
-                None => {}
             }
         }
-        Known::Wrong("the secret is wrong")
+        Known::Wrong(match (found.exists, plausible) {
+            (false, _) => "there is no key of this name",
+            (true, false) => "the key's checksum is wrong",
+            (true, true) => "the secret is wrong",
+        })
     }
 
     /// Asks the stored hash: at once when that is quick, else on the pool.
     fn check_hash(&self, pending: Pending, credential: &Credential) -> Progress {
-        let allowed = self.config.chosen_failures_per_minute;
-        if credential.chosen && credential.failures.exhausted(monotonic_millis(), allowed) {
-            return Progress::Decided(Err(Error::with(
-                Code::Busy,
-                "too many wrong secrets for this key in this minute",
-            )));
-        }
-        let check = {
-            let (store, hasher, compiler) =
-                (Arc::clone(&self.store), Arc::clone(&self.hasher), Arc::clone(&self.compiler));
-            let (id, mark, key) = (pending.credential, pending.mark, pending.key.clone());
-            move || {
-                let mut row = None;
-                if let Err(error) = store.read(&mut |reader| {
-                    row = reader.credential(id)?;
-                    Ok(())
-                }) {
-                    return Verdict::Failed(error.code());
-                }
-                match row {
-                    // Gone or replaced since the look-up: the decision starts over on what is there now.
-                    Some(row) if compiler.mac.digest(row.hash.as_bytes()).ct_eq(mark) => hasher.verify(&row, &key),
-                    _ => Verdict::Moved,
-                }
-            }
-        };
         if credential.cost == 0 {
-            return self.resume(pending, check());
+            return match self.one_try(credential) {
+                Ok(one_try) => {
+                    let verdict = attempt(one_try, self.check(&pending));
+                    self.resume(pending, verdict)
+                }
+                Err(busy) => self.refused(busy, &pending.name, clock::resolve(pending.terms.now)),
+            };
         }
         let untagged = credential.tag.is_none_or(|(id, _)| id != self.tagger.id());
         let cost = Cost { bytes: credential.cost, untagged };
-        match self.pool.get().fly((pending.credential, pending.digest.to_bits()), cost, Box::new(check)) {
+        let prepare = || -> Result<Run> {
+            let (one_try, check) = (self.one_try(credential)?, self.check(&pending));
+            Ok(Box::new(move || attempt(one_try, check)))
+        };
+        match self.pool.get().fly((pending.credential, pending.digest.to_bits()), cost, prepare) {
             Ok(flight) => Progress::Hashing(pending, flight),
-            Err(error) => Progress::Decided(Err(error)),
+            Err(error) => self.refused(error, &pending.name, clock::resolve(pending.terms.now)),
         }
     }
 
-    /// Everything behind the right secret. Its last line is the only one that grants a key anything.
-    #[inline]
-    fn judge(&self, entry: &Entry, credential: &Credential, terms: TermsRef<'_>, now: i64) -> Result<Principal> {
-        if let Err((code, reason)) = self.stands(entry, credential.not_after, terms.channel, now) {
-            return Err(self.refuse_key(entry, code, reason, now));
+    /// One of the tries that a human-chosen secret allows.
+    fn one_try(&self, credential: &Credential) -> Result<Option<Try>> {
+        let Some(failures) = &credential.failures else { return Ok(None) };
+        match failures.take(monotonic_millis(), self.config.chosen_failures_per_minute) {
+            Some(one_try) => Ok(Some(one_try)),
+            None => Err(Error::with(Code::Busy, "too many wrong secrets for this key in this minute")),
         }
-        if !terms.requirement.is_satisfied_by(&entry.levels) {
-            return Err(self.refuse_levels(entry, terms.requirement, now));
-        }
-        let warning = match terms.entitlement {
-            Some(entitlement) => self.entitlement(entitlement, entry.name.as_str(), now)?,
-            None => None,
-        };
-        self.activity.note_used(entry, now);
-        self.metrics.granted();
-        Ok(Principal::of(entry, credential.id, terms.channel, warning))
     }
 
-    #[cold]
-    fn refuse_key(&self, entry: &Entry, code: Code, reason: &str, now: i64) -> Error {
-        let event = if code == Code::SecureChannelRequired { "key.exposed" } else { "key.refused" };
-        self.audit_with(event, "", entry.name.as_str(), reason, code, Some(now));
-        Error::new(code)
-    }
-
-    #[cold]
-    fn refuse_levels(&self, entry: &Entry, requirement: &Requirement, now: i64) -> Error {
-        let missing = requirement.missing_from(&entry.levels).join(", ");
-        self.audit_with(
-            "key.refused",
-            &actor(entry.name.as_str()),
-            entry.name.as_str(),
-            &format!("it lacks {missing}"),
-            Code::InsufficientLevel,
-            Some(now),
-        );
-        Error::with(Code::InsufficientLevel, format!("it lacks {missing}"))
-    }
-
-    /// Whether a key as such may be used at this time over this channel.
-    #[inline]
-    pub(crate) fn stands(
-        &self,
-        entry: &Entry,
-        not_after: i64,
-        channel: Channel,
-        now: i64,
-    ) -> Result<(), (Code, &'static str)> {
-        let invalid = |reason| Err((Code::InvalidCredential, reason));
-        if entry.unsealed {
-            return invalid("its record is not sealed by a configured pepper");
-        }
-        if !entry.enabled {
-            return invalid("it is disabled");
-        }
-        if now >= entry.expires_at || now >= not_after {
-            return invalid("it has expired");
-        }
-        let secure = match channel {
-            Channel::Secure => true,
-            Channel::Local => self.config.local_is_secure,
-            Channel::Plain => false,
-        };
-        if entry.require_secure && !secure {
-            return Err((Code::SecureChannelRequired, "its secret was sent over a channel that is not secure"));
-        }
-        Ok(())
-    }
-
-    /// The license's word on an entitlement, by the configured enforcement.
-    fn entitlement(&self, entitlement: &str, subject: &str, now: i64) -> Result<Option<Code>> {
-        let Err(code) = self.license.gate(entitlement, now) else { return Ok(None) };
-        match self.config.enforcement {
-            Enforcement::Strict => Err(Error::new(code)),
-            Enforcement::Warn => Ok(Some(code)),
-            Enforcement::ReportOnly => {
-                self.audit_with("license.would_refuse", "", subject, code.name(), code, Some(now));
-                Ok(None)
+    /// What compares a presented secret with the stored hash.
+    fn check(&self, pending: &Pending) -> impl FnOnce() -> Verdict + Send + 'static {
+        let (store, hasher, compiler) = (Arc::clone(&self.store), Arc::clone(&self.hasher), Arc::clone(&self.compiler));
+        let (id, mark, key) = (pending.credential, pending.mark, pending.key.clone());
+        move || {
+            let mut row = None;
+            if let Err(error) = store.read(&mut |reader| {
+                row = reader.credential(id)?;
+                Ok(())
+            }) {
+                return Verdict::Failed(error.code());
+            }
+            match row {
+                // Gone or replaced since the look-up: the decision starts over on what is there now.
+                Some(row) if compiler.mac.digest(row.hash.as_bytes()).ct_eq(mark) => hasher.verify(&row, &key),
+                _ => Verdict::Moved,
             }
         }
     }
 
-    /// A request without a credential, where everyone may.
-    fn anonymous(&self, terms: TermsRef<'_>) -> Result<Principal> {
-        let warning = match terms.entitlement {
-            Some(entitlement) => self.entitlement(entitlement, "", clock::resolve(terms.now))?,
-            None => None,
-        };
-        Ok(Principal::anonymous(terms.channel, warning))
+    fn wrong(&self, name: &[u8], reason: &str, now: i64) -> Progress {
+        Progress::Decided(Err(self.deny_credential(name, reason, now)))
     }
 
-    fn refused(&self, presented: &Presented<'_>, reason: &'static str, now: i64) -> Progress {
-        Progress::Decided(Err(self.refusal(presented, reason, now)))
-    }
-
-    /// One public answer for every reason; the reason is the audit's.
-    #[inline(never)]
-    fn refusal(&self, presented: &Presented<'_>, reason: &'static str, now: i64) -> Error {
-        self.audit_with("key.refused", "", presented.name(), reason, Code::InvalidCredential, Some(now));
-        Error::new(Code::InvalidCredential)
+    fn refused(&self, error: Error, name: &[u8], now: i64) -> Progress {
+        Progress::Decided(Err(self.deny_request(error, name, now)))
     }
 
     /// Replaces a hash that is weaker than new ones, on the pool. Best effort: next time is soon enough.
-    fn renew(&self, entry: &Entry, credential: &Credential, key: &Zeroizing<Vec<u8>>) {
+    fn renew(&self, entry: &Arc<Entry>, credential: &Credential, key: &Zeroizing<Vec<u8>>) {
         let scheme = if credential.scheme == Scheme::HmacSha256 { Scheme::HmacSha256 } else { Scheme::Argon2 };
         let (store, hasher, compiler) = (Arc::clone(&self.store), Arc::clone(&self.hasher), Arc::clone(&self.compiler));
-        let (key_id, id, mark, secret) = (entry.id, credential.id, credential.mark, key.clone());
-        self.pool.get().chore(self.hasher.cost_of_new(scheme), move || {
+        let (entry, id, mark, secret) = (Arc::clone(entry), credential.id, credential.mark, key.clone());
+        let _ = self.pool.get().chore(self.hasher.cost_of_new(scheme), move || {
             let Ok(hashed) = hasher.hash(scheme, &secret) else { return };
+            // Before anybody can see the new hash: it is the same secret's, and whoever knows that one knows it still.
+            if let Some(credential) = entry.credentials.iter().find(|credential| credential.id == id) {
+                credential.renewed.set(compiler.mac.digest(hashed.hash.as_bytes()));
+            }
             let _ = store.write(&mut |tx| {
-                let Some(mut row) = tx.key_by_id(key_id)? else { return Ok(()) };
+                let Some(mut row) = tx.key_by_id(entry.id)? else { return Ok(()) };
                 // What was not sealed must not become sealed by being used.
                 if !compiler.sealer.is_sealed(&row.key, &row.credentials) {
                     return Ok(());
@@ -553,49 +481,17 @@ impl Inner {
             });
         });
     }
-
-    pub(crate) fn recheck(&self, principal: &Principal, requirement: &Requirement, now: Option<i64>) -> Result<()> {
-        if principal.is_anonymous() {
-            return if requirement.is_satisfied_by(&LevelSet::anonymous()) {
-                Ok(())
-            } else {
-                Err(Error::new(Code::NoCredential))
-            };
-        }
-        self.refresh()?;
-        let invalid = || Error::new(Code::InvalidCredential);
-        let entry = self.index.by_id(principal.id()).ok_or_else(invalid)?;
-        let credential = entry.credentials.iter().find(|c| c.id == principal.credential()).ok_or_else(invalid)?;
-        self.stands(&entry, credential.not_after, principal.channel(), clock::resolve(now))
-            .map_err(|(code, _)| Error::new(code))?;
-        if requirement.is_satisfied_by(&entry.levels) {
-            Ok(())
-        } else {
-            let missing = requirement.missing_from(&entry.levels).join(", ");
-            Err(Error::with(Code::InsufficientLevel, format!("it lacks {missing}")))
-        }
-    }
-
-    pub(crate) fn missing_levels(&self, principal: &Principal, requirement: &Requirement) -> Result<Vec<String>> {
-        if principal.is_anonymous() {
-            return Ok(requirement.missing_from(&LevelSet::anonymous()));
-        }
-        self.refresh()?;
-        let entry = self.index.by_id(principal.id()).ok_or(Error::new(Code::InvalidCredential))?;
-        Ok(requirement.missing_from(&entry.levels))
-    }
 }
 
 /// Whether a request without exactly one credential may go on: only without any, where the requirement is `Public`.
-fn may_be_anonymous(terms: TermsRef<'_>, refusal: Code) -> Result<()> {
-    if refusal == Code::NoCredential && terms.requirement.is_satisfied_by(&LevelSet::anonymous()) {
-        Ok(())
-    } else {
-        Err(Error::new(refusal))
-    }
+fn may_be_anonymous(terms: TermsRef<'_>, refusal: Code) -> bool {
+    refusal == Code::NoCredential && terms.requirement.is_satisfied_by(&LevelSet::anonymous())
 }
 
-/// How an audit event names a key that acts.
-pub(crate) fn actor(name: &str) -> String {
-    format!("key:{name}")
+/// Checks, within what is allowed.
+fn attempt(one_try: Option<Try>, check: impl FnOnce() -> Verdict) -> Verdict {
+    match one_try {
+        Some(one_try) => one_try.spend(check),
+        None => check(),
+    }
 }

@@ -23,14 +23,6 @@ pub(crate) struct Credential<'a> {
     pub(crate) key: &'a [u8],
 }
 
-impl Credential<'_> {
-    /// The name as text, for people.
-    pub(crate) fn name(&self) -> &str {
-        // Names are ASCII: see [`is_name`].
-        std::str::from_utf8(self.name).unwrap_or_default()
-    }
-}
-
 /// Whether `name` can be a key's name: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`.
 pub(crate) fn is_name(name: &[u8]) -> bool {
     name.len() <= MAX_NAME
@@ -99,14 +91,6 @@ impl<'a> Located<'a> {
     pub(crate) fn checked(self) -> Result<Credential<'a>, Code> {
         if is_key(self.0.key) { Ok(self.0) } else { Err(Code::MalformedCredential) }
     }
-}
-
-/// Finds the one credential of a request, and checks all of it.
-///
-/// # Errors
-/// As [`locate`].
-pub(crate) fn read<'a>(presented: &Presented<'a>, extra: &[String]) -> Result<Credential<'a>, Code> {
-    locate(presented, extra)?.checked()
 }
 
 /// Finds the one credential of a request. Its key is left to be checked.
@@ -229,6 +213,11 @@ mod tests {
 
     use super::*;
 
+    /// Finds the one credential of a request, and checks all of it.
+    fn read<'a>(presented: &Presented<'a>, extra: &[String]) -> Result<Credential<'a>, Code> {
+        locate(presented, extra)?.checked()
+    }
+
     fn authorization(value: &str) -> Result<(String, String), Code> {
         outcome(read(&Presented::Authorization(value.as_bytes()), &[]))
     }
@@ -239,7 +228,8 @@ mod tests {
     }
 
     fn outcome(result: Result<Credential<'_>, Code>) -> Result<(String, String), Code> {
-        result.map(|c| (c.name().to_owned(), String::from_utf8(c.key.to_vec()).unwrap()))
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        result.map(|c| (text(c.name), text(c.key)))
     }
 
     fn granted() -> Result<(String, String), Code> {

@@ -53,7 +53,7 @@ impl Inner {
         let held = self.index.hold(name.as_bytes());
         let entry = held.as_ref().and_then(|held| held.get()).ok_or(Error::new(Code::NotFound))?;
         let mut secret = Err("it has no secret that is still valid");
-        for credential in entry.alive(now) {
+        for credential in entry.credentials.iter().filter(|credential| credential.is_alive(now)) {
             match self.unusable(credential.id)? {
                 Some(reason) if secret.is_err() => secret = Err(reason),
                 Some(_) => {}

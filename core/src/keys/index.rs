@@ -5,9 +5,10 @@
 
 use std::{
     collections::HashMap,
+    hint::black_box,
     marker::PhantomData,
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
@@ -17,16 +18,18 @@ use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 
 use super::{
+    budget::Failures,
+    decoy::Decoys,
     hash::Hasher,
     levels::LevelSet,
     mac::{Digest, ProcessMac},
+    memo::Memo,
     name::Name,
     seal::Sealer,
 };
 use crate::{
     error::Result,
     id::{Id, fill_random},
-    lock::lock,
     options::LevelMode,
     store::{CredentialRow, KeyWithCredentials, Origin, Scheme, Strength},
 };
@@ -53,15 +56,10 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// The credentials that have not ended at `now`.
-    pub(crate) fn alive(&self, now: i64) -> impl Iterator<Item = &Credential> {
-        self.credentials.iter().filter(move |credential| now < credential.not_after)
-    }
-
     /// The credential whose secret is known to be the one of this digest.
     #[inline]
     pub(crate) fn credential_of(&self, digest: Digest, now: i64) -> Option<&Credential> {
-        self.alive(now).find(|credential| credential.memo.get().is_some_and(|memo| memo.ct_eq(digest)))
+        self.credentials.iter().find(|credential| black_box(credential.is_alive(now) & credential.is_known_by(digest)))
     }
 }
 
@@ -70,7 +68,6 @@ impl Entry {
 pub(crate) struct Credential {
     pub(crate) id: Id,
     pub(crate) scheme: Scheme,
-    pub(crate) chosen: bool,
     pub(crate) tag: Option<(u32, u32)>,
     /// Unix seconds; `i64::MAX` is never.
     pub(crate) not_after: i64,
@@ -79,48 +76,47 @@ pub(crate) struct Credential {
     /// Bytes of memory that checking the stored hash takes; 0 when it is quick.
     pub(crate) cost: u64,
     /// The digest of the right secret, after its first success.
-    pub(crate) memo: OnceLock<Digest>,
-    /// Wrong secrets lately, for human-chosen ones.
-    pub(crate) failures: Arc<Failures>,
-}
-
-/// A count of wrong secrets within one minute of the monotonic clock.
-#[derive(Debug, Default)]
-pub(crate) struct Failures(Mutex<(u64, u32)>);
-
-impl Failures {
-    /// Whether more than `allowed` failures happened in the minute that `now_millis` is in.
-    pub(crate) fn exhausted(&self, now_millis: u64, allowed: u32) -> bool {
-        let state = lock(&self.0);
-        state.0 == now_millis / 60_000 && state.1 >= allowed
-    }
-
-    pub(crate) fn note(&self, now_millis: u64) {
-        let mut state = lock(&self.0);
-        let minute = now_millis / 60_000;
-        *state = if state.0 == minute { (minute, state.1.saturating_add(1)) } else { (minute, 1) };
-    }
+    pub(crate) memo: Memo,
+    /// The mark of the hash that this process renews the stored one to: the same secret's, so that it need not be seen
+    /// again.
+    pub(crate) renewed: Memo,
+    /// Wrong secrets lately, for a human-chosen one; it outlives every change of the record.
+    pub(crate) failures: Option<Arc<Failures>>,
 }
 
 impl Credential {
+    pub(crate) const fn is_alive(&self, now: i64) -> bool {
+        now < self.not_after
+    }
+
+    /// Whether the right secret is known and is the one of this digest. Takes the same time for every wrong one, known
+    /// or not: nothing branches on the parts of the answer.
+    #[inline]
+    pub(crate) fn is_known_by(&self, digest: Digest) -> bool {
+        let (is_full, memo) = self.memo.read();
+        is_full & memo.ct_eq(digest)
+    }
+
     fn new(row: &CredentialRow, compiler: &Compiler, before: Option<&Entry>) -> Self {
         let mark = compiler.mac.digest(row.hash.as_bytes());
         let same_id = before.and_then(|entry| entry.credentials.iter().find(|c| c.id == row.id));
-        let memo = OnceLock::new();
+        let memo = Memo::default();
         // A memo says what the right secret of this very hash is. Everything else about the key is judged anew.
-        if let Some(digest) = same_id.filter(|c| c.mark.ct_eq(mark)).and_then(|c| c.memo.get()) {
-            let _ = memo.set(*digest);
+        let is_same = |c: &&Credential| c.mark.ct_eq(mark) || c.renewed.get().is_some_and(|to| to.ct_eq(mark));
+        if let Some(digest) = same_id.filter(is_same).and_then(|c| c.memo.get()) {
+            memo.set(digest);
         }
+        let is_chosen = row.origin == Origin::Imported && row.strength == Strength::Chosen;
         Self {
             id: row.id,
             scheme: row.scheme,
-            chosen: row.origin == Origin::Imported && row.strength == Strength::Chosen,
             tag: row.tag_key_id.zip(row.tag),
             not_after: row.not_after.unwrap_or(i64::MAX),
             mark,
             cost: compiler.hasher.cost_of(row),
             memo,
-            failures: same_id.map_or_else(Arc::default, |c| Arc::clone(&c.failures)),
+            renewed: Memo::default(),
+            failures: is_chosen.then(|| same_id.and_then(|c| c.failures.clone()).unwrap_or_default()),
         }
     }
 }
@@ -160,6 +156,7 @@ pub(crate) struct Index {
     names: Map<[u8]>,
     ids: Map<Id>,
     generation: AtomicU64,
+    decoys: Decoys,
 }
 
 /// What an entry is found by.
@@ -283,6 +280,15 @@ pub(crate) struct Held<'a> {
     name: &'a [u8],
 }
 
+/// What a name was found to be.
+#[derive(Clone, Copy)]
+pub(crate) struct Found<'e> {
+    /// Its key, or what stands in for it.
+    pub(crate) entry: &'e Arc<Entry>,
+    /// Whether there is such a key.
+    pub(crate) exists: bool,
+}
+
 impl Held<'_> {
     pub(crate) fn get(&self) -> Option<&Arc<Entry>> {
         self.shard.find(self.hash, |entry| entry.name.as_bytes() == self.name)
@@ -298,12 +304,13 @@ enum NameChange {
 }
 
 impl Index {
-    /// An index without keys.
+    /// An index without keys, for a store whose tags are made under this key.
     ///
     /// # Errors
     /// `INTERNAL` when the operating system refuses randomness.
-    pub(crate) fn new() -> Result<Self> {
-        Ok(Self { names: Map::new()?, ids: Map::new()?, generation: AtomicU64::new(0) })
+    pub(crate) fn new(tag_key_id: u32) -> Result<Self> {
+        let decoys = Decoys::new(tag_key_id);
+        Ok(Self { names: Map::new()?, ids: Map::new()?, generation: AtomicU64::new(0), decoys })
     }
 
     /// The generation of the store that this shows. Entries may already be newer, never older.
@@ -320,6 +327,17 @@ impl Index {
     pub(crate) fn hold<'a>(&self, name: &'a [u8]) -> Option<Held<'a>> {
         let (shard, hash) = self.names.hold(name)?;
         Some(Held { shard, hash, name })
+    }
+
+    /// What is held, or something to look at in its place.
+    #[inline]
+    pub(crate) fn find<'e>(&'e self, held: Option<&'e Held<'_>>) -> Found<'e> {
+        if let Some(entry) = held.and_then(Held::get) {
+            return Found { entry, exists: true };
+        }
+        // Where there is a key, its name was compared.
+        black_box(held.is_some_and(|held| black_box(held.name) == held.name));
+        Found { entry: self.decoys.of(held.map_or(0, |held| held.hash)), exists: false }
     }
 
     pub(crate) fn by_id(&self, id: Id) -> Option<Arc<Entry>> {

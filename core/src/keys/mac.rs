@@ -25,9 +25,15 @@ impl Digest {
         (self.0 ^ other.0) | (self.1 ^ other.1) == 0
     }
 
-    /// For keying flights, where nothing is decided by it.
+    /// Both halves: for keying flights, where nothing is decided by it, and for keeping.
+    #[inline]
     pub(crate) const fn to_bits(self) -> (u64, u64) {
         (self.0, self.1)
+    }
+
+    #[inline]
+    pub(crate) const fn from_bits((high, low): (u64, u64)) -> Self {
+        Self(high, low)
     }
 }
 

@@ -1,18 +1,30 @@
 //! The hash pool: threads of our own for work that takes milliseconds and megabytes.
 //!
-//! Everything that hashes slowly runs here, so that one place keeps the promises: never more memory than the ceiling,
-//! whatever the load; a permit belongs to the job, not to the caller, who may go away; credentials without a tag, which
-//! anybody can make us hash for, get at most half; equal questions share one answer; a full queue says `BUSY`.
+//! Everything that hashes slowly runs here, so that one place keeps the promises:
+//!
+//! * Never more memory than the ceiling, whatever the load. A permit belongs to the job, not to the caller, who may go
+//!   away; a question that nobody waits for any more, and that is not being hashed yet, is not hashed at all.
+//! * Equal questions share one answer, and a credential has one job running and few waiting.
+//! * Credentials without a tag, which anybody can make us hash for, get at most half of the memory, the threads, the
+//!   places in the queue and, while others wait, the turns.
+//! * A full queue says `BUSY`.
+//!
 //! Threads start with the first job and end when they have been idle for a while.
+
+mod flight;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+pub(crate) use flight::{Flight, FlightKey};
 
 use super::hash::Verdict;
 use crate::{
@@ -23,70 +35,14 @@ use crate::{
 
 /// Jobs that may wait; at 20 ms each on two cores, the last one waits under three seconds.
 const QUEUE: usize = 256;
+/// Those among them whose credential has no tag.
+const UNTAGGED_QUEUE: usize = QUEUE / 2;
+/// Jobs of one credential that may wait. Only secrets that differ need more than one.
+const CREDENTIAL_QUEUE: usize = 8;
+/// How many later jobs may go before one that waits for nothing but memory.
+const PATIENCE: u32 = 16;
 /// How long a thread without work stays.
 const IDLE: Duration = Duration::from_secs(10);
-
-/// What a flight is about: a credential, and the digest of the secret presented for it.
-pub(crate) type FlightKey = (Id, (u64, u64));
-
-/// One check in the air. Everybody who asks the same question meanwhile gets the same answer.
-pub(crate) struct Flight {
-    key: FlightKey,
-    answer: OnceLock<Verdict>,
-    waiting: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
-    landed: Condvar,
-}
-
-impl Flight {
-    /// The answer, if there is one yet.
-    pub(crate) fn poll(&self) -> Option<Verdict> {
-        self.answer.get().copied()
-    }
-
-    /// Waits for the answer, at most until `deadline`.
-    pub(crate) fn wait(&self, deadline: Option<Instant>) -> Option<Verdict> {
-        let mut waiting = lock(&self.waiting);
-        loop {
-            if let Some(verdict) = self.poll() {
-                return Some(verdict);
-            }
-            match deadline {
-                None => waiting = self.landed.wait(waiting).unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return None;
-                    }
-                    waiting = self.landed.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0;
-                }
-            }
-        }
-    }
-
-    /// Calls `callback` once, when the answer is there: at once, or on a thread of the pool.
-    pub(crate) fn on_landed(&self, callback: Box<dyn FnOnce() + Send>) {
-        let mut waiting = lock(&self.waiting);
-        if self.poll().is_none() {
-            waiting.push(callback);
-        } else {
-            drop(waiting);
-            callback();
-        }
-    }
-
-    fn land(&self, verdict: Verdict) {
-        let callbacks = {
-            let mut waiting = lock(&self.waiting);
-            let _ = self.answer.set(verdict);
-            self.landed.notify_all();
-            std::mem::take(&mut *waiting)
-        };
-        for callback in callbacks {
-            // A host's callback that panics must not take the pool's thread with it.
-            let _ = catch_unwind(AssertUnwindSafe(callback));
-        }
-    }
-}
 
 /// What a job is allowed to use.
 #[derive(Debug, Clone, Copy)]
@@ -114,7 +70,7 @@ pub(crate) struct PoolStats {
     pub(crate) busy: u64,
 }
 
-type Run = Box<dyn FnOnce() -> Verdict + Send>;
+pub(crate) type Run = Box<dyn FnOnce() -> Verdict + Send>;
 
 struct Job {
     cost: Cost,
@@ -122,21 +78,38 @@ struct Job {
     credential: Option<Id>,
     flight: Option<Arc<Flight>>,
     run: Run,
+    /// How many later jobs were taken while this one waited for memory.
+    passed: u32,
+}
+
+impl Job {
+    /// One that no check waits for.
+    fn work(bytes: u64, run: Run) -> Self {
+        Self { cost: Cost { bytes, untagged: false }, credential: None, flight: None, run, passed: 0 }
+    }
 }
 
 #[derive(Default)]
 struct State {
     queue: VecDeque<Job>,
     flights: HashMap<FlightKey, Arc<Flight>>,
+    /// How many jobs of each credential wait, and how many of all without a tag.
+    waiting: HashMap<Id, usize>,
+    untagged_waiting: usize,
+    /// The credentials whose job runs.
     running: HashSet<Id>,
-    /// What is told of the pool; `queued` and `bytes` are filled in when somebody asks.
-    stats: PoolStats,
-    bytes: u64,
+    untagged_running: usize,
     untagged_bytes: u64,
+    /// Whether it is the turn of a job without a tag, when one of each kind could go.
+    untagged_turn: bool,
+    /// Flights that were given up before they began, still to be told so.
+    given_up: Vec<Arc<Flight>>,
     threads: usize,
     handles: Vec<thread::JoinHandle<()>>,
     idle: usize,
     closed: bool,
+    /// Kept as it goes, but for `queued`.
+    stats: PoolStats,
     /// Flights that were ever started.
     #[cfg(test)]
     flown: usize,
@@ -153,42 +126,70 @@ struct Shared {
 pub(crate) struct Pool(Arc<Shared>);
 
 impl Pool {
-    /// A pool that never uses more than `ceiling` bytes, nor more threads than said (`None`: than there are cores), with
-    /// no thread yet.
-    pub(crate) fn new(ceiling: u64, threads: Option<NonZeroUsize>) -> Self {
-        let max_threads = threads.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
+    /// A pool that never uses more than `ceiling` bytes, nor more threads than said (`None`: than there are cores), nor
+    /// more than could hash at once under the ceiling when a hash takes `one` byte count. There is no thread yet.
+    pub(crate) fn new(ceiling: u64, threads: Option<NonZeroUsize>, one: u64) -> Self {
+        let threads = threads.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
+        let fitting = ceiling.checked_div(one).map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
+        let max_threads = threads.min(fitting).max(1);
         Self(Arc::new(Shared { state: Mutex::default(), work: Condvar::new(), ceiling, max_threads }))
     }
 
-    /// Asks a question, or joins those who have already asked it.
+    /// Asks a question, or joins those who have already asked it. `prepare` makes the work of a new one, or refuses.
     ///
     /// # Errors
-    /// `BUSY` when the queue is full, or the job could never fit.
-    pub(crate) fn fly(&self, key: FlightKey, cost: Cost, run: Run) -> Result<Arc<Flight>> {
+    /// `BUSY` when there is no room in the queue for this credential, or the job could never fit; what `prepare` returns.
+    pub(crate) fn fly(&self, key: FlightKey, cost: Cost, prepare: impl FnOnce() -> Result<Run>) -> Result<Arc<Flight>> {
         let mut state = lock(&self.0.state);
         if let Some(flight) = state.flights.get(&key) {
             return Ok(Arc::clone(flight));
         }
-        let flight =
-            Arc::new(Flight { key, answer: OnceLock::new(), waiting: Mutex::default(), landed: Condvar::new() });
-        self.enqueue(&mut state, Job { cost, credential: Some(key.0), flight: Some(Arc::clone(&flight)), run })?;
+        if !state.has_place(key.0, cost) {
+            state.stats.busy = state.stats.busy.saturating_add(1);
+            return Err(Error::new(Code::Busy));
+        }
+        let flight = Flight::new(key);
+        let run = prepare()?;
+        self.enqueue(
+            &mut state,
+            Job { cost, credential: Some(key.0), flight: Some(Arc::clone(&flight)), run, passed: 0 },
+        )?;
         state.flights.insert(key, Arc::clone(&flight));
         #[cfg(test)]
         {
-            state.flown += 1;
+            state.flown = state.flown.saturating_add(1);
         }
         Ok(flight)
     }
 
-    /// Hands over work that nobody waits for. Best effort: a full queue drops it.
-    pub(crate) fn chore(&self, bytes: u64, run: impl FnOnce() + Send + 'static) {
+    /// Says that one who waited for the answer to this question, and holds its flight no longer, has gone away. When
+    /// nobody is left and it is not being hashed yet, it will not be.
+    pub(crate) fn leave(&self, key: FlightKey) {
+        let given_up = {
+            let mut state = lock(&self.0.state);
+            let state = &mut *state;
+            // One reference is the map's and one the job's.
+            let alone = state.flights.get(&key).is_some_and(|flight| Arc::strong_count(flight) == 2);
+            let place = state.queue.iter().position(|job| job.flight.as_ref().is_some_and(|f| f.key() == key));
+            let Some(job) = place.filter(|_| alone).and_then(|at| state.queue.remove(at)) else { return };
+            state.forget_waiting(&job);
+            // Callbacks wait for it still: they are a thread's of the pool to call.
+            state.given_up.extend(state.flights.remove(&key));
+            self.0.work.notify_one();
+            job
+        };
+        // Whatever it holds is let go outside the lock.
+        drop(given_up);
+    }
+
+    /// Hands over work that nobody waits for. Best effort: a full queue drops it, unless it takes no memory. Says
+    /// whether it will be done.
+    pub(crate) fn chore(&self, bytes: u64, run: impl FnOnce() + Send + 'static) -> bool {
         let run = Box::new(move || {
             run();
             Verdict::Wrong
         });
-        let mut state = lock(&self.0.state);
-        let _ = self
-            .enqueue(&mut state, Job { cost: Cost { bytes, untagged: false }, credential: None, flight: None, run });
+        self.enqueue(&mut lock(&self.0.state), Job::work(bytes, run)).is_ok()
     }
 
     /// Runs `work` on the pool and waits for it.
@@ -205,18 +206,25 @@ impl Pool {
             let _ = send.send(work());
             Verdict::Wrong
         });
-        self.enqueue(
-            &mut lock(&self.0.state),
-            Job { cost: Cost { bytes, untagged: false }, credential: None, flight: None, run },
-        )?;
+        self.enqueue(&mut lock(&self.0.state), Job::work(bytes, run))?;
         receive.recv().unwrap_or(Err(Error::new(Code::Internal)))
     }
 
+    /// What the pool is doing, and has done since the process began to use it.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the metrics tell it"))]
+    pub(crate) fn stats(&self) -> PoolStats {
+        let state = lock(&self.0.state);
+        PoolStats { queued: state.queue.len(), ..state.stats }
+    }
+
     fn enqueue(&self, state: &mut State, job: Job) -> Result<()> {
-        if state.closed || state.queue.len() >= QUEUE || job.cost.bytes > self.0.ceiling {
+        // What takes no memory is no hash, and nobody can cause much of it.
+        let full = state.queue.len() >= QUEUE && job.cost.bytes > 0;
+        if state.closed || full || job.cost.bytes > self.0.ceiling {
             state.stats.busy = state.stats.busy.saturating_add(1);
             return Err(Error::new(Code::Busy));
         }
+        state.note_waiting(&job);
         state.queue.push_back(job);
         self.0.work.notify_one();
         // An idle thread that was woken for an earlier job still counts as idle until it runs.
@@ -232,18 +240,14 @@ impl Pool {
                 // Others will do it; with none at all, nobody would.
                 Err(_) if state.threads > 0 => {}
                 Err(_) => {
-                    state.queue.pop_back();
+                    if let Some(job) = state.queue.pop_back() {
+                        state.forget_waiting(&job);
+                    }
                     return Err(Error::new(Code::Busy));
                 }
             }
         }
         Ok(())
-    }
-
-    /// What the pool is doing, and has done.
-    pub(crate) fn stats(&self) -> PoolStats {
-        let state = lock(&self.0.state);
-        PoolStats { queued: state.queue.len(), bytes: state.bytes, ..state.stats }
     }
 
     /// How many flights were ever started: what guesses must not cause.
@@ -257,13 +261,6 @@ impl Pool {
     pub(crate) fn settle(&self) {
         let whole = self.0.ceiling;
         self.run(whole, || Ok(())).unwrap();
-    }
-
-    /// Bytes in use, for tests of the ceiling.
-    #[cfg(test)]
-    fn bytes(&self) -> (u64, u64) {
-        let state = lock(&self.0.state);
-        (state.bytes, state.untagged_bytes)
     }
 }
 
@@ -288,11 +285,46 @@ impl std::fmt::Debug for Pool {
     }
 }
 
+impl State {
+    /// Whether the queue has a place for another question about this credential.
+    fn has_place(&self, credential: Id, cost: Cost) -> bool {
+        self.queue.len() < QUEUE
+            && self.waiting.get(&credential).is_none_or(|waiting| *waiting < CREDENTIAL_QUEUE)
+            && (!cost.untagged || self.untagged_waiting < UNTAGGED_QUEUE)
+    }
+
+    fn note_waiting(&mut self, job: &Job) {
+        if let Some(id) = job.credential {
+            let waiting = self.waiting.entry(id).or_default();
+            *waiting = waiting.saturating_add(1);
+        }
+        self.untagged_waiting = self.untagged_waiting.saturating_add(usize::from(job.cost.untagged));
+    }
+
+    fn forget_waiting(&mut self, job: &Job) {
+        if let Some(id) = job.credential
+            && let Some(waiting) = self.waiting.get_mut(&id)
+        {
+            *waiting = waiting.saturating_sub(1);
+            if *waiting == 0 {
+                self.waiting.remove(&id);
+            }
+        }
+        self.untagged_waiting = self.untagged_waiting.saturating_sub(usize::from(job.cost.untagged));
+    }
+}
+
 impl Shared {
     /// The life of a thread.
     fn serve(&self) {
         let mut state = lock(&self.state);
         loop {
+            if let Some(flight) = state.given_up.pop() {
+                drop(state);
+                flight.land(Verdict::NoMemory);
+                state = lock(&self.state);
+                continue;
+            }
             if let Some(job) = self.take(&mut state) {
                 drop(state);
                 self.perform(job);
@@ -304,7 +336,7 @@ impl Shared {
             }
             let (woken, timed_out) = self.rest(state);
             state = woken;
-            if timed_out && state.queue.is_empty() {
+            if timed_out && state.queue.is_empty() && state.given_up.is_empty() {
                 break;
             }
         }
@@ -319,46 +351,78 @@ impl Shared {
         (state, waited.timed_out())
     }
 
-    /// The first job that may run now, with its permit taken.
-    fn take(&self, state: &mut State) -> Option<Job> {
-        let fits = |job: &Job| {
-            let bytes = state.bytes.saturating_add(job.cost.bytes);
-            let untagged = state.untagged_bytes.saturating_add(job.cost.bytes);
-            bytes <= self.ceiling
-                // Half the ceiling, but always one job.
-                && (!job.cost.untagged || state.untagged_bytes == 0 || untagged <= self.ceiling / 2)
-                && !job.credential.is_some_and(|id| state.running.contains(&id))
+    /// Whether there is memory for a job.
+    fn has_room(&self, state: &State, job: &Job) -> bool {
+        state.stats.bytes.saturating_add(job.cost.bytes) <= self.ceiling
+    }
+
+    /// Whether a job may run once there is memory for it.
+    fn is_allowed(&self, state: &State, job: &Job) -> bool {
+        let has_share = || {
+            // Half of everything, but always one job.
+            state.untagged_running == 0
+                || (state.untagged_bytes.saturating_add(job.cost.bytes) <= self.ceiling / 2
+                    && state.untagged_running < self.max_threads / 2)
         };
-        let at = state.queue.iter().position(fits)?;
+        !job.credential.is_some_and(|id| state.running.contains(&id)) && (!job.cost.untagged || has_share())
+    }
+
+    /// Which job is to run now.
+    fn choose(&self, state: &mut State) -> Option<usize> {
+        // The oldest one that waits for nothing but memory. What is small must not go before what is large for ever.
+        let oldest = state.queue.iter().position(|job| self.is_allowed(state, job))?;
+        let held_up = state.queue.get(oldest).filter(|job| !self.has_room(state, job));
+        let saving = held_up.is_some_and(|job| job.passed >= PATIENCE);
+        let fits =
+            |job: &Job| self.is_allowed(state, job) && self.has_room(state, job) && !(saving && job.cost.bytes > 0);
+        let at = state
+            .queue
+            .iter()
+            .position(|job| fits(job) && job.cost.untagged == state.untagged_turn)
+            .or_else(|| state.queue.iter().position(fits))?;
+        if held_up.is_some()
+            && let Some(oldest) = state.queue.get_mut(oldest)
+        {
+            oldest.passed = oldest.passed.saturating_add(1);
+        }
+        Some(at)
+    }
+
+    /// The job that may run now, with its permit taken.
+    fn take(&self, state: &mut State) -> Option<Job> {
+        let at = self.choose(state)?;
         let job = state.queue.remove(at)?;
-        state.bytes = state.bytes.saturating_add(job.cost.bytes);
+        state.forget_waiting(&job);
+        state.untagged_turn = !job.cost.untagged;
         if job.cost.untagged {
+            state.untagged_running = state.untagged_running.saturating_add(1);
             state.untagged_bytes = state.untagged_bytes.saturating_add(job.cost.bytes);
         }
         state.running.extend(job.credential);
-        let bytes = state.bytes;
         let stats = &mut state.stats;
         stats.running = stats.running.saturating_add(1);
-        stats.peak_bytes = stats.peak_bytes.max(bytes);
+        stats.bytes = stats.bytes.saturating_add(job.cost.bytes);
+        stats.peak_bytes = stats.peak_bytes.max(stats.bytes);
         stats.runs = stats.runs.saturating_add(u64::from(job.cost.bytes > 0));
         Some(job)
     }
 
     fn perform(&self, job: Job) {
-        let Job { cost, credential, flight, run } = job;
+        let Job { cost, credential, flight, run, .. } = job;
         let verdict = catch_unwind(AssertUnwindSafe(run)).unwrap_or(Verdict::Unusable("checking it failed"));
         {
             let mut state = lock(&self.state);
-            state.bytes = state.bytes.saturating_sub(cost.bytes);
             state.stats.running = state.stats.running.saturating_sub(1);
+            state.stats.bytes = state.stats.bytes.saturating_sub(cost.bytes);
             if cost.untagged {
+                state.untagged_running = state.untagged_running.saturating_sub(1);
                 state.untagged_bytes = state.untagged_bytes.saturating_sub(cost.bytes);
             }
             if let Some(id) = credential {
                 state.running.remove(&id);
             }
             if let Some(flight) = &flight {
-                state.flights.remove(&flight.key);
+                state.flights.remove(&flight.key());
             }
             // What did not fit before may fit now.
             self.work.notify_all();
@@ -366,168 +430,5 @@ impl Shared {
         if let Some(flight) = flight {
             flight.land(verdict);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::{
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-        mpsc,
-    };
-
-    use super::*;
-
-    fn key(n: u128) -> FlightKey {
-        (Id::from_bytes(n.to_be_bytes()), (0, 0))
-    }
-
-    const TAGGED: Cost = Cost { bytes: 10, untagged: false };
-
-    #[test]
-    fn equal_questions_share_one_answer() {
-        let pool = Pool::new(100, None);
-        let runs = Arc::new(AtomicUsize::new(0));
-        let (release, gate) = mpsc::channel::<()>();
-        let first = {
-            let runs = Arc::clone(&runs);
-            let run = Box::new(move || {
-                gate.recv().unwrap();
-                runs.fetch_add(1, Ordering::SeqCst);
-                Verdict::Right { renew: false }
-            });
-            pool.fly(key(1), TAGGED, run).unwrap()
-        };
-        let joined: Vec<_> =
-            (0..50).map(|_| pool.fly(key(1), TAGGED, Box::new(|| panic!("a second run"))).unwrap()).collect();
-        assert!(first.poll().is_none());
-        release.send(()).unwrap();
-        for flight in joined.iter().chain([&first]) {
-            assert_eq!(flight.wait(None), Some(Verdict::Right { renew: false }));
-        }
-        assert_eq!(runs.load(Ordering::SeqCst), 1);
-    }
-
-    /// T14, T15: the permit belongs to the job. A thousand callers that went away change nothing.
-    #[test]
-    fn memory_stays_below_the_ceiling_and_untagged_below_half() {
-        let pool = Pool::new(100, None);
-        let used = Arc::new(AtomicU64::new(0));
-        let peak = Arc::new(AtomicU64::new(0));
-        let mut flights = Vec::new();
-        for n in 0..200 {
-            let (used, peak) = (Arc::clone(&used), Arc::clone(&peak));
-            let run = Box::new(move || {
-                let now = used.fetch_add(30, Ordering::SeqCst) + 30;
-                peak.fetch_max(now, Ordering::SeqCst);
-                thread::yield_now();
-                used.fetch_sub(30, Ordering::SeqCst);
-                Verdict::Wrong
-            });
-            flights.push(pool.fly(key(n), Cost { bytes: 30, untagged: true }, run).unwrap());
-        }
-        // Half of them lose interest at once.
-        flights.truncate(100);
-        for flight in &flights {
-            assert_eq!(flight.wait(None), Some(Verdict::Wrong));
-        }
-        // 30 of 50 allowed bytes: one at a time.
-        assert_eq!(peak.load(Ordering::SeqCst), 30);
-        pool.run(0, || Ok(())).unwrap();
-        while pool.bytes() != (0, 0) {
-            thread::yield_now();
-        }
-    }
-
-    #[test]
-    fn no_more_threads_hash_than_were_allowed() {
-        let pool = Pool::new(1000, NonZeroUsize::new(1));
-        let (running, peak) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-        let fly = |n| {
-            let (running, peak) = (Arc::clone(&running), Arc::clone(&peak));
-            let run = Box::new(move || {
-                peak.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                thread::sleep(Duration::from_millis(1));
-                running.fetch_sub(1, Ordering::SeqCst);
-                Verdict::Wrong
-            });
-            pool.fly(key(n), TAGGED, run).unwrap()
-        };
-        for flight in (0..20).map(fly).collect::<Vec<_>>() {
-            assert_eq!(flight.wait(None), Some(Verdict::Wrong));
-        }
-        assert_eq!(peak.load(Ordering::SeqCst), 1);
-    }
-
-    #[test]
-    fn one_job_at_a_time_per_credential() {
-        let pool = Pool::new(1000, None);
-        let together = Arc::new(AtomicUsize::new(0));
-        let flights: Vec<_> = (0..50)
-            .map(|n| {
-                let together = Arc::clone(&together);
-                let run = Box::new(move || {
-                    assert_eq!(together.fetch_add(1, Ordering::SeqCst), 0);
-                    thread::yield_now();
-                    together.fetch_sub(1, Ordering::SeqCst);
-                    Verdict::Wrong
-                });
-                pool.fly((Id::NIL, (n, 0)), TAGGED, run).unwrap()
-            })
-            .collect();
-        for flight in flights {
-            assert_eq!(flight.wait(None), Some(Verdict::Wrong));
-        }
-    }
-
-    #[test]
-    fn a_full_queue_is_busy_and_what_can_never_fit_too() {
-        let pool = Pool::new(100, None);
-        let (release, gate) = mpsc::channel::<()>();
-        let blocked = pool
-            .fly(
-                key(0),
-                Cost { bytes: 100, untagged: false },
-                Box::new(move || {
-                    let _ = gate.recv();
-                    Verdict::Wrong
-                }),
-            )
-            .unwrap();
-        while pool.bytes().0 == 0 {
-            thread::yield_now();
-        }
-        let kept: Vec<_> =
-            (1..=QUEUE as u128).map(|n| pool.fly(key(n), TAGGED, Box::new(|| Verdict::Wrong)).unwrap()).collect();
-        let refused = pool.fly(key(9999), TAGGED, Box::new(|| Verdict::Wrong));
-        assert_eq!(refused.err().map(|e| e.code()), Some(Code::Busy));
-        drop(release);
-        assert!(blocked.wait(None).is_some());
-        assert!(kept.iter().all(|flight| flight.wait(None).is_some()));
-        let never = pool.fly(key(1), Cost { bytes: 101, untagged: false }, Box::new(|| Verdict::Wrong));
-        assert_eq!(never.err().map(|e| e.code()), Some(Code::Busy));
-    }
-
-    #[test]
-    fn a_panic_is_an_answer_and_the_pool_goes_on() {
-        let pool = Pool::new(100, None);
-        let flight = pool.fly(key(1), TAGGED, Box::new(|| panic!("on purpose"))).unwrap();
-        assert!(matches!(flight.wait(None), Some(Verdict::Unusable(_))));
-        assert_eq!(pool.run(10, || Ok(7)).unwrap(), 7);
-        assert_eq!(pool.run(10, || -> Result<()> { panic!("on purpose") }).unwrap_err().code(), Code::Internal);
-    }
-
-    #[test]
-    fn callbacks_come_once_before_or_after_landing() {
-        let pool = Pool::new(100, None);
-        let (send, receive) = mpsc::channel();
-        let flight = pool.fly(key(1), TAGGED, Box::new(|| Verdict::Wrong)).unwrap();
-        let early = send.clone();
-        flight.on_landed(Box::new(move || early.send(1).unwrap()));
-        flight.wait(None);
-        flight.on_landed(Box::new(move || send.send(2).unwrap()));
-        let mut seen: Vec<i32> = receive.iter().collect();
-        seen.sort_unstable();
-        assert_eq!(seen, [1, 2]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -29,8 +29,8 @@ pub enum Attempt {
     Pending(Ticket),
 }
 
-/// A decision that is still being hashed. Dropping it, or cancelling, gives up the answer, not the memory that the
-/// running hash holds.
+/// A decision that is still being hashed. Dropping it, or cancelling, gives up the answer: a hash that waits for its turn
+/// is then not begun, unless others asked for it too; one that runs goes on, and keeps its memory until it ends.
 #[derive(Clone)]
 pub struct Ticket(Arc<Shared>);
 
@@ -80,10 +80,14 @@ impl Ticket {
             // The lock may be held by a thread that stayed in the parent; the answer is CANCELLED here anyway.
             return;
         }
-        let mut state = lock(&self.0.state);
-        if matches!(*state, State::Hashing(..)) {
-            *state = State::Decided(Err(Error::new(Code::Cancelled)));
-        }
+        let given_up = {
+            let mut state = lock(&self.0.state);
+            if !matches!(*state, State::Hashing(..)) {
+                return;
+            }
+            std::mem::replace(&mut *state, State::Decided(Err(Error::new(Code::Cancelled))))
+        };
+        given_up.leave(&self.0.inner);
     }
 
     /// Calls `callback` once when [`Ticket::poll`] will answer: at once, or on a thread of this library, where it must
@@ -95,6 +99,28 @@ impl Ticket {
                 let ticket = self.clone();
                 flight.on_landed(Box::new(move || ticket.on_ready(callback)));
             }
+        }
+    }
+}
+
+impl State {
+    /// Lets go of what was waited for, and says so to the pool.
+    fn leave(self, inner: &Inner) {
+        if let Self::Hashing(pending, flight) = self {
+            let key = flight.key();
+            drop((pending, flight));
+            inner.pool.get().leave(key);
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let state = std::mem::replace(state, State::Decided(Err(Error::new(Code::Cancelled))));
+        // In a forked child the flight is the parent's.
+        if self.epoch == fork::epoch() {
+            state.leave(&self.inner);
         }
     }
 }
@@ -118,7 +144,7 @@ impl Shared {
             let before = std::mem::replace(&mut *state, State::Decided(Err(Error::new(Code::Internal))));
             if let State::Hashing(pending, _) = before {
                 *state = match self.inner.resume(*pending, verdict) {
-                    Progress::Decided(result) => State::Decided(result),
+                    Progress::Decided(decision) => State::Decided(decision.map_err(Error::from)),
                     Progress::Hashing(pending, flight) => State::Hashing(Box::new(pending), flight),
                 };
             }

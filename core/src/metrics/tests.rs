@@ -125,7 +125,8 @@ fn a_host_sees_its_own_figures_and_no_names() {
     assert_eq!(sample(&families, "inspire_hash_memory_limit_bytes", &[]), Some(f64::from(64 << 20)));
     // One to make it, one to see it for the first time.
     assert_eq!(sample(&families, "inspire_hash_runs", &[]), Some(2.0));
-    assert_eq!(sample(&families, "inspire_hash_memory_peak_bytes", &[]), Some(65536.0));
+    // The first may still hold its permit when the second begins.
+    assert!(sample(&families, "inspire_hash_memory_peak_bytes", &[]).is_some_and(|peak| peak >= 65536.0));
     assert_eq!(sample(&families, "inspire_license", &[("mode", "none"), ("state", "unlicensed")]), Some(1.0));
     for absent in ["inspire_store_page", "inspire_license_expiry_timestamp_seconds"] {
         assert!(!families.contains_key(absent), "{absent}");

@@ -185,16 +185,17 @@ mod tests {
     fn nothing_is_lost_when_threads_end_or_change_handles() {
         let (one, two) = (Threads::new(), Threads::new());
         thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
-                    for n in 0..1000 {
-                        one.count(0);
-                        if n % 3 == 0 {
-                            two.count(1);
-                        }
+            let count = || {
+                for n in 0..1000 {
+                    one.count(0);
+                    if n % 3 == 0 {
+                        two.count(1);
                     }
-                });
-            }
+                }
+            };
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(count)).collect();
+            // The end of a scope does not wait for what a thread does when it ends; joining does.
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
         });
         assert_eq!(one.sums()[0], 8000);
         assert_eq!(two.sums()[1], 8 * 334);

@@ -101,6 +101,8 @@ static const struct {
     {"keys.import", keys_import, {"record"}},
     {"authenticate", authenticate, {"http", "challenge", "principal"}},
     {"channel", channel_of_request, {"channel"}},
+    {"audit", audit_events, {"events"}},
+    {"metrics", metrics, {"families", "verifications"}},
     {"routes.parse", routes_parse, {"routes", "count"}},
     {"routes.would_allow", routes_would_allow, {"code", "rule", "missing"}},
     {"license.inspect",

@@ -43,6 +43,9 @@ uint32_t channel_of(arguments *arguments, const char *name);
 /* `actor` and `now`. An absent actor is the host itself, said explicitly. */
 inspire_caller caller_of(handles *handles, arguments *arguments);
 
+/* The member `audit_file`, if it is there. */
+void argument_audit_file(arguments *arguments, inspire_auth_options *options);
+
 /* Pieces of answers. */
 void write_str(FILE *out, inspire_str text);
 void write_time(FILE *out, int64_t at);
@@ -52,6 +55,7 @@ void write_limits(FILE *out, const inspire_limits *limits);
 operation authenticate, channel_of_request, close_handle, open_store;
 operation keys_create, keys_delete, keys_duplicate, keys_get, keys_import, keys_list, keys_rename, keys_rotate,
     keys_update;
+operation audit_events, metrics;
 operation routes_parse, routes_would_allow;
 operation license_activate_offline, license_deactivate, license_has, license_inspect, license_limit,
     license_revalidate, license_status;

@@ -118,6 +118,7 @@ inspire_result open_store(handles *handles, arguments *arguments, FILE *out)
         options.flags |= INSPIRE_AUTH_LOCAL_IS_SECURE;
     if (argument_flag(arguments, "allow_unbound", false))
         options.flags |= INSPIRE_AUTH_ALLOW_UNBOUND;
+    argument_audit_file(arguments, &options);
     if (!arguments_end(arguments))
         return INSPIRE_RESULT_INVALID_ARGUMENT;
 

@@ -107,6 +107,8 @@ answer open_store(handles &open, arguments &from) {
     options.level_mode = mode == "ignition" ? ia::level_mode::ignition : ia::level_mode::standard;
     options.local_is_secure = from.flag_or_none("local_is_secure").value_or(false);
     options.allow_unbound = from.flag_or_none("allow_unbound").value_or(false);
+    std::string path;
+    options.audit_file = audit_file_of(from, path);
     from.end();
     open.open.emplace(open.last + 1, ia::handle::open(options));
     return {ia::errc::ok, {{"handle", ++open.last}}};
@@ -216,6 +218,8 @@ const struct {
     {"keys.import", keys_import, {"record"}},
     {"authenticate", authenticate, {"http", "challenge", "principal"}},
     {"channel", channel_of_request, {"channel"}},
+    {"audit", audit_events, {"events"}},
+    {"metrics", metrics, {"families", "verifications"}},
     {"routes.parse", routes_parse, {"routes", "count"}},
     {"routes.would_allow", routes_would_allow, {"code", "rule", "missing"}},
     {"license.inspect",

@@ -35,6 +35,10 @@ json::value limits_of(const std::vector<std::pair<std::string_view, std::int64_t
 
 operation keys_create, keys_delete, keys_duplicate, keys_get, keys_import, keys_list, keys_rename, keys_rotate,
     keys_update;
+operation audit_events, metrics;
 operation routes_parse, routes_would_allow;
+
+// The member `audit_file`, if it is there; `path` is what its path points to.
+std::optional<ia::audit_file> audit_file_of(arguments &from, std::string &path);
 operation license_activate_offline, license_deactivate, license_has, license_inspect, license_limit,
     license_revalidate, license_status;

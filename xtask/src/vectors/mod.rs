@@ -3,6 +3,7 @@
 //! It signs, hashes and encrypts by itself, not by the code of the library: a mistake there can't hide here. Everything
 //! comes from fixed seeds, so that a second run writes the same bytes.
 
+mod audit;
 mod authenticate;
 mod channel;
 mod credentials;
@@ -35,6 +36,7 @@ pub(crate) fn all() -> Outcome<Vec<(String, String)>> {
         manage::file(),
         import::file(),
         routes::file(),
+        audit::file(),
         license::file(),
         license_state::file(),
         protocol::file(),

@@ -12,14 +12,14 @@ use crate::{
     store::{Origin, Scheme, Strength},
 };
 
-fn import(auth: &InspireAuth, name: &str, format: ImportFormat, hash: &str, strength: Strength) {
+pub(super) fn import(auth: &InspireAuth, name: &str, format: ImportFormat, hash: &str, strength: Strength) {
     let import = Import { key: NewKey::named(name), format, hash: hash.to_owned(), strength };
     let record = auth.keys().import(&import, &Caller::system()).unwrap();
     assert_eq!(record.origin, Origin::Imported);
 }
 
 /// A PHC string of `secret` with the parameters of [`options`], made by other means.
-fn phc(secret: &str, memory_kib: u32) -> String {
+pub(super) fn phc(secret: &str, memory_kib: u32) -> String {
     let mut output = [0; 32];
     let parameters = argon2::Params::new(memory_kib, 1, 1, Some(32)).unwrap();
     let context = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, parameters);
@@ -28,7 +28,7 @@ fn phc(secret: &str, memory_kib: u32) -> String {
     format!("$argon2id$v=19$m={memory_kib},t=1,p=1${}${}", encode(b"salt of 16 bytes"), encode(&output))
 }
 
-fn begin(auth: &InspireAuth, credential: &str) -> Attempt {
+pub(super) fn begin(auth: &InspireAuth, credential: &str) -> Attempt {
     let value = format!("Bearer {credential}");
     let any = requirement("Authenticated");
     let mut request = Request::new(Presented::Authorization(value.as_bytes()), &any);
@@ -36,7 +36,7 @@ fn begin(auth: &InspireAuth, credential: &str) -> Attempt {
     auth.authenticate_no_wait(&request)
 }
 
-fn pending(attempt: Attempt) -> Ticket {
+pub(super) fn pending(attempt: Attempt) -> Ticket {
     match attempt {
         Attempt::Pending(ticket) => ticket,
         Attempt::Done(result) => panic!("{result:?}"),
@@ -44,7 +44,7 @@ fn pending(attempt: Attempt) -> Ticket {
 }
 
 /// Waits until the pool has done everything that was handed to it before.
-fn settle(auth: &InspireAuth) {
+pub(super) fn settle(auth: &InspireAuth) {
     auth.inner.pool.get().settle();
 }
 

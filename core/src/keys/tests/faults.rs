@@ -102,6 +102,29 @@ fn a_store_that_can_not_be_asked_denies() {
     assert_eq!(code(ask(&auth, &warm.credential())), Code::Ok);
 }
 
+/// Each of these refusals is told once too.
+#[test]
+fn a_store_that_can_not_be_asked_is_told() {
+    let store = Faulty::new();
+    let heard = super::denials::Heard::default();
+    let mut options = options(StoreLocation::Custom(Arc::clone(&store) as Arc<dyn Store>));
+    heard.listen(&mut options);
+    let auth = InspireAuth::open(options).unwrap();
+    let created = create(&auth, "k", &[]);
+    let ticket = super::cold::pending(super::cold::begin(&auth, &created.credential()));
+    heard.take();
+    store.authority.store(false, Ordering::SeqCst);
+    let told = || heard.take().iter().map(|e| (e.code, e.event.clone(), e.subject.clone())).collect::<Vec<_>>();
+    let once = |code: Code, subject: &str| vec![(code, "request.refused".to_owned(), subject.to_owned())];
+    assert_eq!(code(ask(&auth, &created.credential())), Code::StoreUnavailable);
+    assert_eq!(told(), once(Code::StoreUnavailable, "k"));
+    assert_eq!(code(ask(&auth, "k:no,key")), Code::MalformedCredential, "whatever the store says");
+    assert_eq!(told(), once(Code::MalformedCredential, "k"));
+    assert_eq!(code(ticket.wait(None).unwrap()), Code::StoreUnavailable, "it failed while the secret was being hashed");
+    assert_eq!(code(ticket.poll().unwrap()), Code::StoreUnavailable);
+    assert_eq!(told(), once(Code::StoreUnavailable, "k"));
+}
+
 /// T29: activity that can't be written is in nobody's way.
 #[test]
 fn a_full_disk_for_activity_changes_no_answer() {

@@ -3,7 +3,9 @@
 mod argon2_vectors;
 mod cold;
 mod decision;
+mod denials;
 mod faults;
+mod herd;
 mod management;
 mod rotation;
 mod seals;

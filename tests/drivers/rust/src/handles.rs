@@ -12,7 +12,7 @@ use inspire_auth_core::{
 use crate::{
     Answer,
     arguments::{Arguments, unreadable},
-    success,
+    audit, success,
 };
 
 /// Handles, principals and route tables, numbered from one counter so that none is taken for another.
@@ -93,6 +93,7 @@ pub(crate) fn open(handles: &mut Handles, arguments: &mut Arguments) -> Answer {
     if let Some(seconds) = arguments.integer_or_none("max_lease")? {
         options.max_lease = Duration::from_secs(seconds);
     }
+    options.audit_file = audit::file(arguments)?;
     arguments.end()?;
     let auth = InspireAuth::open(options)?;
     let number = handles.next();
@@ -120,16 +121,19 @@ pub(crate) fn trusted_keys(arguments: &mut Arguments) -> Result<Vec<TrustedKey>>
         .collect()
 }
 
-#[cfg(unix)]
 fn store(path: Vec<u8>) -> Result<StoreLocation> {
+    if path == b":memory:" { Ok(StoreLocation::Memory) } else { Ok(StoreLocation::Path(self::path(path)?)) }
+}
+
+/// A path of any bytes.
+#[cfg(unix)]
+#[allow(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+pub(crate) fn path(bytes: Vec<u8>) -> Result<PathBuf> {
     use std::{ffi::OsString, os::unix::ffi::OsStringExt as _};
-    if path == b":memory:" {
-        return Ok(StoreLocation::Memory);
-    }
-    Ok(StoreLocation::Path(PathBuf::from(OsString::from_vec(path))))
+    Ok(PathBuf::from(OsString::from_vec(bytes)))
 }
 
 #[cfg(not(unix))]
-fn store(path: Vec<u8>) -> Result<StoreLocation> {
-    Ok(StoreLocation::parse(&String::from_utf8(path).map_err(|_| unreadable())?))
+pub(crate) fn path(bytes: Vec<u8>) -> Result<PathBuf> {
+    Ok(PathBuf::from(String::from_utf8(bytes).map_err(|_| unreadable())?))
 }

@@ -4,6 +4,7 @@
 //! fields of its operation; those that there is nothing to say for are null.
 
 mod arguments;
+mod audit;
 mod authenticate;
 mod handles;
 mod keys;
@@ -45,6 +46,8 @@ const OPERATIONS: &[Operation] = &[
     ("keys.import", &["record"], keys::import),
     ("authenticate", &["http", "challenge", "principal"], authenticate::authenticate),
     ("channel", &["channel"], authenticate::channel),
+    ("audit", &["events"], audit::events),
+    ("metrics", &["families", "verifications"], audit::metrics),
     ("routes.parse", &["routes", "count"], routes::parse),
     ("routes.would_allow", &["code", "rule", "missing"], routes::would_allow),
     (

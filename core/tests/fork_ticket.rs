@@ -1,0 +1,109 @@
+//! A ticket of the parent in a child that was forked at the worst moment: while its decision was being taken, and so its
+//! lock was held by a thread that the child does not have.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![cfg(feature = "sqlite")]
+
+mod store_support;
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, Sender, channel},
+    },
+    time::Duration,
+};
+
+use inspire_auth_core::{
+    Code, HashParameters, Id, InspireAuth, Options, Result, StoreLocation,
+    keys::{Attempt, Caller, Channel, NewKey, Presented, Request, Requirement},
+    store::{AuditEvent, Changes, KeyWithCredentials, MemoryStore, Reader, Store, TagKey, Transaction},
+};
+use store_support::in_child;
+
+/// A store whose freshness can be made to take as long as the test needs: it says that it was asked, and waits.
+#[derive(Debug)]
+struct Gated {
+    store: MemoryStore,
+    gate: Mutex<Option<(Sender<()>, Receiver<()>)>>,
+}
+
+impl Store for Gated {
+    fn generation(&self) -> Result<u64> {
+        let gate = self.gate.lock().unwrap().take();
+        if let Some((asked, go_on)) = gate {
+            asked.send(()).unwrap();
+            let _ = go_on.recv();
+        }
+        self.store.generation()
+    }
+    fn load(&self, each: &mut dyn FnMut(KeyWithCredentials) -> Result<()>) -> Result<u64> {
+        self.store.load(each)
+    }
+    fn changes_since(&self, since: u64) -> Result<Changes> {
+        self.store.changes_since(since)
+    }
+    fn read(&self, body: &mut dyn FnMut(&dyn Reader) -> Result<()>) -> Result<()> {
+        self.store.read(body)
+    }
+    fn write(&self, body: &mut dyn FnMut(&mut dyn Transaction) -> Result<()>) -> Result<u64> {
+        self.store.write(body)
+    }
+    fn wait_for_change(&self, seen: u64, timeout: Duration) -> Result<u64> {
+        self.store.wait_for_change(seen, timeout)
+    }
+    fn tag_key(&self) -> Result<TagKey> {
+        self.store.tag_key()
+    }
+    fn adopt(&self) -> Result<()> {
+        self.store.adopt()
+    }
+    fn note_used(&self, batch: &[(Id, i64)]) -> Result<()> {
+        self.store.note_used(batch)
+    }
+    fn last_used(&self, key: Id) -> Result<Option<i64>> {
+        self.store.last_used(key)
+    }
+    fn append_audit(&self, events: &[AuditEvent]) -> Result<()> {
+        self.store.append_audit(events)
+    }
+    fn audit(&self, limit: usize) -> Result<Vec<AuditEvent>> {
+        self.store.audit(limit)
+    }
+}
+
+#[test]
+fn a_ticket_whose_lock_stayed_in_the_parent_is_cancelled_without_it() {
+    let store = Arc::new(Gated { store: MemoryStore::new().unwrap(), gate: Mutex::new(None) });
+    let mut options = Options::new(StoreLocation::Custom(Arc::clone(&store) as Arc<dyn Store>));
+    options.hash = HashParameters { memory_kib: 64, iterations: 1, parallelism: 1 };
+    let auth = InspireAuth::open(options).unwrap();
+    let created = auth.keys().create(&NewKey::named("k"), &Caller::system()).unwrap();
+    let value = format!("Bearer {}", created.credential().as_str());
+    let any = Requirement::compile(&"Authenticated".parse().unwrap()).unwrap();
+    let mut request = Request::new(Presented::Authorization(value.as_bytes()), &any);
+    request.channel = Channel::Secure;
+    let Attempt::Pending(ticket) = auth.authenticate_no_wait(&request) else { panic!("a cold key is pending") };
+
+    std::thread::scope(|scope| {
+        let ((asked, is_asked), (let_go, go_on)) = (channel(), channel());
+        *store.gate.lock().unwrap() = Some((asked, go_on));
+        // The hash has landed when the store is asked, under the ticket's lock, whether it is still true.
+        let deciding = scope.spawn(|| ticket.wait(None));
+        is_asked.recv().unwrap();
+        let cancelled = || matches!(ticket.poll(), Some(Err(error)) if error.code() == Code::Cancelled);
+        assert!(in_child(|| {
+            // A lock that nobody will ever release would keep the child here until the alarm ends it.
+            // SAFETY: alarm has no preconditions.
+            #[allow(unsafe_code, reason = "the child must end even when it hangs")]
+            unsafe {
+                libc::alarm(10)
+            };
+            ticket.cancel();
+            let once = cancelled();
+            drop(ticket.clone());
+            once && cancelled() && auth.authenticate(&request).is_ok()
+        }));
+        let_go.send(()).unwrap();
+        assert!(deciding.join().unwrap().unwrap().is_ok(), "and the parent has its decision");
+    });
+}
