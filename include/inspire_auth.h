@@ -1103,7 +1103,8 @@ typedef struct inspire_request {
      */
     const struct inspire_routes *routes;
     /**
-     * With `routes`: the method of the request, case-sensitive.
+     * With `routes`: the method of the request, case-sensitive; the one that the host acts on, after any header that
+     * overrides it.
      */
     struct inspire_str method;
     /**

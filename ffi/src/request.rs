@@ -78,7 +78,8 @@ pub struct inspire_request {
     /// The table that says what is required for `method` and `path`, and which entitlement; `requirement` and
     /// `entitlement` are not given then. What the table does not allow is refused before the headers are looked at.
     pub routes: *const inspire_routes,
-    /// With `routes`: the method of the request, case-sensitive.
+    /// With `routes`: the method of the request, case-sensitive; the one that the host acts on, after any header that
+    /// overrides it.
     pub method: inspire_str,
     /// With `routes`: the request target as received, percent-encoded; its query may stay.
     pub path: inspire_str,

@@ -143,7 +143,8 @@ impl Routes {
     }
 
     /// The rule for a method and a path. The path is the request target's, as received: percent-encoded, and cut at the
-    /// first `?`. Allocates nothing; takes time in proportion to the path.
+    /// first `?`. The method is the one that the host acts on, after any header that overrides it. Allocates nothing; takes
+    /// time in proportion to the path.
     ///
     /// # Errors
     /// `PATH_NOT_CANONICAL`, `ROUTE_DENIED`, both with a detail that says why.
