@@ -38,6 +38,10 @@ export type InspireAuthErrorCode =
   | 'INSUFFICIENT_LEVEL'
   /** too many credentials are being checked for the first time */
   | 'BUSY'
+  /** the path is not canonical */
+  | 'PATH_NOT_CANONICAL'
+  /** no route allows this path and method */
+  | 'ROUTE_DENIED'
   /** no license is installed */
   | 'UNLICENSED'
   /** the license does not include this feature */
@@ -102,6 +106,8 @@ export type InspireAuthErrorCode =
   | 'STORE_STALE'
   /** the store was replaced by another or an older one while in use */
   | 'STORE_HISTORY_CHANGED'
+  /** the audit log can't be written, so nothing may be changed */
+  | 'AUDIT_UNAVAILABLE'
   /** internal error */
   | 'INTERNAL';
 
@@ -188,6 +194,23 @@ export type HeadersLike =
   | { readonly [name: string]: string | readonly string[] | undefined }
   | string;
 
+/** A route table as data: what {@link Routes.parse} reads. */
+export interface RouteTable {
+  /** Whether ASCII letters of either case are the same in paths. Default false. */
+  ignore_case?: boolean;
+  /** What guards each prefix, at most 10,000 of them; what is in none of them is denied. */
+  routes: readonly {
+    /** `/`, or segments of `[A-Za-z0-9._~-]` without a slash at the end, such as `/data/api/v1`. */
+    prefix: string;
+    /** At least one, such as `GET`; `['*']` is every one that no other rule of the prefix lists. */
+    methods: readonly string[];
+    /** What the caller must hold; an empty list denies everyone. */
+    require: { any: readonly string[] } | { all: readonly string[] };
+    /** An entitlement that the license must hold as well. */
+    entitlement?: string;
+  }[];
+}
+
 /** What is asked of a request besides being who it says. */
 export interface AuthenticateOptions {
   /** The channel that the request came through. Default `plain`, which most keys may not use. */
@@ -199,6 +222,16 @@ export interface AuthenticateOptions {
   require?: RequirementLike;
   /** An entitlement that the license must hold as well. */
   entitlement?: string;
+  /** A table that says both for each path and method, instead of `require` and `entitlement`. */
+  routes?: Routes;
+  /** With `routes`: the request's method. */
+  method?: string;
+  /**
+   * With `routes`: the path of the request target as it was received, percent-encoded, such as `req.url`; what follows
+   * the first `?` is not looked at. It must be what the service's own router goes by; if that does not care for case, so
+   * must the table ({@link RouteTable.ignore_case}).
+   */
+  path?: string;
   /** Unix seconds; not given, the system's clock. */
   now?: number;
 }
@@ -219,9 +252,9 @@ export declare class InspireAuth {
    * @param headers best `req.rawHeaders`
    * @param options `signal` gives up waiting: the promise rejects with `CANCELLED`, whose `cause` is the signal's reason.
    * The hash that is under way goes on, and what it finds is kept for the next request
-   * @throws InspireAuthError (as a rejection) every refusal: `NO_CREDENTIAL`, `MALFORMED_CREDENTIAL`,
-   * `INVALID_CREDENTIAL`, `SECURE_CHANNEL_REQUIRED`, `INSUFFICIENT_LEVEL`, a license reason, `BUSY`, a `STORE_*` code;
-   * `INVALID_ARGUMENT`, `INVALID_LEVEL`, `CANCELLED`
+   * @throws InspireAuthError (as a rejection) every refusal: `PATH_NOT_CANONICAL` and `ROUTE_DENIED`, both before the
+   * credential is looked at; `NO_CREDENTIAL`, `MALFORMED_CREDENTIAL`, `INVALID_CREDENTIAL`, `SECURE_CHANNEL_REQUIRED`,
+   * `INSUFFICIENT_LEVEL`, a license reason, `BUSY`, a `STORE_*` code; `INVALID_ARGUMENT`, `INVALID_LEVEL`, `CANCELLED`
    * @example
    * try {
    *   const caller = await auth.authenticate(req.rawHeaders, { channel: 'secure', require: operators });
@@ -284,6 +317,27 @@ export declare class InspireAuth {
    */
   explain(principal: Principal, require: RequirementLike): Array<string>
   /**
+   * What a request would get, and why: a dry run, which is noted nowhere.
+   *
+   * @param key the name of the key that the request would carry, with its right secret; `null` is a request without one
+   * @param path as in {@link AuthenticateOptions.path}
+   * @param options `channel`, by default `plain`, and `now` in Unix seconds
+   * @throws InspireAuthError `NOT_FOUND` when there is no such key, `INVALID_ARGUMENT`, a `STORE_*` code
+   * @example
+   * auth.wouldAllow(routes, 'reporting', 'DELETE', '/data/api/v1/resources').code; // 'ROUTE_DENIED'
+   */
+  wouldAllow(routes: Routes, key: string | null, method: string, path: string, options?: { channel?: Channel, now?: number } | null): Explanation
+  /**
+   * What a further request of a principal, over the same channel, would get, and why: noted nowhere.
+   *
+   * @param path as in {@link AuthenticateOptions.path}
+   * @param options `now` in Unix seconds
+   * @throws InspireAuthError `INVALID_ARGUMENT`, a `STORE_*` code
+   * @example
+   * auth.explainRoute(routes, caller, 'POST', '/data/api/v1/sync').missing; // ['Authenticated/Ops/Write']
+   */
+  explainRoute(routes: Routes, principal: Principal, method: string, path: string, options?: { now?: number } | null): Explanation
+  /**
    * How a host answers a request that was refused with this code, or with this error. An error of another origin is
    * answered with 500, and nothing of it is shown.
    *
@@ -316,6 +370,18 @@ export declare class InspireAuth {
    * auth.audit(2).map(({ event }) => event); // ['key.refused', 'key.created']
    */
   audit(limit?: number): Array<AuditEvent>
+  /**
+   * Counters and gauges of this handle, as OpenMetrics 1.0 text, for a service to answer at `/metrics` with the content
+   * type `application/openmetrics-text; version=1.0.0; charset=utf-8`. They hold no key's name, no secret and no license
+   * key. Whoever may read them is for the service to say.
+   *
+   * @throws InspireAuthError `INVALID_ARGUMENT` when the handle is closed
+   * @example
+   * app.get('/metrics', (req, res) => {
+   *   res.type('application/openmetrics-text; version=1.0.0; charset=utf-8').send(auth.metricsText());
+   * });
+   */
+  metricsText(): string
   /**
    * Accepts what the store holds now as its history, in every process, after `STORE_HISTORY_CHANGED`: an operator's
    * word that the replacement was meant.
@@ -459,21 +525,23 @@ export declare class Keys {
    */
   duplicateSync(name: string, newName: string, by: ByRevised): CreatedKey
   /**
-   * Gives a key a new secret. The old one is refused from then on.
+   * Gives a key a new secret. The old one is refused from then on, or, with an overlap, from its end on, so that
+   * clients can be given the new one meanwhile; secrets older than that one end now.
    *
-   * @param by `overlapSeconds` must be 0, or not given: this version rotates without an overlap
+   * @param by `overlap` is how long the old secret stays good, in seconds: at most a year (31536000), and never beyond
+   * the key's own expiry. Not given, or 0, it is not at all. {@link KeyRecord.overlapEndsAt} says until when it is
    * @throws InspireAuthError `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, `BUSY`, a `STORE_*`
    * code
    * @example
-   * const { key } = await auth.keys.rotate('reporting', { actor: SYSTEM });
+   * const { key } = await auth.keys.rotate('reporting', { actor: SYSTEM, overlap: 24 * 3600 });
    */
-  rotate(name: string, by: ByRevised & { overlapSeconds?: number }): Promise<CreatedKey>
+  rotate(name: string, by: ByRevised & { overlap?: number }): Promise<CreatedKey>
   /**
    * {@link Keys.rotate}, blocking for about 20 ms.
    *
    * @throws InspireAuthError as {@link Keys.rotate}
    */
-  rotateSync(name: string, by: ByRevised & { overlapSeconds?: number }): CreatedKey
+  rotateSync(name: string, by: ByRevised & { overlap?: number }): CreatedKey
   /**
    * Deletes a key: revokes it at once, and can't be undone.
    *
@@ -661,6 +729,39 @@ export declare class Requirement {
 }
 
 /**
+ * A table that says what guards each path and method of a service, compiled by {@link Routes.parse}. Good for every
+ * handle of its thread.
+ *
+ * The longest prefix of whole segments decides, and denies every method that it does not list; a path outside the table
+ * is denied. Paths are compared as they were received, and never rewritten: one that could be read in two ways (`//`,
+ * `..`, `%2F`, `%61` for `a`, `;`, ...) is refused with `PATH_NOT_CANONICAL`.
+ *
+ * @example
+ * const routes = Routes.parse(await readFile('routes.json'));
+ * const terms = { channel: 'secure', routes, method: req.method, path: req.url };
+ * const caller = await auth.authenticate(req.rawHeaders, terms);
+ */
+export declare class Routes {
+  #private
+  private constructor()
+  /**
+   * Compiles a table.
+   *
+   * @param table JSON as text or bytes, or what such a text says. `methods` lists at least one; `["*"]` is every one
+   * that no other rule of the prefix lists. A prefix has no trailing slash. With `ignore_case` ASCII letters of either
+   * case are the same, for services whose own router has it so (Express does, unless it is told otherwise)
+   * @throws InspireAuthError `INVALID_ARGUMENT`, whose detail says which route, and what is wrong; `INVALID_LEVEL`
+   * @example
+   * const routes = Routes.parse({ routes: [{ prefix: '/', methods: ['GET'], require: { any: ['Authenticated'] } }] });
+   */
+  static parse(table: string | Uint8Array | RouteTable): Routes
+  /** The rules, in the order of the table. */
+  get rules(): Array<RouteRule>
+  /** Whether paths are compared without regard to ASCII case. */
+  get ignoresCase(): boolean
+}
+
+/**
  * An Ed25519 signing key: the issuer's secret. Wiped when it is garbage; printing it shows nothing.
  *
  * @example
@@ -744,6 +845,43 @@ export interface AuditEvent {
   subject: string
   /** The exact reason, or what was changed. */
   detail: string
+  /** `OK` for what was done, else the code with which it was refused. */
+  code: InspireAuthErrorCode | 'OK'
+}
+
+/**
+ * A file that every change and every denial is written to, one JSON object a line, besides the store. Any number of
+ * processes may write one file. It holds no secret.
+ */
+export interface AuditFile {
+  /** The file; made with mode 0600 when it is not there. */
+  path: string
+  /**
+   * It is renamed to `<path>.1` (and that one to `.2`, and so on) before it would grow past so many bytes; at least
+   * 65536. Default 67108864 (64 MiB).
+   */
+  maxBytes?: number
+  /** How many renamed files are kept: 1 to 1000. Default 10. */
+  keep?: number
+  /**
+   * Whether each line holds the SHA-256 of the one before it, which shows what was changed, removed or inserted.
+   * Default false.
+   */
+  chain?: boolean
+  /**
+   * What happens to a change that can't be recorded: it is made all the same, and counted in
+   * `inspire_audit_failures_total` (`warn`, default), or refused with `AUDIT_UNAVAILABLE` (`deny_mutations`). Requests
+   * are decided either way.
+   */
+  onFailure?: 'warn' | 'deny_mutations'
+}
+
+/** A place in an audit file. */
+export interface AuditPlace {
+  /** The file. */
+  file: string
+  /** The line, from 1. */
+  line: number
 }
 
 /**
@@ -841,6 +979,20 @@ export declare function errors(): Array<ErrorEntry>
  * for (const { name, found } of explainMachine({ product: 'gateway' })) console.log(name, found);
  */
 export declare function explainMachine(options?: MachineOptions | null): Array<MachinePart>
+
+/** What a request would get, and why. For administrators, never for the caller of a service. */
+export interface Explanation {
+  /** Whether it would be granted. */
+  allowed: boolean
+  /** `OK`, or the code with which it would be refused. */
+  code: InspireAuthErrorCode | 'OK'
+  /** The rule that decides; `null` when the path or the method found none. */
+  rule: RouteRule | null
+  /** The levels for want of which it is refused, sorted by bytes. */
+  missing: Array<string>
+  /** A sentence that says why. */
+  reason: string
+}
 
 /** Argon2id parameters for new hashes. More costs whoever has stolen the store more, and each key's first use too. */
 export interface HashParameters {
@@ -985,6 +1137,11 @@ export interface KeyRecord {
   revision: number
   /** Whether the newest secret was made here. */
   origin: 'generated' | 'imported'
+  /**
+   * Unix seconds from which the secret before the newest is refused, while a rotation overlaps; `null` when there is
+   * only one.
+   */
+  overlapEndsAt: number | null
 }
 
 /** What a vendor writes down to have a file made. Unknown members are refused. */
@@ -1207,6 +1364,8 @@ export interface OpenOptions {
    * process alive, and when thousands of events wait for a busy event loop, further ones go to the store only.
    */
   audit?: (event: AuditEvent) => void
+  /** Writes audit events to a file, besides the store. Not given: none. */
+  auditFile?: AuditFile
 }
 
 /** A secret of the host's that is mixed into hashes and seals, and kept outside the store. */
@@ -1268,6 +1427,18 @@ export declare function restoreStore(store: string, from: string, options?: Rest
  */
 export declare function restoreStoreSync(store: string, from: string, options?: RestoreOptions | null): RestoreReport
 
+/** What guards one prefix of a table, for some methods. */
+export interface RouteRule {
+  /** Whole segments of a path, such as `/data/api/v1`. */
+  prefix: string
+  /** As written in the table; `*` is every one that no other rule of the prefix lists. */
+  methods: Array<string>
+  /** What the caller must hold, such as `any(Authenticated/Ops/Read)`. */
+  require: string
+  /** What the license must hold as well; `null` for nothing. */
+  entitlement: string | null
+}
+
 /**
  * Signs a license or machine file, as Keygen would. Gives the contents of the `.lic` file.
  *
@@ -1300,6 +1471,55 @@ export interface TrustedKey {
   /** Unix seconds from which the key is no longer believed, whatever it signed. Not given: never. */
   notAfter?: number
 }
+
+/** What the chain of an audit file comes to. */
+export interface VerifiedAudit {
+  /** How many lines were read. */
+  lines: number
+  /** The files that they are in, oldest first. */
+  files: Array<string>
+  /** The SHA-256 of the last line, in hexadecimal. Kept elsewhere, it shows later that nothing was cut off. */
+  head: string
+  /**
+   * Whether the first line is the first that was ever written; else older files are gone, as {@link AuditFile.keep} has
+   * it.
+   */
+  fromTheBeginning: boolean
+  /** Lines at the beginning from before there was a chain, which nothing vouches for. */
+  unchained: number
+  /** Pieces of lines that a crash has left; the chain goes on after them. */
+  torn: number
+  /** Where the first of them is; `null` when there is none. */
+  firstTorn: AuditPlace | null
+}
+
+/**
+ * Checks the chain of an audit file ({@link AuditFile.chain}), and of the files that it was renamed to, oldest first. Needs
+ * no handle, and may run while others write.
+ *
+ * @throws InspireAuthError `CONFLICT` when something was changed, removed or inserted, with the file and line in its
+ * detail; `INVALID_ARGUMENT` for a file without a chain, or a `head` that is none; `AUDIT_UNAVAILABLE` when it can't be
+ * read
+ * @example
+ * const { lines, head } = await verifyAudit('/var/log/service/audit.jsonl');
+ */
+export declare function verifyAudit(path: string, options?: VerifyAuditOptions | null): Promise<VerifiedAudit>
+
+/** What else an audit file must show. */
+export interface VerifyAuditOptions {
+  /**
+   * The `head` of an earlier verification, which must still be there: only so does anybody notice that the newest lines
+   * were cut off.
+   */
+  head?: string
+}
+
+/**
+ * {@link verifyAudit}, blocking for as long as reading takes.
+ *
+ * @throws InspireAuthError as {@link verifyAudit}
+ */
+export declare function verifyAuditSync(path: string, options?: VerifyAuditOptions | null): VerifiedAudit
 
 /** The version of the library, such as `0.1.0`. */
 export declare const VERSION: string

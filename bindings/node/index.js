@@ -13,7 +13,7 @@ const { requests } = require('./lib/requests.js');
 const SYSTEM = Symbol.for('inspire-auth.SYSTEM');
 const CATALOGUE = Object.freeze(native.catalogue().map(Object.freeze));
 
-const { InspireAuth, Keys, License, Principal, Requirement, SigningKey, TrustedProxies } = native;
+const { InspireAuth, Keys, License, Principal, Requirement, Routes, SigningKey, TrustedProxies } = native;
 
 const equip = requests(native);
 withUsefulStacks(Keys.prototype);
@@ -44,6 +44,7 @@ module.exports = {
   License,
   Principal,
   Requirement,
+  Routes,
   SYSTEM,
   SigningKey,
   TrustedProxies,
@@ -59,5 +60,7 @@ module.exports = {
     backupStoreSync: native.backupStoreSync,
     restoreStore: native.restoreStore,
     restoreStoreSync: native.restoreStoreSync,
+    verifyAudit: native.verifyAudit,
+    verifyAuditSync: native.verifyAuditSync,
   }),
 };

@@ -11,6 +11,7 @@ export const {
   License,
   Principal,
   Requirement,
+  Routes,
   SYSTEM,
   SigningKey,
   TrustedProxies,
@@ -25,5 +26,7 @@ export const {
   restoreStore,
   restoreStoreSync,
   sign,
+  verifyAudit,
+  verifyAuditSync,
 } = inspireAuth;
 export default inspireAuth;

@@ -12,7 +12,7 @@ import time
 
 RECORD = {
     "id", "type", "name", "description", "levels", "require_secure", "enabled", "created_at", "updated_at",
-    "expires_at", "last_used_at", "revision", "origin",
+    "expires_at", "last_used_at", "revision", "origin", "overlap_ends_at",
 }
 STATUS = {
     "state", "name", "key", "mode", "expires_at", "lease_expires_at", "last_validated_at", "limits", "entitlements",
@@ -21,6 +21,8 @@ STATUS = {
 PRINCIPAL = {"name", "levels", "handle"}
 LICENSE = {"id", "key", "name", "status", "expires_at", "limits", "entitlements", "metadata"}
 ERROR = {"code", "number", "http", "vector"}
+RULE = {"prefix", "methods"}
+EVENT = {"at", "event", "actor", "subject", "detail", "code"}
 
 # The members of an answer whose result is OK, besides `id` and `result`, and the members of what they hold.
 FIELDS = {
@@ -39,6 +41,10 @@ FIELDS = {
     "keys.import": {"record": RECORD},
     "authenticate": {"http": None, "challenge": None, "principal": PRINCIPAL},
     "channel": {"channel": None},
+    "routes.parse": {"routes": None, "count": None},
+    "routes.would_allow": {"code": None, "rule": RULE, "missing": None},
+    "audit": {"events": EVENT},
+    "metrics": {"families": None, "verifications": None},
     "license.inspect": {
         "failures": None, "kind": None, "license": LICENSE, "issued_at": None, "file_expires_at": None,
         "machine_fingerprint": None,
@@ -174,7 +180,12 @@ def shape_problems(op, answer):
 def codes_of(answer):
     """Every code that an answer uses."""
     failures = answer.get("failures")
-    return [answer["result"], *(failures if isinstance(failures, list) else [])]
+    foreseen = answer.get("code")
+    return [
+        answer["result"],
+        *(failures if isinstance(failures, list) else []),
+        *([foreseen] if isinstance(foreseen, str) else []),
+    ]
 
 
 def add_driver_arguments(parser):

@@ -55,6 +55,7 @@ VOLATILE = {
     "authenticate": {"handle"},
     "open": {"handle"},
     "routes.parse": {"routes"},
+    "audit": {"at"},
     "license.": {"last_validated_at"},
 }
 

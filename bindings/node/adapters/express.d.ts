@@ -21,6 +21,16 @@ export type Middleware = (
   next: (error?: unknown) => void,
 ) => void;
 
+/** As {@link GuardOptions}, and what Express needs for a table. */
+export interface ExpressGuardOptions<Subject = IncomingMessage> extends GuardOptions<Subject> {
+  /**
+   * With `routes`: says that every router of the app cares for case, which is not Express's default (the setting
+   * `case sensitive routing`, and `express.Router({ caseSensitive: true })`). Without it the table must say
+   * `"ignore_case": true`, or a request for `/ADMIN` would be judged as another path than the router's `/admin`.
+   */
+  caseSensitive?: boolean;
+}
+
 /**
  * Lets only requests with a valid API key pass, and says who it is in `req.principal`.
  *
@@ -28,18 +38,23 @@ export type Middleware = (
  * `Retry-After` of `auth.http()`. An error of the host's own (a `channel` function that throws) goes to `next`.
  * The decision is by the header lines as they were received (`rawHeaders`), whatever other middleware made of them.
  *
+ * With `routes`, one guard in front of everything decides by a table: it judges `req.originalUrl`, and stands in front of
+ * what rewrites `req.url` or `req.method`.
+ *
  * WebSocket upgrades do not come through middleware: ask `auth.authenticate(req.rawHeaders, ...)` in the `upgrade`
  * listener, and `auth.recheck` while the connection lasts.
  *
- * @throws TypeError for an unknown option; InspireAuthError INVALID_LEVEL for a requirement that can't be read.
+ * @throws TypeError for an unknown option, and for a table that cares for case where the router does not;
+ * InspireAuthError INVALID_LEVEL for a requirement, INVALID_ARGUMENT for a table that can't be read.
  * @example
  * const app = express();
+ * app.use(apiKey(auth, { routes: readFileSync('routes.json'), channel: 'secure' })); // {"ignore_case": true, "routes": ...}
  * app.use('/data', apiKey(auth, { require: 'Authenticated/Gateway/Read', channel: 'secure' }));
  * app.get('/data/resources', (req, res) => res.json({ caller: req.principal.name }));
  */
 export function apiKey<Request extends IncomingMessage = IncomingMessage>(
   auth: InspireAuth,
-  options?: GuardOptions<Request>,
+  options?: ExpressGuardOptions<Request>,
 ): Middleware;
 
 /**

@@ -1,18 +1,46 @@
 'use strict';
 
-const { gate, refusal } = require('./gate.js');
+const { checkCase, gate, refusal, tableOf, targetOf } = require('./gate.js');
+
+const ADVICE =
+  'say "ignore_case": true in the table; or give apiKey caseSensitive: true, when the app has `case sensitive routing` ' +
+  'and every router of it was made with caseSensitive: true';
 
 function apiKey(auth, options) {
-  const decide = gate(auth, options);
+  const { caseSensitive, ...rest } = options ?? {};
+  if (caseSensitive !== undefined) {
+    if (typeof caseSensitive !== 'boolean') throw new TypeError('caseSensitive is true or false');
+    if (rest.routes === undefined) throw new TypeError('caseSensitive is for routes');
+  }
+  const isTable = rest.routes !== undefined && rest.routes !== null;
+  if (isTable) {
+    rest.routes = tableOf(rest.routes);
+    if (!caseSensitive) checkCase(rest.routes, ADVICE);
+  }
+  const decide = gate(auth, rest);
   return async function apiKey(req, res, next) {
     try {
-      req.principal = await decide(req.rawHeaders, req, req);
+      if (isTable && req.app?.disabled?.('case sensitive routing')) checkCase(rest.routes, ADVICE);
+      req.principal = await decide(req.rawHeaders, req, req, isTable ? target(req) : undefined);
     } catch (error) {
       refuse(auth, error, res, next);
       return;
     }
     next();
   };
+}
+
+/**
+ * The whole path as it was received. Express keeps it, and says how much of it is behind (`baseUrl`) and before (`url`)
+ * the router: unless something has rewritten `url`.
+ */
+function target(req) {
+  const { method, url, baseUrl } = req;
+  const received = req.originalUrl ?? url;
+  if (typeof baseUrl !== 'string') return targetOf(method, received, true);
+  // Where a mount has taken the whole path, Express puts a slash in front of what is left.
+  const isSlash = baseUrl !== '' && (url === '/' || url.startsWith('/?')) && received === baseUrl + url.slice(1);
+  return targetOf(method, received, received === baseUrl + url || isSlash);
 }
 
 function entitled(auth, code) {

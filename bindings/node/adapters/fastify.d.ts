@@ -15,9 +15,12 @@ declare module 'fastify' {
      * As an `onRequest` hook it answers before a body is read: JSON `{error, message}` with the status,
      * `WWW-Authenticate` and `Retry-After` of `auth.http()`. An error of the host's own (a `channel` function that
      * throws) goes to the error handler. Routes without the hook stay open: `app.addHook('onRequest',
-     * app.requireKey())` guards all that are declared in its scope.
+     * app.requireKey())` guards all that are declared in its scope; with `routes`, by a table. The table judges
+     * `request.raw.url`, which is what Fastify's router reads; one that cares for case is refused where the router does
+     * not (`caseSensitive: false`).
      *
-     * @throws TypeError for an unknown option; InspireAuthError INVALID_LEVEL for a requirement that can't be read.
+     * @throws TypeError for an unknown option, and for a table that cares for case where the router does not;
+     * InspireAuthError INVALID_LEVEL for a requirement, INVALID_ARGUMENT for a table that can't be read.
      * @example
      * app.get('/data/resources', { onRequest: app.requireKey({ require: 'Authenticated/Gateway/Read' }) },
      *   async (request) => ({ caller: request.principal.name }));

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-import type { Channel, RequirementLike, TrustedProxies } from '../index.js';
+import type { Channel, RequirementLike, RouteTable, Routes, TrustedProxies } from '../index.js';
 
 /**
  * How a request came, as the host knows it. The library never believes a header about it unless it is told whose.
@@ -22,6 +22,12 @@ export interface KeyOptions {
   require?: RequirementLike;
   /** An entitlement that the license must hold as well, such as `VIDEO_WALL_SYNC`. */
   entitlement?: string;
+  /**
+   * A table that says both for each path and method, instead of the two, and denies the rest: compiled, or what
+   * `Routes.parse` takes. It names whole paths, as clients send them; the path is judged as it was received, and one that
+   * is not what the router sees is refused with `PATH_NOT_CANONICAL`.
+   */
+  routes?: Routes | RouteTable | string | Uint8Array;
 }
 
 /** As {@link KeyOptions}, and the channel. */

@@ -2,7 +2,7 @@
 
 // What the adapters for HTTP frameworks have in common: how a request is decided, and how a refusal is answered.
 
-const { ERRORS, InspireAuth, InspireAuthError } = require('../index.js');
+const { ERRORS, InspireAuth, InspireAuthError, Routes } = require('../index.js');
 
 const CHANNELS = ['plain', 'secure', 'local'];
 /** So many header lines of a request does Node keep, unless `server.maxHeadersCount` is set; further ones it drops. */
@@ -32,24 +32,67 @@ function checkHandle(auth) {
  * Compiles the options of a guard: what is wrong with them is said when a server starts, not at its first request.
  *
  * @param {import('../index.js').InspireAuth} auth
- * @param {{require?: unknown, entitlement?: string, channel?: unknown}} options
- * @returns {(headers: unknown, subject: unknown, incoming?: import('node:http').IncomingMessage) =>
- *   Promise<import('../index.js').Principal>} decides a request; `subject` is what a `channel` function is given
+ * @param {{require?: unknown, entitlement?: string, routes?: unknown, channel?: unknown}} options
+ * @returns {(headers: unknown, subject: unknown, incoming?: import('node:http').IncomingMessage,
+ *   target?: {method: string, path: string}) => Promise<import('../index.js').Principal>} decides a request; `subject` is
+ *   what a `channel` function is given, and `target` what a table judges
  */
 function gate(auth, options = {}) {
   checkHandle(auth);
-  checkNames(options, ['require', 'entitlement', 'channel']);
+  checkNames(options, ['require', 'entitlement', 'routes', 'channel']);
   const { entitlement } = options;
   if (entitlement !== undefined && (typeof entitlement !== 'string' || entitlement === '')) {
     throw new TypeError('entitlement is the code of one, such as VIDEO_WALL_SYNC');
   }
   // Left out, it is any key; given as undefined, it is a mistake that must not become "any key".
-  if ('require' in options && options.require == null) throw new TypeError('require is given, and is nothing');
-  const require = auth.requirement(options.require ?? 'Authenticated');
+  for (const name of ['require', 'routes']) {
+    if (name in options && options[name] == null) throw new TypeError(`${name} is given, and is nothing`);
+  }
   const channelOf = channelReader(options.channel ?? 'plain');
+  const headersOf = (headers, incoming) => (isWhole(incoming) ? headers : REPEATED);
+  if (options.routes !== undefined) {
+    if (options.require !== undefined || entitlement !== undefined) {
+      throw new TypeError('give routes, or require and entitlement: a table says both');
+    }
+    const routes = tableOf(options.routes);
+    return async (headers, subject, incoming, target) =>
+      auth.authenticate(headersOf(headers, incoming), { routes, ...target, channel: channelOf(subject, incoming) });
+  }
+  const require = auth.requirement(options.require ?? 'Authenticated');
   const terms = entitlement === undefined ? { require } : { require, entitlement };
   return async (headers, subject, incoming) =>
-    auth.authenticate(isWhole(incoming) ? headers : REPEATED, { ...terms, channel: channelOf(subject, incoming) });
+    auth.authenticate(headersOf(headers, incoming), { ...terms, channel: channelOf(subject, incoming) });
+}
+
+/** A table: compiled, or what `Routes.parse` makes one of. */
+const tableOf = (routes) => (routes instanceof Routes ? routes : Routes.parse(routes));
+
+/**
+ * Whether paths are compared as a router has it that does not care for case: by a table that does, one path is another's
+ * rule.
+ *
+ * @param {import('../index.js').Routes} routes
+ * @param {string} advice what to do about it
+ */
+function checkCase(routes, advice) {
+  if (!routes.ignoresCase) throw new TypeError(`the router does not care for case, and the table does: ${advice}`);
+}
+
+/**
+ * The target of a request: the path as it was received, if the router goes by the same.
+ *
+ * @param {string} method
+ * @param {string} path
+ * @param {boolean} isSeen whether the router sees this path
+ */
+function targetOf(method, path, isSeen) {
+  const [bare] = path.split('?', 1);
+  return {
+    // Some routers take `get` for GET, and others do not; a text with a space is no method.
+    method: method === method.toUpperCase() ? method : `${method} `,
+    // An empty segment is always refused, and the audit log still says which path it was.
+    path: isSeen ? bare : `${bare}//`,
+  };
 }
 
 function isWhole(incoming) {
@@ -97,4 +140,4 @@ function answerTo(auth, error) {
   }
 }
 
-module.exports = { checkHandle, checkNames, gate, refusal };
+module.exports = { checkCase, checkHandle, checkNames, gate, refusal, tableOf, targetOf };

@@ -19,7 +19,12 @@ export interface PrincipalVariables {
  * On @hono/node-server the decision is by the header lines as they were received; elsewhere, and with `app.request()`,
  * by the request's `Headers`, and a `TrustedProxies` knows no peer: the channel is then `plain`.
  *
- * @throws TypeError for an unknown option; InspireAuthError INVALID_LEVEL for a requirement that can't be read.
+ * With `routes`, one guard in front of everything (`app.use(apiKey(auth, { routes }))`) decides by a table: it judges the
+ * path as it was received on @hono/node-server, and elsewhere as the request's URL has it. An app under `app.mount` sees
+ * another path than was received, and a `getPath` of one's own makes one up: guard the outer app.
+ *
+ * @throws TypeError for an unknown option; InspireAuthError INVALID_LEVEL for a requirement, INVALID_ARGUMENT for a table
+ * that can't be read.
  * @example
  * const app = new Hono<{ Variables: PrincipalVariables }>();
  * app.use('/data/*', apiKey(auth, { require: 'Authenticated/Gateway/Read', channel: 'secure' }));

@@ -5,7 +5,7 @@
 //
 // Each round times all variants, one after the other; a row is the median and the minimum over the rounds.
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { open, SYSTEM } from 'inspire-auth';
+import { open, Routes, SYSTEM } from 'inspire-auth';
 
 const ROUNDS = Number(process.argv[2] ?? 25);
 const CALLS = 20_000;
@@ -25,6 +25,11 @@ const headers = {};
 for (let at = 0; at < rawHeaders.length; at += 2) headers[rawHeaders[at].toLowerCase()] = rawHeaders[at + 1];
 const operators = auth.requirement('any(Authenticated/Ops/Write)');
 const options = { channel: 'secure', require: operators };
+const rule = { methods: ['GET'], require: { any: ['Authenticated/Ops'] } };
+const prefixes = Array.from({ length: 100 }, (_, n) => ({ prefix: `/data/api/v1/thing${n}`, ...rule }));
+const routed = {
+  channel: 'secure', routes: Routes.parse({ routes: prefixes }), method: 'GET', path: '/data/api/v1/thing42/7?page=2',
+};
 auth.authenticateSync(rawHeaders);
 
 const known = new Map([['reporting', {
@@ -47,6 +52,7 @@ const variants = {
   'hand-rolled: SHA-256 and a Map': () => handRolled(headers),
   'authenticateSync(rawHeaders)': () => auth.authenticateSync(rawHeaders),
   'authenticateSync(rawHeaders, {channel, require})': () => auth.authenticateSync(rawHeaders, options),
+  'authenticateSync(rawHeaders, {channel, routes, method, path})': () => auth.authenticateSync(rawHeaders, routed),
   'authenticateSync(headers object)': () => auth.authenticateSync(headers),
   'authenticateSync(string)': () => auth.authenticateSync(value),
 };

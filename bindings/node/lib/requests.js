@@ -3,6 +3,7 @@
 // One request: which lines carry a credential, what is asked of it, and the way to the core that is quick enough.
 
 const { InspireAuthError } = require('./errors.js');
+const { routed } = require('./routes.js');
 
 /**
  * What a handle and a requirement keep for requests. The names are shared: when a tool loads this file a second time, both
@@ -41,6 +42,9 @@ function checkOptions(options, withSignal) {
         break;
       case 'require':
       case 'entitlement':
+      case 'routes':
+      case 'method':
+      case 'path':
         // A misspelled constant must not become "any key", or "no entitlement".
         if (options[name] === undefined || options[name] === null) throw invalid(`options.${name} is ${options[name]}`);
         break;
@@ -176,14 +180,21 @@ function requests(native) {
     return require[SLOT];
   }
 
+  const isRouted = (options) =>
+    options.routes !== undefined || options.method !== undefined || options.path !== undefined;
+
   /** Decides with the terms that the options ask for. A requirement that nobody holds on to is compiled for this once. */
-  function termsOf(options, use) {
+  function termsOf(auth, options, use) {
     const require = options?.require;
     const channel = channelBits(options?.channel);
+    if (options !== undefined && options !== null && isRouted(options)) {
+      const { slot, entitlement } = routed(auth, options);
+      return use((slot << 2) | channel, entitlement);
+    }
     const slot = slotOf(require);
-    if (slot !== undefined) return use((slot << 2) | channel);
+    if (slot !== undefined) return use((slot << 2) | channel, options?.entitlement);
     const once = compiled(native.compileRequirement(require));
-    const answer = use((once[SLOT] << 2) | channel);
+    const answer = use((once[SLOT] << 2) | channel, options?.entitlement);
     // Alive until here: its number is free for another as soon as it is garbage.
     return once === undefined ? undefined : answer;
   }
@@ -229,12 +240,19 @@ function requests(native) {
       if (options !== undefined && options !== null) {
         checkOptions(options, false);
         ({ entitlement, now } = options);
-        const slot = slotOf(options.require);
-        if (slot === undefined) {
-          return termsOf(options, (terms) =>
-            principalOf(this, warm, this.decideNow(linesOf(found), terms, entitlement, now)));
+        if (isRouted(options)) {
+          terms = channelBits(options.channel);
+          const rule = routed(this, options);
+          terms |= rule.slot << 2;
+          ({ entitlement } = rule);
+        } else {
+          const slot = slotOf(options.require);
+          if (slot === undefined) {
+            return termsOf(this, options, (terms) =>
+              principalOf(this, warm, this.decideNow(linesOf(found), terms, entitlement, now)));
+          }
+          terms = (slot << 2) | channelBits(options.channel);
         }
-        terms = (slot << 2) | channelBits(options.channel);
       }
       if (typeof found === 'string' && entitlement === undefined && now === undefined) {
         const slot = warm.decide(found, terms);
@@ -247,8 +265,8 @@ function requests(native) {
       const warm = warmOf(this);
       const found = warm.headers.read(headers);
       if (options !== undefined && options !== null) checkOptions(options, true);
-      const { entitlement, now, signal } = options ?? {};
-      const answer = termsOf(options, (terms) => {
+      const { now, signal } = options ?? {};
+      const answer = termsOf(this, options, (terms, entitlement) => {
         if (typeof found === 'string' && entitlement === undefined && now === undefined && !signal?.aborted) {
           const slot = warm.decide(found, terms);
           if (slot !== undefined) return slot;

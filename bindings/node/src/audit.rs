@@ -25,12 +25,15 @@ pub struct AuditEvent {
     pub subject: String,
     /// The exact reason, or what was changed.
     pub detail: String,
+    /// `OK` for what was done, else the code with which it was refused.
+    #[napi(ts_type = "InspireAuthErrorCode | 'OK'")]
+    pub code: &'static str,
 }
 
 impl From<Core> for AuditEvent {
     fn from(event: Core) -> Self {
-        let Core { at, event, actor, subject, detail, code: _ } = event;
-        Self { at, event, actor, subject, detail }
+        let Core { at, event, actor, subject, detail, code } = event;
+        Self { at, event, actor, subject, detail, code: code.name() }
     }
 }
 

@@ -14,7 +14,7 @@ use napi_derive::napi;
 use zeroize::Zeroizing;
 
 use crate::{
-    arguments::{invalid, is_given, member, moment, object, read, text},
+    arguments::{invalid, is_given, member, moment, object, only, read, text},
     audit::AuditEvent,
     boundary::{Answer, promise, run},
     environment::Environment,
@@ -25,6 +25,7 @@ use crate::{
     principals::Principal,
     raw::{header_bytes, instance, is_instance, warm_function},
     requirement::{Requirement, requirement},
+    routes::{Explanation, Supposed, Target, with_table},
 };
 
 /// How a host answers a refused request: the library gives the texts, the host sends them.
@@ -126,13 +127,7 @@ impl InspireAuth {
         options: Unknown<'_>,
     ) -> napi::Result<()> {
         run(env, || {
-            let now = if is_given(&options) {
-                let options = object(env, &options, "options")?;
-                crate::arguments::only(&options, "options", &["now"])?;
-                moment(env, member(&options, "now")?)?
-            } else {
-                None
-            };
+            let now = only_now(env, &options)?;
             let requirement = requirement(env, require, "require")?;
             self.handle.core()?.recheck(&known(&principal)?, &requirement, now)
         })
@@ -148,6 +143,70 @@ impl InspireAuth {
         run(env, || {
             let requirement = requirement(env, require, "require")?;
             self.handle.core()?.explain(&known(&principal)?, &requirement)
+        })
+    }
+
+    /// What a request would get, and why: a dry run, which is noted nowhere.
+    ///
+    /// @param key the name of the key that the request would carry, with its right secret; `null` is a request without one
+    /// @param path as in {@link AuthenticateOptions.path}
+    /// @param options `channel`, by default `plain`, and `now` in Unix seconds
+    /// @throws InspireAuthError `NOT_FOUND` when there is no such key, `INVALID_ARGUMENT`, a `STORE_*` code
+    /// @example
+    /// auth.wouldAllow(routes, 'reporting', 'DELETE', '/data/api/v1/resources').code; // 'ROUTE_DENIED'
+    #[napi(ts_args_type = "routes: Routes, key: string | null, method: string, path: string, \
+            options?: { channel?: Channel, now?: number } | null")]
+    pub fn would_allow(
+        &self,
+        env: &Env,
+        routes: Unknown<'_>,
+        key: Unknown<'_>,
+        method: Unknown<'_>,
+        path: Unknown<'_>,
+        options: Unknown<'_>,
+    ) -> napi::Result<Explanation> {
+        run(env, || {
+            // Left out, it is a mistake that must not become "nobody".
+            if matches!(key.get_type(), Ok(ValueType::Undefined)) {
+                return Err(invalid("key is neither a name nor null"));
+            }
+            let key: Option<String> = read(env, key, "key")?;
+            let (Target { method, path }, supposed) =
+                (Target::read(env, method, &path)?, Supposed::read(env, options)?);
+            let (channel, now) = (supposed.channel()?, supposed.now);
+            with_table(&routes, |routes| {
+                let core = self.handle.core()?;
+                let found = core.would_allow(routes.core(), key.as_deref(), &method, &path, channel, now)?;
+                Explanation::of(routes, found)
+            })
+        })
+    }
+
+    /// What a further request of a principal, over the same channel, would get, and why: noted nowhere.
+    ///
+    /// @param path as in {@link AuthenticateOptions.path}
+    /// @param options `now` in Unix seconds
+    /// @throws InspireAuthError `INVALID_ARGUMENT`, a `STORE_*` code
+    /// @example
+    /// auth.explainRoute(routes, caller, 'POST', '/data/api/v1/sync').missing; // ['Authenticated/Ops/Write']
+    #[napi(ts_args_type = "routes: Routes, principal: Principal, method: string, path: string, \
+            options?: { now?: number } | null")]
+    pub fn explain_route(
+        &self,
+        env: &Env,
+        routes: Unknown<'_>,
+        principal: Unknown<'_>,
+        method: Unknown<'_>,
+        path: Unknown<'_>,
+        options: Unknown<'_>,
+    ) -> napi::Result<Explanation> {
+        run(env, || {
+            let (Target { method, path }, now) = (Target::read(env, method, &path)?, only_now(env, &options)?);
+            with_table(&routes, |routes| {
+                let found =
+                    self.handle.core()?.explain_route(routes.core(), &known(&principal)?, &method, &path, now)?;
+                Explanation::of(routes, found)
+            })
         })
     }
 
@@ -204,6 +263,20 @@ impl InspireAuth {
         })
     }
 
+    /// Counters and gauges of this handle, as OpenMetrics 1.0 text, for a service to answer at `/metrics` with the content
+    /// type `application/openmetrics-text; version=1.0.0; charset=utf-8`. They hold no key's name, no secret and no license
+    /// key. Whoever may read them is for the service to say.
+    ///
+    /// @throws InspireAuthError `INVALID_ARGUMENT` when the handle is closed
+    /// @example
+    /// app.get('/metrics', (req, res) => {
+    ///   res.type('application/openmetrics-text; version=1.0.0; charset=utf-8').send(auth.metricsText());
+    /// });
+    #[napi]
+    pub fn metrics_text(&self, env: &Env) -> napi::Result<String> {
+        run(env, || Ok(self.handle.core()?.metrics_text()))
+    }
+
     /// Accepts what the store holds now as its history, in every process, after `STORE_HISTORY_CHANGED`: an operator's
     /// word that the replacement was meant.
     ///
@@ -233,6 +306,18 @@ impl InspireAuth {
     #[napi(skip_typescript)]
     pub fn warm_function<'e>(&self, env: &'e Env) -> napi::Result<Unknown<'e>> {
         warm_function(env, Rc::clone(&self.handle))
+    }
+
+    /// The place, in its table, of the rule for a method and a path.
+    #[napi(skip_typescript)]
+    pub fn route(&self, env: &Env, routes: Unknown<'_>, method: Unknown<'_>, path: Unknown<'_>) -> napi::Result<u32> {
+        run(env, || {
+            let Target { method, path } = Target::read(env, method, &path)?;
+            with_table(&routes, |routes| {
+                let core = self.handle.core()?;
+                routes.place(core.route(routes.core(), &method, &path)?)
+            })
+        })
     }
 
     /// The object of a principal that a decision gave the number of.
@@ -373,6 +458,16 @@ fn known(principal: &Unknown<'_>) -> Result<CorePrincipal> {
     instance::<Principal>(principal)
         .map(|principal| *principal.core())
         .ok_or_else(|| invalid("principal is not a principal of this library"))
+}
+
+/// `{now}`, or nothing.
+fn only_now(env: &Env, options: &Unknown<'_>) -> Result<Option<i64>> {
+    if !is_given(options) {
+        return Ok(None);
+    }
+    let options = object(env, options, "options")?;
+    only(&options, "options", &["now"])?;
+    moment(env, member(&options, "now")?)
 }
 
 /// The code that a text names, or that an error of this package carries; `INTERNAL` for any other error.

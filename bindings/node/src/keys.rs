@@ -174,6 +174,9 @@ pub struct KeyRecord {
     /// Whether the newest secret was made here.
     #[napi(ts_type = "'generated' | 'imported'")]
     pub origin: &'static str,
+    /// Unix seconds from which the secret before the newest is refused, while a rotation overlaps; `null` when there is
+    /// only one.
+    pub overlap_ends_at: Option<i64>,
 }
 
 impl From<CoreRecord> for KeyRecord {
@@ -192,6 +195,7 @@ impl From<CoreRecord> for KeyRecord {
             last_used_at: record.last_used_at,
             revision: number(record.revision),
             origin: record.origin.as_str(),
+            overlap_ends_at: record.overlap_ends_at,
         }
     }
 }
@@ -302,8 +306,8 @@ impl Keys {
 
     fn rotating(&self, env: &Env, name: Unknown<'_>, by: Unknown<'_>) -> Result<work!(CreatedKey)> {
         let (core, name) = (self.handle.core()?, text(env, name, "name")?);
-        let (read_by, object) = (By::read(env, &by, &["overlapSeconds"])?, object(env, &by, "by")?);
-        let overlap = read::<Option<u64>>(env, member(&object, "overlapSeconds")?, "by.overlapSeconds")?.unwrap_or(0);
+        let (read_by, object) = (By::read(env, &by, &["overlap"])?, object(env, &by, "by")?);
+        let overlap = read::<Option<u64>>(env, member(&object, "overlap")?, "by.overlap")?.unwrap_or(0);
         Ok(move || core.keys().rotate(&name, overlap, read_by.revision, &read_by.caller()).map(CreatedKey::from))
     }
 
@@ -520,17 +524,16 @@ impl Keys {
         run(env, || self.duplicating(env, name, new_name, by)?())
     }
 
-    /// Gives a key a new secret. The old one is refused from then on.
+    /// Gives a key a new secret. The old one is refused from then on, or, with an overlap, from its end on, so that
+    /// clients can be given the new one meanwhile; secrets older than that one end now.
     ///
-    /// @param by `overlapSeconds` must be 0, or not given: this version rotates without an overlap
+    /// @param by `overlap` is how long the old secret stays good, in seconds: at most a year (31536000), and never beyond
+    /// the key's own expiry. Not given, or 0, it is not at all. {@link KeyRecord.overlapEndsAt} says until when it is
     /// @throws InspireAuthError `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, `BUSY`, a `STORE_*`
     /// code
     /// @example
-    /// const { key } = await auth.keys.rotate('reporting', { actor: SYSTEM });
-    #[napi(
-        ts_args_type = "name: string, by: ByRevised & { overlapSeconds?: number }",
-        ts_return_type = "Promise<CreatedKey>"
-    )]
+    /// const { key } = await auth.keys.rotate('reporting', { actor: SYSTEM, overlap: 24 * 3600 });
+    #[napi(ts_args_type = "name: string, by: ByRevised & { overlap?: number }", ts_return_type = "Promise<CreatedKey>")]
     pub fn rotate<'e>(&self, env: &'e Env, name: Unknown<'e>, by: Unknown<'e>) -> napi::Result<Unknown<'e>> {
         start(env, || self.rotating(env, name, by))
     }
@@ -538,7 +541,7 @@ impl Keys {
     /// {@link Keys.rotate}, blocking for about 20 ms.
     ///
     /// @throws InspireAuthError as {@link Keys.rotate}
-    #[napi(ts_args_type = "name: string, by: ByRevised & { overlapSeconds?: number }")]
+    #[napi(ts_args_type = "name: string, by: ByRevised & { overlap?: number }")]
     pub fn rotate_sync(&self, env: &Env, name: Unknown<'_>, by: Unknown<'_>) -> napi::Result<CreatedKey> {
         run(env, || self.rotating(env, name, by)?())
     }

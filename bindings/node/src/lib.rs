@@ -18,6 +18,7 @@ mod boundary;
 
 mod arguments;
 mod audit;
+mod audit_file;
 mod auth;
 mod by;
 mod environment;
@@ -33,6 +34,7 @@ mod principals;
 mod proxies;
 mod raw;
 mod requirement;
+mod routes;
 mod store;
 mod threads;
 

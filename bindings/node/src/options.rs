@@ -3,7 +3,8 @@
 use std::{num::NonZeroUsize, thread, time::Duration};
 
 use inspire_auth_core::{
-    Enforcement, LevelMode, Options, Pepper as CorePepper, Result, StoreLocation,
+    AuditFailure, AuditFile as CoreAuditFile, Enforcement, LevelMode, Options, Pepper as CorePepper, Result,
+    StoreLocation,
     keys::{Channel, RequirementSpec},
     license::keys::TrustedKey as CoreTrustedKey,
     store::Scheme,
@@ -54,6 +55,47 @@ pub struct TrustedKey {
     pub public_key: String,
     /// Unix seconds from which the key is no longer believed, whatever it signed. Not given: never.
     pub not_after: Option<i64>,
+}
+
+/// A file that every change and every denial is written to, one JSON object a line, besides the store. Any number of
+/// processes may write one file. It holds no secret.
+#[napi(object, object_from_js = false, object_to_js = false)]
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AuditFile {
+    /// The file; made with mode 0600 when it is not there.
+    pub path: String,
+    /// It is renamed to `<path>.1` (and that one to `.2`, and so on) before it would grow past so many bytes; at least
+    /// 65536. Default 67108864 (64 MiB).
+    #[napi(ts_type = "number")]
+    pub max_bytes: Option<u64>,
+    /// How many renamed files are kept: 1 to 1000. Default 10.
+    pub keep: Option<u32>,
+    /// Whether each line holds the SHA-256 of the one before it, which shows what was changed, removed or inserted.
+    /// Default false.
+    pub chain: Option<bool>,
+    /// What happens to a change that can't be recorded: it is made all the same, and counted in
+    /// `inspire_audit_failures_total` (`warn`, default), or refused with `AUDIT_UNAVAILABLE` (`deny_mutations`). Requests
+    /// are decided either way.
+    #[napi(ts_type = "'warn' | 'deny_mutations'")]
+    pub on_failure: Option<String>,
+}
+
+impl AuditFile {
+    fn read(self) -> Result<CoreAuditFile> {
+        let default = CoreAuditFile::at(self.path);
+        Ok(CoreAuditFile {
+            max_bytes: self.max_bytes.unwrap_or(default.max_bytes),
+            keep: self.keep.unwrap_or(default.keep),
+            chain: self.chain.unwrap_or(default.chain),
+            on_failure: match self.on_failure.as_deref() {
+                None | Some("warn") => AuditFailure::Warn,
+                Some("deny_mutations") => AuditFailure::DenyMutations,
+                Some(_) => return Err(undefined("auditFile.onFailure")),
+            },
+            path: default.path,
+        })
+    }
 }
 
 /// What a host decides once. What is not given has its default; a name that is not known is refused.
@@ -118,6 +160,8 @@ pub struct OpenOptions {
     #[napi(ts_type = "(event: AuditEvent) => void")]
     #[allow(dead_code)] // read one by one, below
     pub audit: Option<IgnoredAny>,
+    /// Writes audit events to a file, besides the store. Not given: none.
+    pub audit_file: Option<AuditFile>,
 }
 
 /// Reads the options; the number of the function that receives audit events stands beside them.
@@ -171,6 +215,7 @@ pub(crate) fn read(env: &Env, store: &str, value: Unknown<'_>) -> Result<(Option
     };
     let pepper = |pepper: Pepper| CorePepper { id: pepper.id, secret: pepper.secret.0 };
     options.peppers = given.peppers.unwrap_or_default().into_iter().map(pepper).collect();
+    options.audit_file = given.audit_file.map(AuditFile::read).transpose()?;
     options.trusted_keys = trusted_keys(given.trusted_keys.unwrap_or_default())?;
     let mut sink = None;
     if is_given(&value) {

@@ -43,8 +43,11 @@ test('the life of a key, by promises', async (t) => {
   const copy = await keys.duplicate('b', 'c', by);
   assert.deepStrictEqual([copy.record.enabled, copy.record.levels], [false, ['A', 'B']]);
   assert.notStrictEqual(copy.key, made.key);
-  assert.notStrictEqual((await keys.rotate('b', { ...by, overlapSeconds: 0 })).key, made.key);
-  await assert.rejects(keys.rotate('b', { ...by, overlapSeconds: 60 }), code('INVALID_ARGUMENT'));
+  assert.notStrictEqual((await keys.rotate('b', { ...by, overlap: 0 })).key, made.key);
+  for (const overlap of [31_536_001, -1, 1.5, '24h', 2 ** 60]) {
+    await assert.rejects(keys.rotate('b', { ...by, overlap }), code('INVALID_ARGUMENT'));
+  }
+  await assert.rejects(keys.rotate('b', { ...by, overlapSeconds: 60 }), /unknown member overlapSeconds/);
   const imported = await keys.import({
     name: 'i', format: 'phc', hash: '$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
   }, by);
@@ -56,6 +59,30 @@ test('the life of a key, by promises', async (t) => {
   assert.strictEqual(await keys.sealAll(by), 3);
   assert.strictEqual(await keys.delete('b', by), undefined);
   assert.throws(() => keys.get('b'), code('NOT_FOUND'));
+});
+
+test('both secrets are good while a rotation overlaps', async (t) => {
+  const auth = open(':memory:', QUICK);
+  t.after(() => auth.close());
+  const { keys } = auth;
+  const is = (made, now) => auth.authenticateSync(`Bearer ${made.credential}`, { now }).name === 'k';
+  const refused = (made, now) => assert.throws(() => is(made, now), code('INVALID_CREDENTIAL'));
+  const first = keys.createSync({ name: 'k', requireSecure: false }, { ...by, now: 1000 });
+  assert.strictEqual(first.record.overlapEndsAt, null);
+  const second = await keys.rotate('k', { ...by, now: 2000, overlap: 600 });
+  assert.deepStrictEqual([second.record.overlapEndsAt, keys.get('k').overlapEndsAt], [2600, 2600]);
+  for (const made of [first, second, first]) assert.ok(is(made, 2599));
+  refused(first, 2600);
+  assert.ok(is(second, 2600));
+  assert.match(auth.audit().find(({ event }) => event === 'key.rotated').detail, /until 2600$/);
+  // Only the newest of the old ones overlaps; without an overlap none does; never beyond the key's own end.
+  const third = keys.rotateSync('k', { ...by, now: 2100, overlap: 60 });
+  refused(first, 2100);
+  assert.ok(is(second, 2159));
+  assert.strictEqual(keys.rotateSync('k', { ...by, now: 2100 }).record.overlapEndsAt, null);
+  for (const ended of [second, third]) refused(ended, 2100);
+  keys.updateSync('k', keys.get('k').revision, { expiresAt: 3000 }, by);
+  assert.strictEqual(keys.rotateSync('k', { ...by, now: 2100, overlap: 5000 }).record.overlapEndsAt, 3000);
 });
 
 test('no secret shows in anything but what was just created', async (t) => {

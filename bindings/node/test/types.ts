@@ -1,11 +1,11 @@
 // What the types must allow, and what they must refuse. Checked by `npm run check-types`; never run.
 import inspireAuth, {
-  CATALOGUE, ERRORS, InspireAuth, InspireAuthError, SYSTEM, SigningKey, TrustedProxies, VERSION, backupStore, inspect,
-  machineIdentity, open, restoreStore, sign,
+  CATALOGUE, ERRORS, InspireAuth, InspireAuthError, Routes, SYSTEM, SigningKey, TrustedProxies, VERSION, backupStore,
+  inspect, machineIdentity, open, restoreStore, sign, verifyAudit,
 } from 'inspire-auth';
 import type {
-  AuditEvent, By, Channel, CreatedKey, HeadersLike, InspireAuthErrorCode, KeyRecord, LicenseStatus, OpenOptions, Principal,
-  Requirement, RequirementLike, RestoreReport,
+  AuditEvent, AuditFile, By, Channel, CreatedKey, Explanation, HeadersLike, InspireAuthErrorCode, KeyRecord, LicenseStatus, OpenOptions, Principal,
+  Requirement, RequirementLike, RestoreReport, RouteRule, RouteTable, VerifiedAudit,
 } from 'inspire-auth';
 import type { IncomingMessage } from 'node:http';
 
@@ -37,11 +37,31 @@ async function requests() {
   return [name, channel, warning, levels, answer];
 }
 
+async function routes(caller: Principal) {
+  const table: RouteTable = { routes: [{ prefix: '/', methods: ['GET'], require: { any: ['A'] } }] };
+  const routes: Routes = Routes.parse(table);
+  Routes.parse('{}');
+  Routes.parse(new Uint8Array(2));
+  const rules: RouteRule[] = routes.rules;
+  const entitlement: string | null | undefined = rules[0]?.entitlement;
+  const granted: Principal = await auth.authenticate(req.rawHeaders, { routes, method: 'GET', path: '/', channel: 'secure' });
+  const told: Explanation = auth.wouldAllow(routes, null, 'GET', '/', { channel: 'local', now: 1 });
+  const code: InspireAuthErrorCode | 'OK' = told.code;
+  const rule: RouteRule | null = auth.explainRoute(routes, caller, 'GET', '/').rule;
+  const text: string = auth.metricsText();
+  const file: AuditFile = { path: 'audit.jsonl', chain: true, onFailure: 'deny_mutations' };
+  open('a', { auditFile: file }).close();
+  const chain: VerifiedAudit = await verifyAudit('audit.jsonl', { head: '' });
+  const torn: number | undefined = chain.firstTorn?.line;
+  const until: number | null = auth.keys.get('a').overlapEndsAt;
+  return [routes.ignoresCase, entitlement, granted, code, rule, text, torn, until];
+}
+
 async function keys(actor: Principal) {
   const by: By = { actor: SYSTEM };
   const made: CreatedKey = await auth.keys.create({ name: 'a', expiresAt: null }, by);
   const record: KeyRecord = auth.keys.updateSync('a', made.record.revision, { expiresAt: null }, { actor, now: 1 });
-  await auth.keys.rotate('a', { actor, revision: record.revision, overlapSeconds: 0 });
+  await auth.keys.rotate('a', { actor, revision: record.revision, overlap: 0 });
   const nothing: void = await auth.keys.delete('a', { actor, revision: 2 });
   const all: KeyRecord[] = auth.keys.list({ after: 'a', limit: 1 });
   const count: number = await auth.keys.sealAll(by);
@@ -77,6 +97,14 @@ function errors(error: unknown) {
 }
 
 function refused(actor: Principal, like: RequirementLike) {
+  // @ts-expect-error: made by the library only
+  auth.authenticateSync([], { routes: { rules: [] }, method: 'GET', path: '/' });
+  // @ts-expect-error: what the caller must hold is not left out
+  Routes.parse({ routes: [{ prefix: '/', methods: ['GET'] }] });
+  // @ts-expect-error: nobody is null, and said
+  auth.wouldAllow(Routes.parse('{}'), undefined, 'GET', '/');
+  // @ts-expect-error: not a policy
+  open('a', { auditFile: { path: 'x', onFailure: 'deny' } });
   // @ts-expect-error: who changes it must be said
   auth.keys.createSync({ name: 'a' });
   // @ts-expect-error: who changes it must be said
@@ -104,4 +132,4 @@ function refused(actor: Principal, like: RequirementLike) {
 }
 
 using disposed = open(':memory:');
-export { disposed, errors, keys, licenses, refused, requests };
+export { disposed, errors, keys, licenses, refused, requests, routes };

@@ -89,6 +89,23 @@ export type HeadersLike =
   | { readonly [name: string]: string | readonly string[] | undefined }
   | string;
 
+/** A route table as data: what {@link Routes.parse} reads. */
+export interface RouteTable {
+  /** Whether ASCII letters of either case are the same in paths. Default false. */
+  ignore_case?: boolean;
+  /** What guards each prefix, at most 10,000 of them; what is in none of them is denied. */
+  routes: readonly {
+    /** `/`, or segments of `[A-Za-z0-9._~-]` without a slash at the end, such as `/data/api/v1`. */
+    prefix: string;
+    /** At least one, such as `GET`; `['*']` is every one that no other rule of the prefix lists. */
+    methods: readonly string[];
+    /** What the caller must hold; an empty list denies everyone. */
+    require: { any: readonly string[] } | { all: readonly string[] };
+    /** An entitlement that the license must hold as well. */
+    entitlement?: string;
+  }[];
+}
+
 /** What is asked of a request besides being who it says. */
 export interface AuthenticateOptions {
   /** The channel that the request came through. Default `plain`, which most keys may not use. */
@@ -100,6 +117,16 @@ export interface AuthenticateOptions {
   require?: RequirementLike;
   /** An entitlement that the license must hold as well. */
   entitlement?: string;
+  /** A table that says both for each path and method, instead of `require` and `entitlement`. */
+  routes?: Routes;
+  /** With `routes`: the request's method. */
+  method?: string;
+  /**
+   * With `routes`: the path of the request target as it was received, percent-encoded, such as `req.url`; what follows
+   * the first `?` is not looked at. It must be what the service's own router goes by; if that does not care for case, so
+   * must the table ({@link RouteTable.ignore_case}).
+   */
+  path?: string;
   /** Unix seconds; not given, the system's clock. */
   now?: number;
 }
@@ -112,9 +139,9 @@ export interface AuthenticateOptions {
    * @param headers best `req.rawHeaders`
    * @param options `signal` gives up waiting: the promise rejects with `CANCELLED`, whose `cause` is the signal's reason.
    * The hash that is under way goes on, and what it finds is kept for the next request
-   * @throws InspireAuthError (as a rejection) every refusal: `NO_CREDENTIAL`, `MALFORMED_CREDENTIAL`,
-   * `INVALID_CREDENTIAL`, `SECURE_CHANNEL_REQUIRED`, `INSUFFICIENT_LEVEL`, a license reason, `BUSY`, a `STORE_*` code;
-   * `INVALID_ARGUMENT`, `INVALID_LEVEL`, `CANCELLED`
+   * @throws InspireAuthError (as a rejection) every refusal: `PATH_NOT_CANONICAL` and `ROUTE_DENIED`, both before the
+   * credential is looked at; `NO_CREDENTIAL`, `MALFORMED_CREDENTIAL`, `INVALID_CREDENTIAL`, `SECURE_CHANNEL_REQUIRED`,
+   * `INSUFFICIENT_LEVEL`, a license reason, `BUSY`, a `STORE_*` code; `INVALID_ARGUMENT`, `INVALID_LEVEL`, `CANCELLED`
    * @example
    * try {
    *   const caller = await auth.authenticate(req.rawHeaders, { channel: 'secure', require: operators });

@@ -13,7 +13,7 @@ import hmac
 import timeit
 from collections.abc import Callable
 
-from inspire_auth import SYSTEM, InspireAuth, Requirement
+from inspire_auth import SYSTEM, InspireAuth, Requirement, Routes
 
 OTHERS = [
     (b"host", b"gateway.example"),
@@ -78,6 +78,9 @@ def main() -> None:
     levels = {"bench": {"Authenticated", "Authenticated/Ops", "Authenticated/Ops/Write"}}
     handmade, least = by_hand(secrets, levels), bare(secrets)
     check = auth.authenticate
+    rule = {"methods": ["GET"], "require": {"any": ["Authenticated/Ops"]}}
+    routes = Routes.parse({"routes": [{"prefix": f"/data/api/v1/thing{n}", **rule} for n in range(100)]})
+    path = "/data/api/v1/thing42/7?page=2"
     own = [(b"authorization", value.encode())]
     shapes: list[tuple[str, Callable[[], object]]] = [
         ("an empty native call (the floor)", operators.__str__),
@@ -86,6 +89,7 @@ def main() -> None:
         ("ours: the header's value", lambda: check(value, "secure", operators)),
         ("ours: the same, level as text", lambda: check(value, "secure", "any(Authenticated/Ops)")),
         ("ours: the same, by keywords", lambda: check(value, channel="secure", require=operators)),
+        ("ours: by a table of 100 prefixes", lambda: check(value, "secure", routes=routes, method="GET", path=path)),
         ("ours: 1 pair of bytes", lambda: check(own, "secure", operators)),
         ("ours: 7 pairs of bytes (ASGI)", lambda: check(pairs, "secure", operators)),
         ("ours: 7 pairs of str", lambda: check(texts, "secure", operators)),

@@ -11,6 +11,7 @@
 
 mod arguments;
 mod audit;
+mod audit_file;
 mod auth;
 mod boundary;
 mod decide;
@@ -40,6 +41,7 @@ mod _inspire_auth {
 
     #[pymodule_export]
     use super::{
+        audit_file::verify_audit,
         auth::InspireAuth,
         errors::error_table,
         gate::close_gate,

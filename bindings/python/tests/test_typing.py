@@ -18,10 +18,12 @@ from inspire_auth import (
     SYSTEM,
     ArgumentError,
     AuditEvent,
+    AuditFile,
     Channel,
     CreatedKey,
     Entitlement,
     ErrorEntry,
+    Explanation,
     HashParameters,
     Headers,
     HttpAnswer,
@@ -37,11 +39,15 @@ from inspire_auth import (
     Principal,
     Requirement,
     RestoreReport,
+    RouteRule,
+    Routes,
     TrustedKey,
     TrustedProxies,
+    VerifiedAudit,
     backup_store,
     inspect,
     restore_store,
+    verify_audit,
 )
 from inspire_auth.issue import SigningKey, sign
 
@@ -79,8 +85,34 @@ if TYPE_CHECKING:
         assert_type(auth.explain(principal, "A"), list[str])
         assert_type(TrustedProxies("::1").channel("::1", "plain", headers), Channel)
 
+    def routing(auth: InspireAuth, headers: Headers, principal: Principal) -> None:
+        routes = Routes.parse({"routes": []})
+        assert_type(routes, Routes)
+        Routes.parse(["routes"])  # pyright: ignore[reportArgumentType]
+        assert_type(list(routes), list[RouteRule])
+        assert_type(auth.authenticate(headers, routes=routes, method="GET", path=b"/"), Principal)
+        auth.authenticate(headers, routes={"routes": []}, method="GET", path="/")  # pyright: ignore[reportArgumentType]
+        auth.authenticate(headers, routes=routes, method=b"GET", path="/")  # pyright: ignore[reportArgumentType]
+        told = auth.would_allow(routes, None, "GET", "/", channel="secure", now=7)
+        assert_type(told, Explanation)
+        assert_type(told.allowed, bool)
+        assert_type(told.rule, RouteRule | None)
+        assert_type(told.missing, tuple[str, ...])
+        auth.would_allow(routes, "k", "GET", "/", "secure")  # pyright: ignore[reportCallIssue]
+        assert_type(auth.explain_route(routes, principal, "GET", "/"), Explanation)
+
+    def auditing(path: Path) -> None:
+        auth = InspireAuth.open(audit_file=AuditFile(path, on_failure="deny_mutations"))
+        AuditFile(path, on_failure="deny")  # pyright: ignore[reportArgumentType]
+        InspireAuth.open(audit_file=path)  # pyright: ignore[reportArgumentType]
+        assert_type(auth.metrics_text(), str)
+        assert_type(verify_audit(path, head="00"), VerifiedAudit)
+        assert_type(verify_audit(path).first_torn, tuple[Path, int] | None)
+
     async def awaiting(auth: InspireAuth, headers: Headers) -> None:
         assert_type(await auth.authenticate_async(headers, channel="secure"), Principal)
+        routes = Routes.parse("{}")
+        assert_type(await auth.authenticate_async(headers, routes=routes, method="GET", path="/"), Principal)
         auth.authenticate_async(headers).name  # pyright: ignore
 
     def managing(auth: InspireAuth, principal: Principal, at: datetime) -> None:
@@ -96,6 +128,8 @@ if TYPE_CHECKING:
         auth.keys.update("k", 1, description=None, actor=SYSTEM)  # pyright: ignore[reportArgumentType]
         assert_type(auth.keys.list(limit=3), list[KeyRecord])
         assert_type(auth.keys.rotate("k", actor=SYSTEM), CreatedKey)
+        assert_type(auth.keys.rotate("k", overlap=timedelta(hours=24), actor=SYSTEM).record.overlap_ends_at, int | None)
+        auth.keys.rotate("k", overlap="24h", actor=SYSTEM)  # pyright: ignore[reportArgumentType]
         auth.keys.import_("k", actor=SYSTEM)  # pyright: ignore[reportCallIssue]
         assert_type(auth.keys.seal_all(actor=SYSTEM), int)
         assert_type(auth.audit(), list[AuditEvent])

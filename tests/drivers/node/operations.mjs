@@ -2,7 +2,9 @@
 //
 // What an operation returns are the fields of its answer; a refusal is the package's own error.
 
-import { ABI_VERSION, ERRORS, InspireAuth, InspireAuthError, SYSTEM, TrustedProxies, VERSION, inspect, open } from '../../../bindings/node/index.mjs'
+import {
+  ABI_VERSION, ERRORS, InspireAuth, InspireAuthError, Routes, SYSTEM, TrustedProxies, VERSION, inspect, open,
+} from '../../../bindings/node/index.mjs'
 import { Arguments, Unreadable, flag, integer, latin1, list, octets, oneOf, text, texts } from './arguments.mjs'
 
 const channelName = oneOf('plain', 'secure', 'local')
@@ -16,14 +18,15 @@ export class Refusal extends Error {
   }
 }
 
-/** Handles and principals, numbered from one counter so that neither is taken for the other. */
+/** Handles, principals and tables, numbered from one counter so that none is taken for another. */
 export class State {
   #last = 0
   #open = new Map()
   #principals = new Map()
+  #routes = new Map()
 
   keep(thing) {
-    const kept = thing instanceof InspireAuth ? this.#open : this.#principals
+    const kept = thing instanceof InspireAuth ? this.#open : thing instanceof Routes ? this.#routes : this.#principals
     kept.set(++this.#last, thing)
     return this.#last
   }
@@ -38,6 +41,12 @@ export class State {
     known(this.#open, number).close()
     this.#open.delete(number)
     return {}
+  }
+
+  /** The table that `routes` names; undefined when absent. */
+  routes(args) {
+    const number = args.optional('routes', integer)
+    return number === undefined ? undefined : known(this.#routes, number)
   }
 
   /** `actor` and `now`. An absent actor is the host itself, said explicitly. */
@@ -83,6 +92,7 @@ function openStore(state, args) {
     localIsSecure: args.optional('local_is_secure', flag),
     allowUnbound: args.optional('allow_unbound', flag),
     maxLease: args.optional('max_lease', integer),
+    auditFile: args.optional('audit_file', auditFile),
   }
   args.end()
   return { handle: state.keep(open(store, options)) }
@@ -93,6 +103,19 @@ function hashParameters(value) {
   const [memoryKib, iterations, parallelism] = ['m', 't', 'p'].map((name) => members.required(name, integer))
   members.end()
   return { memoryKib, iterations, parallelism }
+}
+
+function auditFile(value) {
+  const members = new Arguments(value)
+  const file = {
+    path: members.required('path', text),
+    maxBytes: members.optional('max_bytes', integer),
+    keep: members.optional('keep', integer),
+    chain: members.optional('chain', flag),
+    onFailure: members.optional('on_failure', oneOf('warn', 'deny_mutations')),
+  }
+  members.end()
+  return file
 }
 
 function trustedKeys(args) {
@@ -157,8 +180,8 @@ function duplicate(state, args) {
 function rotate(state, args) {
   const auth = state.auth(args)
   const name = args.required('name', text)
-  const overlapSeconds = args.required('overlap_seconds', integer)
-  return created(auth.keys.rotateSync(name, { overlapSeconds, ...revised(state, args) }))
+  const overlap = args.required('overlap_seconds', integer)
+  return created(auth.keys.rotateSync(name, { overlap, ...revised(state, args) }))
 }
 
 function remove(state, args) {
@@ -216,6 +239,7 @@ const record = (key) => ({
   last_used_at: key.lastUsedAt,
   revision: key.revision,
   origin: key.origin,
+  overlap_ends_at: key.overlapEndsAt,
 })
 
 function authenticate(state, args) {
@@ -225,6 +249,9 @@ function authenticate(state, args) {
     channel: args.required('channel', channelName),
     require: args.requirement('require'),
     entitlement: args.optional('entitlement', text),
+    routes: state.routes(args),
+    method: args.optional('method', text),
+    path: args.optional('path', latin1),
     now: args.optional('now', integer),
   }
   args.end()
@@ -253,6 +280,45 @@ function channel(_, args) {
   const lines = headers(args)
   args.end()
   return { channel: proxies.channel(peer, direct, lines.flat()) }
+}
+
+function parseRoutes(state, args) {
+  const table = args.required('json', text)
+  args.end()
+  const routes = Routes.parse(table)
+  return { routes: state.keep(routes), count: routes.rules.length }
+}
+
+function wouldAllow(state, args) {
+  const auth = state.auth(args)
+  const routes = state.routes(args)
+  const key = args.optional('key', text) ?? null
+  const method = args.required('method', text)
+  const path = args.required('path', latin1)
+  const options = { channel: args.optional('channel', channelName), now: args.optional('now', integer) }
+  args.end()
+  if (routes === undefined) throw new Unreadable()
+  const { code, rule, missing } = auth.wouldAllow(routes, key, method, path, given(options))
+  return { code, rule: rule && { prefix: rule.prefix, methods: rule.methods }, missing }
+}
+
+function audit(state, args) {
+  const auth = state.auth(args)
+  const limit = args.required('limit', integer)
+  args.end()
+  return { events: auth.audit(limit) }
+}
+
+function metrics(state, args) {
+  const auth = state.auth(args)
+  args.end()
+  const said = auth.metricsText()
+  const counts = said.matchAll(/^inspire_apikey_verifications_total\{result="([A-Z_]+)"\} (\d+)$/gm)
+  const families = [...said.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name)
+  return {
+    families: [...new Set(families)].sort(),
+    verifications: Object.fromEntries([...counts].map(([, result, count]) => [result, Number(count)])),
+  }
 }
 
 function headers(args) {
@@ -374,6 +440,10 @@ export const OPERATIONS = new Map([
   ['keys.import', [['record'], importKey]],
   ['authenticate', [['http', 'challenge', 'principal'], authenticate]],
   ['channel', [['channel'], channel]],
+  ['routes.parse', [['routes', 'count'], parseRoutes]],
+  ['routes.would_allow', [['code', 'rule', 'missing'], wouldAllow]],
+  ['audit', [['events'], audit]],
+  ['metrics', [['families', 'verifications'], metrics]],
   [
     'license.inspect',
     [['failures', 'kind', 'license', 'issued_at', 'file_expires_at', 'machine_fingerprint'], inspectFile],

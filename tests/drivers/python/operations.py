@@ -4,9 +4,21 @@ What an operation returns are the fields of its answer; a refusal is the package
 """
 
 import dataclasses
+import os
+import re
 
 import inspire_auth
-from inspire_auth import SYSTEM, HashParameters, InspireAuth, InspireAuthError, TrustedKey, TrustedProxies
+from inspire_auth import (
+    SYSTEM,
+    AuditFile,
+    HashParameters,
+    InspireAuth,
+    InspireAuthError,
+    Principal,
+    Routes,
+    TrustedKey,
+    TrustedProxies,
+)
 
 from arguments import Arguments, Unreadable, flag, integer, items, octets, one_of, text, texts
 
@@ -21,15 +33,16 @@ class Refusal(Exception):
 
 
 class State:
-    """Handles and principals, numbered from one counter so that neither is taken for the other."""
+    """Handles, principals and tables, numbered from one counter so that none is taken for another."""
 
     def __init__(self):
         self._last = 0
-        self._open, self._principals = {}, {}
+        self._open, self._principals, self._routes = {}, {}, {}
 
     def keep(self, thing):
         self._last += 1
-        (self._open if isinstance(thing, InspireAuth) else self._principals)[self._last] = thing
+        kept = {InspireAuth: self._open, Principal: self._principals, Routes: self._routes}[type(thing)]
+        kept[self._last] = thing
         return self._last
 
     def auth(self, arguments):
@@ -41,6 +54,11 @@ class State:
         self._known(self._open, number).close()
         del self._open[number]
         return {}
+
+    def routes(self, arguments):
+        """The table that `routes` names; None when absent."""
+        number = arguments.optional("routes", integer)
+        return None if number is None else self._known(self._routes, number)
 
     def caller(self, arguments):
         """`actor` and `now`, as keyword arguments. An absent actor is the host itself, said explicitly."""
@@ -83,6 +101,7 @@ def open_(state, arguments):
         "local_is_secure": arguments.optional("local_is_secure", flag),
         "allow_unbound": arguments.optional("allow_unbound", flag),
         "max_lease": arguments.optional("max_lease", integer),
+        "audit_file": arguments.optional("audit_file", audit_file),
     }
     arguments.end()
     given = {name: value for name, value in options.items() if value is not None}
@@ -94,6 +113,19 @@ def hash_parameters(value):
     m, t, p = (members.required(name, integer) for name in "mtp")
     members.end()
     return HashParameters(memory_kib=m, iterations=t, parallelism=p)
+
+
+def audit_file(value):
+    members = Arguments(value)
+    path = os.fsdecode(members.required("path", octets))
+    options = {
+        "max_bytes": members.optional("max_bytes", integer),
+        "keep": members.optional("keep", integer),
+        "chain": members.optional("chain", flag),
+        "on_failure": members.optional("on_failure", one_of("warn", "deny_mutations")),
+    }
+    members.end()
+    return AuditFile(path, **{name: value for name, value in options.items() if value is not None})
 
 
 def trusted_keys(arguments):
@@ -160,7 +192,7 @@ def rotate(state, arguments):
     auth, name = state.auth(arguments), arguments.required("name", text)
     overlap = arguments.required("overlap_seconds", integer)
     settings = revised(state, arguments)
-    return created(auth.keys.rotate(name, overlap_seconds=overlap, **settings))
+    return created(auth.keys.rotate(name, overlap=overlap, **settings))
 
 
 def delete(state, arguments):
@@ -214,9 +246,14 @@ def authenticate(state, arguments):
     auth, lines = state.auth(arguments), headers(arguments)
     channel, require = arguments.required("channel", CHANNEL), arguments.requirement("require")
     entitlement, now = arguments.optional("entitlement", text), arguments.optional("now", integer)
+    table = {
+        "routes": state.routes(arguments),
+        "method": arguments.optional("method", text),
+        "path": arguments.optional("path", octets),
+    }
     arguments.end()
     try:
-        principal = auth.authenticate(lines, channel, require, entitlement=entitlement, now=now)
+        principal = auth.authenticate(lines, channel, require, entitlement=entitlement, now=now, **table)
     except InspireAuthError as error:
         answer = auth.http(error)
         # A code that answers no request has no status.
@@ -233,6 +270,41 @@ def channel(_, arguments):
     lines = headers(arguments)
     arguments.end()
     return {"channel": proxies.channel(peer, direct, lines)}
+
+
+def parse_routes(state, arguments):
+    table = arguments.required("json", text)
+    arguments.end()
+    routes = Routes.parse(table)
+    return {"routes": state.keep(routes), "count": len(routes)}
+
+
+def would_allow(state, arguments):
+    auth, routes = state.auth(arguments), state.routes(arguments)
+    key = arguments.optional("key", text)
+    method, path = arguments.required("method", text), arguments.required("path", octets)
+    how, now = arguments.optional("channel", CHANNEL, "plain"), arguments.optional("now", integer)
+    arguments.end()
+    if routes is None:
+        raise Unreadable
+    found = auth.would_allow(routes, key, method, path, channel=how, now=now)
+    rule = found.rule and {"prefix": found.rule.prefix, "methods": found.rule.methods}
+    return {"code": found.code, "rule": rule, "missing": found.missing}
+
+
+def audit(state, arguments):
+    auth, limit = state.auth(arguments), arguments.required("limit", integer)
+    arguments.end()
+    return {"events": [dataclasses.asdict(event) for event in auth.audit(limit)]}
+
+
+def metrics(state, arguments):
+    auth = state.auth(arguments)
+    arguments.end()
+    said = auth.metrics_text()
+    counts = re.findall(r'^inspire_apikey_verifications_total\{result="([A-Z_]+)"\} (\d+)$', said, re.MULTILINE)
+    families = re.findall(r"^# TYPE (\S+) ", said, re.MULTILINE)
+    return {"families": sorted(set(families)), "verifications": {result: int(count) for result, count in counts}}
 
 
 def headers(arguments):
@@ -332,6 +404,10 @@ OPERATIONS = {
     "keys.import": (["record"], import_),
     "authenticate": (["http", "challenge", "principal"], authenticate),
     "channel": (["channel"], channel),
+    "routes.parse": (["routes", "count"], parse_routes),
+    "routes.would_allow": (["code", "rule", "missing"], would_allow),
+    "audit": (["events"], audit),
+    "metrics": (["families", "verifications"], metrics),
     "license.inspect": (
         ["failures", "kind", "license", "issued_at", "file_expires_at", "machine_fingerprint"],
         inspect,

@@ -60,6 +60,7 @@ from ._inspire_auth import (
     inspect,
     machine_identity,
     restore_store,
+    verify_audit,
 )
 from ._records import (
     AuditEvent,
@@ -81,6 +82,7 @@ from ._records import (
     RestoreReport,
     RouteRule,
     TrustedKey,
+    VerifiedAudit,
 )
 from ._types import Channel, Headers
 
@@ -139,12 +141,14 @@ __all__ = [
     "TrustedKey",
     "TrustedProxies",
     "UnlicensedError",
+    "VerifiedAudit",
     "__version__",
     "backup_store",
     "explain_machine",
     "inspect",
     "machine_identity",
     "restore_store",
+    "verify_audit",
 ]
 
 # A coroutine function of Python's own: tracebacks, `inspect` and "was never awaited" work as for any other.

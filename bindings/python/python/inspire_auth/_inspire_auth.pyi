@@ -25,6 +25,7 @@ from ._records import (
     RestoreReport,
     RouteRule,
     TrustedKey,
+    VerifiedAudit,
 )
 from ._types import Channel, Headers
 
@@ -1300,6 +1301,28 @@ def explain_machine(machine_id: str | None = None, product: str | None = None) -
     Example:
         >>> for part in explain_machine(product="gateway"):
         ...     print(part.name, part.found)
+    """
+
+def verify_audit(path: str | PathLike[str] | bytes, *, head: str | None = None) -> VerifiedAudit:
+    """Checks the chain of an audit file (`AuditFile.chain`), and of the files that it was renamed to, oldest first. Needs no
+    handle, and may run while others write.
+
+    Args:
+        path: the file.
+        head: the `head` of an earlier verification, which must still be there: only so does anybody notice that the
+            newest lines were cut off. None is not asked for.
+
+    Returns:
+        What was read: a `VerifiedAudit`.
+
+    Raises:
+        ConflictError: something was changed, removed or inserted; the detail says in which file and line.
+        ArgumentError: the file has no chain, or `head` is no SHA-256 in hexadecimal.
+        AuditUnavailableError: it can't be read.
+
+    Example:
+        >>> verify_audit("/var/log/service/audit.jsonl").lines
+        1204
     """
 
 def backup_store(store: str | PathLike[str] | bytes, to: str | PathLike[str] | bytes) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
+    from pathlib import Path
 
     from ._inspire_auth import Requirement
 
@@ -213,6 +214,30 @@ class AuditFile:
     keep: int = 10
     chain: bool = False
     on_failure: Literal["warn", "deny_mutations"] = "warn"
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedAudit:
+    """What the chain of an audit file comes to.
+
+    Attributes:
+        lines: how many were read.
+        files: those that they are in, oldest first.
+        head: the SHA-256 of the last line, in hexadecimal. Kept elsewhere, it shows later that nothing was cut off.
+        from_the_beginning: whether the first line is the first that was ever written; else older files are gone, as
+            `AuditFile.keep` has it.
+        unchained: lines at the beginning from before there was a chain, which nothing vouches for.
+        torn: pieces of lines that a crash has left; the chain goes on after them.
+        first_torn: the file and the line of the first of them.
+    """
+
+    lines: int
+    files: tuple[Path, ...]
+    head: str
+    from_the_beginning: bool
+    unchained: int
+    torn: int
+    first_torn: tuple[Path, int] | None
 
 
 @dataclass(frozen=True, slots=True)
