@@ -58,7 +58,7 @@ fn root() -> bool {
 fn a_new_store_has_a_page_and_checks_are_answered_from_it() {
     let folder = Folder::new();
     let store = folder.open();
-    assert!(store.page_in_use());
+    assert!(store.page_in_use() == Some(true));
     assert_eq!(std::fs::metadata(folder.page()).unwrap().size(), 4096);
     let (_, generation) = add(&store, "a");
     assert!(is_quick(&store));
@@ -67,7 +67,7 @@ fn a_new_store_has_a_page_and_checks_are_answered_from_it() {
     let inode = std::fs::metadata(folder.page()).unwrap().ino();
     drop(store);
     let store = folder.open();
-    assert!(store.page_in_use() && is_quick(&store));
+    assert!(store.page_in_use() == Some(true) && is_quick(&store));
     assert_eq!(std::fs::metadata(folder.page()).unwrap().ino(), inode);
     assert_eq!(store.generation().unwrap(), generation);
 }
@@ -89,7 +89,7 @@ fn a_deleted_page_is_done_without_until_the_next_writer_makes_one() {
     let (store, other) = (folder.open(), folder.open());
     let (_, generation) = add(&store, "a");
     std::fs::remove_file(folder.page()).unwrap();
-    until(&store, |store| !store.page_in_use());
+    until(&store, |store| store.page_in_use() == Some(false));
     assert_eq!(store.generation().unwrap(), generation);
     assert_eq!(store.generation_now().unwrap(), None);
     // Always right, only slower.
@@ -100,7 +100,7 @@ fn a_deleted_page_is_done_without_until_the_next_writer_makes_one() {
     // This handle may still map the former page, and marks it as recycled.
     let (_, generation) = add(&other, "b");
     assert_eq!(store.generation().unwrap(), generation);
-    assert!(store.page_in_use() && other.page_in_use());
+    assert!(store.page_in_use() == Some(true) && other.page_in_use() == Some(true));
     assert!(page(&folder).is_settled() && is_quick(&store));
 }
 
@@ -114,14 +114,14 @@ fn a_writer_that_makes_a_page_returns_when_nobody_believes_the_former_one() {
         std::fs::remove_file(folder.page()).unwrap();
         let name = format!("b{round}");
         let writer = folder.open();
-        until(&store, |store| is_quick(store) || !store.page_in_use());
+        until(&store, |store| is_quick(store) || store.page_in_use() == Some(false));
         let (_, generation) = add(&writer, &name);
         assert!(store.generation().unwrap() >= generation);
         assert!(page(&folder).is_settled(), "who waited says so, and nobody waits again");
         add(&writer, &format!("c{round}"));
         assert!(store.generation().unwrap() > generation);
     }
-    until(&store, SqliteStore::page_in_use);
+    until(&store, |store| store.page_in_use() == Some(true));
 }
 
 /// The same for one that can't even make a page, since a folder has its name.
@@ -133,11 +133,11 @@ fn a_writer_without_a_page_returns_when_nobody_believes_the_former_one() {
     std::fs::rename(folder.page(), folder.path().join("aside")).unwrap();
     std::fs::create_dir(folder.page()).unwrap();
     let writer = folder.open();
-    assert!(!writer.page_in_use());
+    assert!(writer.page_in_use() == Some(false));
     store.generation().unwrap();
     let (_, generation) = add(&writer, "b");
     assert_eq!(store.generation().unwrap(), generation);
-    until(&store, |store| !store.page_in_use());
+    until(&store, |store| store.page_in_use() == Some(false));
     let (_, generation) = add(&store, "c");
     assert_eq!(writer.generation().unwrap(), generation);
     assert_eq!(writer.generation_now().unwrap(), None);
@@ -147,10 +147,10 @@ fn a_writer_without_a_page_returns_when_nobody_believes_the_former_one() {
     std::fs::rename(folder.path().join("aside"), folder.page()).unwrap();
     std::thread::sleep(Duration::from_millis(1000));
     assert_eq!(store.generation().unwrap(), generation);
-    assert!(!store.page_in_use());
+    assert!(store.page_in_use() == Some(false));
     let (_, generation) = add(&writer, "d");
     assert_eq!(store.generation().unwrap(), generation);
-    until(&store, SqliteStore::page_in_use);
+    until(&store, |store| store.page_in_use() == Some(true));
 }
 
 #[test]
@@ -162,15 +162,15 @@ fn a_page_that_is_replaced_is_not_believed() {
     let other = Folder::new();
     add(&other.open(), "other");
     std::fs::rename(other.page(), folder.page()).unwrap();
-    until(&store, |store| !store.page_in_use());
+    until(&store, |store| store.page_in_use() == Some(false));
     let (_, later) = add(&store, "b");
-    assert!(later > generation && store.page_in_use() && is_quick(&store));
+    assert!(later > generation && store.page_in_use() == Some(true) && is_quick(&store));
     let id = *page(&folder).store();
     let new = NewPage { store: id, id: [9; 16], committed: generation, floor: generation, settled: true };
     let planted = Page::create(&folder.page(), &folder.db(), &new).unwrap();
-    until(&store, |store| !store.page_in_use());
+    until(&store, |store| store.page_in_use() == Some(false));
     let late = folder.open();
-    assert!(late.page_in_use(), "whoever opens the store makes another");
+    assert!(late.page_in_use() == Some(true), "whoever opens the store makes another");
     assert!(!planted.is_at(&folder.page()));
     let (_, generation) = add(&late, "c");
     assert_eq!(store.generation().unwrap(), generation);
@@ -217,7 +217,7 @@ fn what_lies_in_the_pages_place_is_replaced_not_used() {
         std::fs::remove_file(folder.page()).unwrap();
         lay();
         let store = folder.open();
-        assert!(store.page_in_use(), "{what}");
+        assert!(store.page_in_use() == Some(true), "{what}");
         let name = format!("key-{at}");
         let (_, generation) = add(&store, &name);
         expected.push(name);
@@ -243,16 +243,16 @@ fn a_page_that_is_cut_or_overwritten_under_a_handle_is_noticed() {
     File::options().write(true).open(folder.page()).unwrap().set_len(100).unwrap();
     assert_eq!(store.generation_now().unwrap(), None);
     assert_eq!(store.generation().unwrap(), generation);
-    until(&store, |store| !store.page_in_use());
+    until(&store, |store| store.page_in_use() == Some(false));
     let (_, generation) = add(&store, "b");
-    assert!(store.page_in_use() && is_quick(&store));
+    assert!(store.page_in_use() == Some(true) && is_quick(&store));
 
     // Nothing is left of it at all, and nobody asked since: it is looked at before it is touched.
     store.generation().unwrap();
     std::thread::sleep(Duration::from_millis(1000));
     File::options().write(true).open(folder.page()).unwrap().set_len(0).unwrap();
     assert_eq!(store.generation().unwrap(), generation);
-    assert!(!store.page_in_use());
+    assert!(store.page_in_use() == Some(false));
     let (_, generation) = add(&store, "c");
     assert!(is_quick(&store));
 
@@ -398,14 +398,14 @@ fn on_a_full_disk_the_store_goes_on_without_a_page() {
             let key = tx.key_by_name("key-00").unwrap().unwrap();
             tx.delete_key(key.key.id).unwrap();
         });
-        assert!(!store.page_in_use() && !folder.page().exists());
+        assert!(store.page_in_use() == Some(false) && !folder.page().exists());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4, "no draft is left");
         assert_eq!(other.generation().unwrap(), generation);
         drop(std::fs::remove_file(folder.path().join("filler")));
         drop(filler);
         let (_, generation) = add(&other, "room again");
         assert_eq!(store.generation().unwrap(), generation);
-        store.page_in_use() && other.page_in_use() && is_quick(&store)
+        store.page_in_use() == Some(true) && other.page_in_use() == Some(true) && is_quick(&store)
     }));
 }
 
@@ -475,7 +475,7 @@ fn a_fork_has_both_sides_poll_and_each_sees_the_other_at_once() {
     assert!(in_child(|| {
         let asks_first = store.generation_now().unwrap().is_none();
         let same = store.generation().unwrap() == generation;
-        let quick = is_quick(&store) && store.page_in_use();
+        let quick = is_quick(&store) && store.page_in_use() == Some(true);
         write(&store, |tx| tx.delete_key(row.id).unwrap());
         asks_first && same && quick
     }));
@@ -535,6 +535,6 @@ fn a_page_that_root_makes_is_the_services() {
                 && libc::setresuid(65_534, 65_534, 65_534) == 0
         };
         let store = folder.open();
-        dropped && store.page_in_use() && add(&store, "b").1 > 0 && is_quick(&store)
+        dropped && store.page_in_use() == Some(true) && add(&store, "b").1 > 0 && is_quick(&store)
     }));
 }

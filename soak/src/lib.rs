@@ -11,7 +11,6 @@
 )]
 
 mod board;
-pub mod chance;
 mod children;
 pub mod denials;
 mod doom;
@@ -25,7 +24,6 @@ pub mod oracle;
 pub mod power;
 pub mod processes;
 pub mod progress;
-pub mod random;
 mod reader;
 pub mod revocation;
 mod stage;

@@ -10,9 +10,10 @@ use std::{collections::BTreeSet, ops::ControlFlow, path::Path};
 
 use tempfile::TempDir;
 
+use fastrand::Rng;
+
 use crate::{
     Outcome, Sweep,
-    chance::Chance,
     oracle::{Handle, Op, Oracle, Wrong, is_intact, judge, scratch},
     progress::Run,
     vfs::{
@@ -134,7 +135,7 @@ pub fn cut_power(
 ) -> Outcome {
     let _turn = vfs::exclusive();
     vfs::install();
-    let mut chance = Chance::new(seed);
+    let mut chance = Rng::with_seed(seed);
     // One script in three goes on until SQLite writes its log back by itself and begins it anew; the others are
     // interrupted by an orderly end now and then.
     let recorded = record(seed % 3 == 2, &mut chance, weakness)?;
@@ -142,7 +143,7 @@ pub fn cut_power(
         (0..).zip(&recorded.events).filter(|(_, event)| event.matters()).map(|(at, _)| at).collect();
     let mut chosen = BTreeSet::new();
     while chosen.len() < points.min(moments.len()) {
-        chosen.extend(chance.one_of(&moments).copied());
+        chosen.extend(chance.choice(&moments).copied());
     }
 
     let mut disk = if weakness == Weakness::DiskLies { Disk::lying() } else { Disk::default() };
@@ -164,7 +165,7 @@ pub fn cut_power(
             if seen.contains(&image) {
                 continue;
             }
-            let again = chance.below(4) == 0;
+            let again = chance.usize(..4) == 0;
             let found = recover(&image, &may_hold, again.then_some(&mut chance))?;
             let is_first = seen.is_empty();
             if each(Cut { at, is_first, unsynced, page, again, found }).is_break() {
@@ -177,7 +178,7 @@ pub fn cut_power(
 }
 
 /// Runs a script, and writes down what it does.
-fn record(long: bool, chance: &mut Chance, weakness: Weakness) -> Result<Recorded, Trouble> {
+fn record(long: bool, chance: &mut Rng, weakness: Weakness) -> Result<Recorded, Trouble> {
     let _weaker = match weakness {
         Weakness::SyncsSeldom => Some(Weaker::new(1)),
         Weakness::NeverSyncs => Some(Weaker::new(0)),
@@ -192,7 +193,7 @@ fn record(long: bool, chance: &mut Chance, weakness: Weakness) -> Result<Recorde
     let mut states = vec![Oracle::default()];
     let mut handle = Handle::open(&database)?;
     for number in 1..=length {
-        if !long && chance.below(10) == 0 {
+        if !long && chance.usize(..10) == 0 {
             drop(handle);
             handle = Handle::open(&database)?;
         }
@@ -211,12 +212,12 @@ fn record(long: bool, chance: &mut Chance, weakness: Weakness) -> Result<Recorde
 }
 
 /// A change that fits what is there.
-fn choose(present: &Oracle, number: u32, chance: &mut Chance) -> Op {
+fn choose(present: &Oracle, number: u32, chance: &mut Rng) -> Op {
     let names: Vec<&String> = present.names().collect();
     let fresh = format!("key-{number}");
-    let Some(name) = chance.one_of(&names).map(|name| (*name).clone()) else { return Op::Create { name: fresh } };
+    let Some(name) = chance.choice(&names).map(|name| (*name).clone()) else { return Op::Create { name: fresh } };
     // Never an old name again: what it said of a former key would be said of the new one.
-    match chance.below(if names.len() < 12 { 24 } else { 15 }) {
+    match chance.usize(..if names.len() < 12 { 24 } else { 15 }) {
         0..4 => Op::Delete { name },
         4..7 => Op::Disable { name },
         7 => Op::Enable { name },
@@ -236,7 +237,7 @@ fn choose(present: &Oracle, number: u32, chance: &mut Chance) -> Op {
 
 /// Opens what a power cut left, and looks whether it is what it must be. With `again` there is a second power cut
 /// during that. Returns the folder that was found wrong too.
-fn recover(image: &Image, may_hold: &[&Oracle], again: Option<&mut Chance>) -> Result<Recovered, Trouble> {
+fn recover(image: &Image, may_hold: &[&Oracle], again: Option<&mut Rng>) -> Result<Recovered, Trouble> {
     let folder = scratch()?;
     let place = folder.path().canonicalize()?;
     image.write(&place)?;
@@ -251,12 +252,12 @@ fn recover(image: &Image, may_hold: &[&Oracle], again: Option<&mut Chance>) -> R
 }
 
 /// What a power cut during the recovery of `image` leaves, in which so much was done.
-fn cut_again(image: &Image, events: &[Event], chance: &mut Chance) -> Image {
+fn cut_again(image: &Image, events: &[Event], chance: &mut Rng) -> Image {
     let mut disk = Disk::default();
-    let upto = chance.below(events.len() + 1);
+    let upto = chance.usize(..=events.len());
     events.iter().take(upto).for_each(|event| disk.apply(event));
-    let unsynced = chance.one_of(&Unsynced::ALL).copied().unwrap_or(Unsynced::BySector);
-    let page = chance.one_of(&Page::ALL).copied().unwrap_or(Page::Absent);
+    let unsynced = chance.choice(&Unsynced::ALL).copied().unwrap_or(Unsynced::BySector);
+    let page = chance.choice(&Page::ALL).copied().unwrap_or(Page::Absent);
     let mut after = disk.after_power_cut(unsynced, page, PAGE, chance);
     // What the recovery had not touched by then is as the first cut left it.
     let touched: BTreeSet<&str> = events

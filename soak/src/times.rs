@@ -76,7 +76,7 @@ impl Times {
 #[allow(clippy::float_cmp, reason = "these numbers are exact")]
 mod tests {
     use super::*;
-    use crate::random::Random;
+    use fastrand::Rng;
 
     fn times(nanos: &[u64]) -> Times {
         let mut times = Times::default();
@@ -92,10 +92,10 @@ mod tests {
 
     #[test]
     fn the_area_is_the_share_of_pairs() {
-        let mut random = Random::default();
+        let mut random = Rng::with_seed(1);
         for (spread, shift) in [(1, 0), (5, 0), (5, 1), (100, 10), (10, 100), (150_000, 0)] {
-            let one: Vec<u64> = (0..200).map(|_| random.below(spread)).collect();
-            let other: Vec<u64> = (0..150).map(|_| random.below(spread) + shift).collect();
+            let one: Vec<u64> = (0..200).map(|_| random.u64(..spread)).collect();
+            let other: Vec<u64> = (0..150).map(|_| random.u64(..spread) + shift).collect();
             let longest = |list: &[u64]| list.iter().map(|n| (*n).min(100_000)).collect::<Vec<_>>();
             let expected = auc(&longest(&one), &longest(&other));
             assert!((times(&one).auc(&times(&other)) - expected).abs() < 1e-9, "{spread} {shift}");

@@ -285,7 +285,7 @@ impl InspireAuth {
     /// auth.adoptStore(); // an operator has said that the store was replaced on purpose
     #[napi]
     pub fn adopt_store(&self, env: &Env) -> napi::Result<()> {
-        run(env, || self.handle.core()?.store().adopt())
+        run(env, || self.handle.core()?.adopt_store())
     }
 
     /// Writes what has been noted on the side, and lets the store go. What is under way finishes; every later call on

@@ -584,7 +584,7 @@ impl InspireAuth {
     /// Example:
     ///     >>> auth.adopt_store()  # an operator has said that the store was replaced on purpose
     fn adopt_store(&self, py: Python<'_>) -> PyResult<()> {
-        self.change(py, |core| core.store().adopt())
+        self.change(py, Core::adopt_store)
     }
 
     /// Closes the handle: writes what was noted on the side, and closes the store when the last call on another thread

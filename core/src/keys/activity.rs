@@ -1,20 +1,19 @@
-//! What is noted on the side: last use and audit events. Collected in memory, written in batches by a thread of its own,
-//! never in the way of a check, and bounded whatever the load.
-//!
-//! The thread is not the pool's: a flood of wrong secrets fills the pool's queue, which is when there is most to write.
-//! It begins with the first note, and ends when there has been none for a while.
+//! What is noted on the side: last use and audit events. Collected in memory, written in batches by the process's
+//! [`clerk`], never in the way of a check, and bounded whatever the load.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Condvar, Mutex, PoisonError, Weak,
+        Arc, Mutex, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
-use super::{generate, index::Entry};
+use super::{
+    clerk::{self, Errand},
+    generate,
+    index::Entry,
+};
 use crate::{
     audit::{Journal, Unwritten},
     error::{Code, Error, Result},
@@ -30,8 +29,6 @@ use crate::{
 const INTERVAL: i64 = 60;
 /// Batches are written at most once in so long; the first one at once.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
-/// How long the thread stays without work.
-const IDLE: Duration = Duration::from_secs(10);
 /// What is kept between two batches; more is dropped, and the dropping noted.
 const MAX_USES: usize = 65_536;
 pub(crate) const MAX_EVENTS: usize = 1024;
@@ -52,16 +49,12 @@ struct Notes {
     /// When the next batch is to be written.
     due: Option<Instant>,
     flushed: Option<Instant>,
-    writer: Option<JoinHandle<()>>,
-    running: bool,
-    closed: bool,
 }
 
 /// What one process has noted.
 #[derive(Default)]
 struct Desk {
     notes: Mutex<Notes>,
-    work: Condvar,
     /// Held while a batch is written, so that whoever flushes waits for the one under way.
     writing: Mutex<()>,
     /// Whether there is no more room for denials: read before anything is made for one.
@@ -158,7 +151,7 @@ impl Activity {
             if notes.used.len() < MAX_USES {
                 notes.used.push((entry.id, now));
             }
-            self.schedule(&desk, &mut notes);
+            self.schedule(&mut notes);
         }
     }
 
@@ -201,7 +194,7 @@ impl Activity {
         if notes.events.len() >= MAX_EVENTS {
             desk.full.store(true, Ordering::Relaxed);
         }
-        self.schedule(desk, &mut notes);
+        self.schedule(&mut notes);
     }
 
     fn drop_one(&self, desk: &Desk) {
@@ -209,26 +202,19 @@ impl Activity {
         self.metrics.audit_dropped(1);
     }
 
-    /// Sees to it that somebody writes the notes soon.
-    fn schedule(self: &Arc<Self>, desk: &Arc<Desk>, notes: &mut Notes) {
-        if notes.due.is_some() || notes.closed {
+    /// Sees to it that the notes are written soon.
+    fn schedule(self: &Arc<Self>, notes: &mut Notes) {
+        if notes.due.is_some() {
             return;
         }
         let now = Instant::now();
         let next = notes.flushed.and_then(|flushed| flushed.checked_add(FLUSH_INTERVAL));
         let due = next.map_or(now, |next| next.max(now));
-        if notes.running {
-            notes.due = Some(due);
-            desk.work.notify_one();
-            return;
-        }
-        let (its, this) = (Arc::clone(desk), Arc::downgrade(self));
-        let begun = thread::Builder::new().name("inspire-auth-log".to_owned()).spawn(move || its.serve(&this));
+        let this = Arc::downgrade(self);
+        let this: Weak<dyn Errand> = this;
         // Without a thread the next note tries again, and a flush writes everything at any time.
-        if let Ok(writer) = begun {
+        if clerk::send(this, due) {
             notes.due = Some(due);
-            notes.running = true;
-            notes.writer = Some(writer);
         }
     }
 
@@ -308,45 +294,17 @@ impl Desk {
         self.full.store(false, Ordering::Relaxed);
         Taken { used, events, dropped, lost_to_file }
     }
+}
 
-    /// The life of the thread.
-    fn serve(&self, activity: &Weak<Activity>) {
-        let mut notes = lock(&self.notes);
-        while !notes.closed {
-            let left = notes.due.map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
-            if !left.is_zero() {
-                let (woken, waited) = self.work.wait_timeout(notes, left).unwrap_or_else(PoisonError::into_inner);
-                notes = woken;
-                if waited.timed_out() && notes.due.is_none() {
-                    break;
-                }
-                continue;
-            }
-            notes.due = None;
-            drop(notes);
-            let Some(activity) = activity.upgrade() else { return };
-            // A store of the host's that panics must not end the writing for good.
-            let _ = catch_unwind(AssertUnwindSafe(|| activity.flush()));
-            drop(activity);
-            notes = lock(&self.notes);
-        }
-        notes.running = false;
+impl Errand for Activity {
+    fn run(&self) {
+        let _ = self.flush();
     }
 }
 
 impl Drop for Activity {
     fn drop(&mut self) {
-        let desk = self.desk.get();
-        let writer = {
-            let mut notes = lock(&desk.notes);
-            notes.closed = true;
-            desk.work.notify_all();
-            notes.writer.take()
-        };
-        // The last handle may go on the thread itself.
-        if let Some(writer) = writer.filter(|writer| writer.thread().id() != thread::current().id()) {
-            let _ = writer.join();
-        }
+        clerk::leave();
     }
 }
 

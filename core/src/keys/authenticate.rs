@@ -6,7 +6,7 @@
 //!
 //! Nothing but the very last line of [`Inner::judge`] grants. A name alone reveals nothing: what is particular to a key
 //! is looked at only behind its right secret, and until then a key that does not exist takes the same steps as one that
-//! does (`docs/decisions/0012-a-refusal-takes-one-time.md`).
+//! does (`docs/decisions/0014-a-refusal-takes-one-time.md`).
 
 use std::{hint::black_box, sync::Arc};
 

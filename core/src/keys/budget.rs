@@ -7,42 +7,51 @@ use std::sync::{
 
 use super::hash::Verdict;
 
+/// A minute that begins with the first try in it, not with the clock's: guesses that straddle a full minute get no second
+/// budget.
+const MINUTE: u64 = 60_000;
+
 /// The tries of one minute that failed, or may yet.
 ///
-/// One number, the minute in the upper half and the count in the lower: a lock could be held by a thread that did not
-/// survive a fork.
+/// One number, the minute's beginning in milliseconds in the upper 44 bits (557 years of uptime) and the count in the
+/// lower 20: a lock could be held by a thread that did not survive a fork.
 #[derive(Debug, Default)]
 pub(crate) struct Failures(AtomicU64);
 
-const fn pack(minute: u32, count: u32) -> u64 {
-    (minute as u64) << 32 | count as u64
+const COUNT_BITS: u32 = 20;
+const MOST: u64 = (1 << COUNT_BITS) - 1;
+
+const fn pack(begun: u64, count: u64) -> u64 {
+    begun << COUNT_BITS | count
 }
 
-const fn unpack(state: u64) -> (u32, u32) {
-    ((state >> 32) as u32, state as u32)
+const fn unpack(state: u64) -> (u64, u64) {
+    (state >> COUNT_BITS, state & MOST)
 }
 
 impl Failures {
-    /// Takes one of `allowed` tries in the minute of the monotonic clock that `now_millis` is in, or none when all are
+    /// Takes one of `allowed` tries in the minute that `now_millis` of the monotonic clock is in, or none when all are
     /// taken: by secrets that were wrong, or that are being hashed. So however many guesses arrive at once, no more than
     /// these are hashed.
     pub(crate) fn take(self: &Arc<Self>, now_millis: u64, allowed: u32) -> Option<Try> {
-        // A minute of the clock that wraps after 8000 years is no concern.
-        let minute = (now_millis / 60_000) as u32;
+        let allowed = u64::from(allowed).min(MOST);
+        let mut minute = 0;
         let counted = |state| {
-            let (then, count) = unpack(state);
-            let taken = if then == minute { count } else { 0 };
+            let (begun, count) = unpack(state);
+            let over = count == 0 || now_millis.saturating_sub(begun) >= MINUTE;
+            let taken = if over { 0 } else { count };
+            minute = if over { now_millis } else { begun };
             (taken < allowed).then(|| pack(minute, taken.saturating_add(1)))
         };
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, counted).ok()?;
         Some(Try { failures: Arc::clone(self), minute, is_spent: false })
     }
 
-    fn give_back(&self, minute: u32) {
+    fn give_back(&self, minute: u64) {
         let forgiven = |state| {
-            let (then, count) = unpack(state);
+            let (begun, count) = unpack(state);
             // In another minute nothing is owed any more.
-            (then == minute && count > 0).then(|| pack(minute, count.saturating_sub(1)))
+            (begun == minute && count > 0).then(|| pack(minute, count.saturating_sub(1)))
         };
         let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, forgiven);
     }
@@ -52,7 +61,7 @@ impl Failures {
 #[derive(Debug)]
 pub(crate) struct Try {
     failures: Arc<Failures>,
-    minute: u32,
+    minute: u64,
     is_spent: bool,
 }
 
@@ -87,15 +96,16 @@ mod tests {
     #[test]
     fn so_many_wrong_secrets_a_minute_and_no_more() {
         let failures = Arc::new(Failures::default());
-        for minute in [0_u64, 1, 5] {
+        // The second begins late in a minute of the clock, and goes on past its end.
+        for begun in [0_u64, 119_000, 1 << 40] {
             for at in [0, 59_999] {
-                // In the second half of the minute nothing is left.
+                // Later in the minute nothing is left.
                 for _ in 0..3 {
-                    let taken = failures.take(minute * 60_000 + at, 3);
+                    let taken = failures.take(begun + at, 3);
                     assert_eq!(taken.is_some(), at == 0);
                     assert!(taken.is_none_or(|taken| taken.spend(|| Verdict::Wrong) == Verdict::Wrong));
                 }
-                assert!(failures.take(minute * 60_000 + at, 3).is_none());
+                assert!(failures.take(begun + at, 3).is_none());
             }
         }
         assert!(failures.take(0, 0).is_none(), "none is allowed");

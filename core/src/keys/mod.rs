@@ -4,6 +4,7 @@ mod activity;
 mod actor;
 mod authenticate;
 mod budget;
+mod clerk;
 mod credential;
 mod decoy;
 mod denial;

@@ -13,7 +13,7 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use crate::chance::Chance;
+use fastrand::Rng;
 
 /// What was done to the files of a folder, in order.
 #[derive(Debug, Clone)]
@@ -201,7 +201,7 @@ impl<'a> Disk<'a> {
 
     /// One of the states that a power cut at this moment may leave.
     #[must_use]
-    pub fn after_power_cut(&self, unsynced: Unsynced, page: Page, page_name: &str, chance: &mut Chance) -> Image {
+    pub fn after_power_cut(&self, unsynced: Unsynced, page: Page, page_name: &str, chance: &mut Rng) -> Image {
         let mut files = BTreeMap::new();
         for (name, file) in self.names_after(unsynced, chance) {
             if let Some(file) = self.files.get(&file).map(|present| self.file_after(file, present, unsynced, chance)) {
@@ -210,7 +210,7 @@ impl<'a> Disk<'a> {
         }
         let content = match page {
             Page::Newest => self.pages.last().cloned().flatten(),
-            Page::Older => chance.one_of(&self.pages).cloned().flatten(),
+            Page::Older => chance.choice(&self.pages).cloned().flatten(),
             Page::Zeros => self.pages.iter().rev().flatten().next().map(|content| vec![0; content.len()].into()),
             Page::Absent => None,
         };
@@ -220,7 +220,7 @@ impl<'a> Disk<'a> {
         Image { files }
     }
 
-    fn names_after(&self, unsynced: Unsynced, chance: &mut Chance) -> BTreeMap<&'a str, u64> {
+    fn names_after(&self, unsynced: Unsynced, chance: &mut Rng) -> BTreeMap<&'a str, u64> {
         let mut names = self.names.clone();
         let upto = match unsynced {
             Unsynced::Lost => 0,
@@ -229,7 +229,7 @@ impl<'a> Disk<'a> {
             _ => {
                 let mut until = BTreeMap::new();
                 for (index, (name, file)) in self.renamed.iter().enumerate() {
-                    let until = until.entry(*name).or_insert_with(|| chance.below(self.renamed.len() + 1));
+                    let until = until.entry(*name).or_insert_with(|| chance.usize(..=self.renamed.len()));
                     if index < *until {
                         set(&mut names, name, *file);
                     }
@@ -241,7 +241,7 @@ impl<'a> Disk<'a> {
         names
     }
 
-    fn file_after(&self, number: u64, file: &File<'a>, unsynced: Unsynced, chance: &mut Chance) -> Vec<u8> {
+    fn file_after(&self, number: u64, file: &File<'a>, unsynced: Unsynced, chance: &mut Rng) -> Vec<u8> {
         let all = file.since.len();
         match unsynced {
             Unsynced::Lost => file.synced.clone(),
@@ -251,15 +251,15 @@ impl<'a> Disk<'a> {
                 file.content(&mut |_| upto, upto, 1)
             }
             Unsynced::ByFile => {
-                let upto = chance.below(2) * all;
+                let upto = chance.usize(..2) * all;
                 file.content(&mut |_| upto, upto, 1)
             }
             Unsynced::ByBlock | Unsynced::BySector => {
                 let unit = if unsynced == Unsynced::ByBlock { 4096 } else { 512 };
-                let mut some = |all: usize| match chance.below(3) {
+                let mut some = |all: usize| match chance.usize(..3) {
                     0 => 0,
                     1 => all,
-                    _ => chance.below(all + 1),
+                    _ => chance.usize(..=all),
                 };
                 let size = some(all);
                 let mut chosen = BTreeMap::new();
@@ -362,7 +362,7 @@ mod tests {
 
     fn cut(events: &[Event], unsynced: Unsynced, seed: u64) -> BTreeMap<String, Vec<u8>> {
         let disk = after(Disk::default(), events);
-        disk.after_power_cut(unsynced, Page::Newest, "page", &mut Chance::new(seed)).files
+        disk.after_power_cut(unsynced, Page::Newest, "page", &mut Rng::with_seed(seed)).files
     }
 
     #[test]
@@ -380,7 +380,7 @@ mod tests {
         }
         // A disk that lies holds nothing for sure.
         let lying = after(Disk::lying(), &synced);
-        let image = lying.after_power_cut(Unsynced::Lost, Page::Newest, "page", &mut Chance::new(0));
+        let image = lying.after_power_cut(Unsynced::Lost, Page::Newest, "page", &mut Rng::with_seed(0));
         assert_eq!(image.files["db"], b"old");
     }
 
@@ -431,7 +431,7 @@ mod tests {
         let events = [page(1), page(2), page(3)];
         let disk = after(Disk::default(), &events);
         let content = |page, seed| {
-            disk.after_power_cut(Unsynced::Lost, page, "page", &mut Chance::new(seed)).files.get("page").cloned()
+            disk.after_power_cut(Unsynced::Lost, page, "page", &mut Rng::with_seed(seed)).files.get("page").cloned()
         };
         assert_eq!(content(Page::Newest, 0), Some(vec![3; 8]));
         assert_eq!(content(Page::Zeros, 0), Some(vec![0; 8]));

@@ -116,7 +116,7 @@ mod tests {
     use rusqlite::{Connection, ErrorCode};
 
     use super::*;
-    use crate::chance::Chance;
+    use fastrand::Rng;
 
     fn connect(path: &Path) -> rusqlite::Result<Connection> {
         let connection = Connection::open(path)?;
@@ -176,7 +176,7 @@ mod tests {
         events.iter().for_each(|event| disk.apply(event));
         // With FULL, nothing is unsynced after a commit.
         for unsynced in disk::Unsynced::ALL {
-            let image = disk.after_power_cut(unsynced, disk::Page::Newest, "page", &mut Chance::new(1));
+            let image = disk.after_power_cut(unsynced, disk::Page::Newest, "page", &mut Rng::with_seed(1));
             assert_eq!((&image.files["db"], &image.files["db-wal"]), (&db, &wal), "{unsynced:?}");
         }
     }

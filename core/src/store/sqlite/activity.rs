@@ -53,7 +53,12 @@ impl Shared {
         body: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T> {
         let lanes = self.connections.lanes()?;
-        let mut lane = lanes.activity.lock();
+        // In WAL mode a reader waits for no writer; behind one connection it would wait for the writer's turn.
+        let lane = match behavior {
+            TransactionBehavior::Deferred => &lanes.activity_reader,
+            _ => &lanes.activity,
+        };
+        let mut lane = lane.lock();
         let path = self.activity_path();
         let manner = Manner { synchronous: "NORMAL", max_pages: None, ..self.manner };
         if let Some(link) = &lane.value

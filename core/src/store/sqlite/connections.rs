@@ -207,21 +207,23 @@ pub(super) struct Lanes {
     pub(super) writer: Lane<Option<Link>>,
     /// Backups, which take long. Open only meanwhile.
     pub(super) backup: Lane<Option<Link>>,
-    /// The activity file.
+    /// The activity file, to be written: that may wait for another process.
     pub(super) activity: Lane<Option<Link>>,
+    /// The activity file, to be read: that waits for nobody.
+    pub(super) activity_reader: Lane<Option<Link>>,
 }
 
 impl Lanes {
     fn shut(&self) {
         self.freshness.shut(super::freshness::Fresh::close);
-        for lane in [&self.reader, &self.writer, &self.backup, &self.activity] {
+        for lane in [&self.reader, &self.writer, &self.backup, &self.activity, &self.activity_reader] {
             lane.shut(|link| *link = None);
         }
     }
 
     fn reopen(&self) {
         self.freshness.reopen();
-        for lane in [&self.reader, &self.writer, &self.backup, &self.activity] {
+        for lane in [&self.reader, &self.writer, &self.backup, &self.activity, &self.activity_reader] {
             lane.reopen();
         }
     }
@@ -231,6 +233,7 @@ impl Lanes {
         self.freshness.lock().value.close();
         self.reader.lock().value = None;
         self.backup.lock().value = None;
+        self.activity_reader.lock().value = None;
         for lane in [&self.writer, &self.activity] {
             if let Some(link) = lane.lock().value.take() {
                 let _ = link.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);

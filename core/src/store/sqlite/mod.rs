@@ -98,13 +98,6 @@ impl SqliteStore {
     pub fn path(&self) -> &Path {
         &self.shared.path
     }
-
-    /// Whether checks are answered from the revocation page (`<path>.gen`): two loads from memory. Where it can't be
-    /// made or mapped, or was deleted, each asks the database instead (microseconds) until a page is there again.
-    #[must_use]
-    pub fn page_in_use(&self) -> bool {
-        self.shared.pages.current().is_some()
-    }
 }
 
 impl Store for SqliteStore {
@@ -169,5 +162,11 @@ impl Store for SqliteStore {
 
     fn audit(&self, limit: usize) -> Result<Vec<AuditEvent>> {
         self.shared.audit(limit)
+    }
+
+    /// Whether checks are answered from the revocation page (`<path>.gen`): two loads from memory. Where it can't be
+    /// made or mapped, or was deleted, each asks the database instead (microseconds) until a page is there again.
+    fn page_in_use(&self) -> Option<bool> {
+        Some(self.shared.pages.current().is_some())
     }
 }

@@ -1,0 +1,180 @@
+//! One thread a process for what its handles write on the side, whatever their number.
+//!
+//! Not the pool's: a flood of wrong secrets fills the pool's queue, which is when there is most to write. And not one a
+//! handle: a host may open hundreds. It begins with the first note, and ends when there has been none for a while, or
+//! with the last handle that had any.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Condvar, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwapOption;
+use inspire_auth_platform::fork;
+
+use crate::lock::lock;
+
+/// How long the thread stays without work.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Something that is done once when its time has come, if it is still there.
+pub(crate) trait Errand: Send + Sync {
+    /// Does it.
+    fn run(&self);
+}
+
+#[derive(Default)]
+struct Desk {
+    errands: Vec<(Instant, Weak<dyn Errand>)>,
+    /// The thread, and what tells it to go home: it alone, not one that takes its place.
+    thread: Option<(JoinHandle<()>, Arc<AtomicBool>)>,
+    /// Whether the thread is out on an errand.
+    busy: bool,
+}
+
+struct Clerk {
+    epoch: u32,
+    desk: Mutex<Desk>,
+    work: Condvar,
+}
+
+/// This process's; a child's begins anew, since a thread that stayed in the parent may hold the inherited one's lock.
+static CLERK: ArcSwapOption<Clerk> = ArcSwapOption::const_empty();
+
+fn present() -> Option<Arc<Clerk>> {
+    CLERK.load_full().filter(|clerk| clerk.epoch == fork::epoch())
+}
+
+fn clerk() -> Option<Arc<Clerk>> {
+    if let Some(clerk) = present() {
+        return Some(clerk);
+    }
+    fork::watch();
+    let fresh = Arc::new(Clerk { epoch: fork::epoch(), desk: Mutex::default(), work: Condvar::new() });
+    let former = CLERK.rcu(|present| match present {
+        Some(clerk) if clerk.epoch == fresh.epoch => Some(Arc::clone(clerk)),
+        _ => Some(Arc::clone(&fresh)),
+    });
+    if former.as_ref().is_some_and(|former| former.epoch != fresh.epoch) {
+        std::mem::forget(former);
+    }
+    present()
+}
+
+/// Has `errand` run at `due`. `false` when there is no thread to be had.
+pub(crate) fn send(errand: Weak<dyn Errand>, due: Instant) -> bool {
+    let Some(clerk) = clerk() else { return false };
+    let mut desk = lock(&clerk.desk);
+    if desk.thread.is_none() {
+        let home = Arc::new(AtomicBool::new(false));
+        let (its, goes) = (Arc::clone(&clerk), Arc::clone(&home));
+        let begun = thread::Builder::new().name("inspire-auth-log".to_owned()).spawn(move || its.serve(&goes));
+        let Ok(thread) = begun else { return false };
+        desk.thread = Some((thread, home));
+    }
+    desk.errands.push((due, errand));
+    clerk.work.notify_one();
+    true
+}
+
+/// Lets the thread go home, and waits for it, when there is nothing else to do: for whoever had errands and is going
+/// away, so that nothing of ours runs when a host has given back all that it had.
+pub(crate) fn leave() {
+    let Some(clerk) = present() else { return };
+    let thread = {
+        let mut desk = lock(&clerk.desk);
+        desk.errands.retain(|(_, errand)| errand.strong_count() > 0);
+        if desk.busy || !desk.errands.is_empty() {
+            return;
+        }
+        let Some((thread, home)) = desk.thread.take() else { return };
+        home.store(true, Ordering::Relaxed);
+        clerk.work.notify_all();
+        thread
+    };
+    // The last handle may go on the thread itself.
+    if thread.thread().id() != thread::current().id() {
+        let _ = thread.join();
+    }
+}
+
+impl Clerk {
+    /// The life of the thread.
+    fn serve(&self, home: &AtomicBool) {
+        let mut desk = lock(&self.desk);
+        while !home.load(Ordering::Relaxed) {
+            let now = Instant::now();
+            let next = desk.errands.iter().map(|(due, _)| *due).min();
+            if let Some(at) = desk.errands.iter().position(|(due, _)| *due <= now) {
+                let (_, errand) = desk.errands.swap_remove(at);
+                desk.busy = true;
+                drop(desk);
+                if let Some(errand) = errand.upgrade() {
+                    // A store of the host's that panics must not end the writing for good.
+                    let _ = catch_unwind(AssertUnwindSafe(|| errand.run()));
+                }
+                desk = lock(&self.desk);
+                desk.busy = false;
+                continue;
+            }
+            let left = next.map_or(IDLE, |due| due.saturating_duration_since(now));
+            let (woken, waited) = self.work.wait_timeout(desk, left).unwrap_or_else(PoisonError::into_inner);
+            desk = woken;
+            if waited.timed_out() && desk.errands.is_empty() && !home.load(Ordering::Relaxed) {
+                // Whoever sends the next errand finds no thread, under the same lock, and begins one.
+                desk.thread = None;
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
+    use super::*;
+
+    struct Ring(Mutex<Sender<&'static str>>, &'static str);
+
+    impl Errand for Ring {
+        fn run(&self) {
+            lock(&self.0).send(self.1).unwrap();
+            assert!(self.1 != "panics", "on purpose");
+        }
+    }
+
+    #[test]
+    fn errands_run_in_their_time_on_one_thread_and_a_panic_ends_none_of_them() {
+        let (rung, heard) = channel();
+        let ring = |name| Arc::new(Ring(Mutex::new(rung.clone()), name));
+        let (first, panics, last, gone) = (ring("first"), ring("panics"), ring("last"), ring("gone"));
+        let now = Instant::now();
+        let weak = |ring: &Arc<Ring>| {
+            let ring: Arc<dyn Errand> = ring.clone();
+            Arc::downgrade(&ring)
+        };
+        assert!(send(weak(&last), now.checked_add(Duration::from_millis(50)).unwrap()));
+        assert!(send(weak(&gone), now));
+        drop(gone);
+        assert!(send(weak(&panics), now));
+        assert!(send(weak(&first), now));
+        let mut early = [heard.recv().unwrap(), heard.recv().unwrap()];
+        early.sort_unstable();
+        // One that was dropped may have been in time; then it is heard of, too.
+        if early.contains(&"gone") {
+            assert!(["first", "panics"].contains(&heard.recv().unwrap()));
+        } else {
+            assert_eq!(early, ["first", "panics"]);
+        }
+        assert_eq!(heard.recv().unwrap(), "last");
+        leave();
+        assert!(send(weak(&first), now), "after it went home it comes back");
+        assert_eq!(heard.recv().unwrap(), "first");
+    }
+}
