@@ -1,9 +1,9 @@
 //! The audit log as lines of JSON: their schema, the file they are written to, and the chain that shows tampering.
 //!
-//! * [`event`] makes a line of an event; [`ocsf`] has the one table of what each event is to a security operations centre.
-//! * [`journal`] adds lines to the file, which any number of processes write; [`names`] renames it when it is full.
-//! * [`chain`] is what each line continues; [`verify()`] follows it.
-//! * [`mutation`] is the one way in which a change is made: recorded before it is committed.
+//! * `event` makes a line of an event; `ocsf` has the one table of what each event is to a security operations centre.
+//! * `journal` adds lines to the file, which any number of processes write; `names` renames it when it is full.
+//! * `chain` is what each line continues; `verify()` follows it.
+//! * `mutation` is the one way in which a change is made: recorded before it is committed.
 //!
 //! What the log promises, and what it does not, is in `docs/audit.md`.
 
