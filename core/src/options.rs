@@ -104,7 +104,8 @@ pub struct Options {
     pub hash: HashParameters,
     /// The scheme for generated keys: `Argon2` (default) or `HmacSha256`, which needs a pepper.
     pub scheme: Scheme,
-    /// Bytes of memory that all hashing in this process may take together. Default 64 MiB; at least one hash's.
+    /// Bytes of memory that all hashing of this handle may take together, in each process that uses it. Default 64 MiB; at
+    /// least one hash's. Each handle of a process has its own: they add up.
     pub max_hash_memory: u64,
     /// Threads that may hash at once. `None`: as many as there are cores. A host with one thread that must never wait for
     /// a core, such as an event loop's, leaves it one.

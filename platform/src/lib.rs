@@ -1,4 +1,5 @@
-//! The few things libinspire_auth needs that are unsafe or differ by operating system: clocks, fork, files, machine id.
+//! The few things libinspire_auth needs that are unsafe or differ by operating system: clocks, fork, files, memory,
+//! machine id.
 //!
 //! Everything here is small, says what it promises, and has a safe signature: the crates above it forbid `unsafe`.
 
@@ -7,6 +8,7 @@ pub mod clock;
 pub mod fork;
 pub mod fs;
 pub mod machine;
+pub mod memory;
 // Its protocol alone runs under the model checker, whose atomics can't lie in a mapped file.
 #[cfg(not(loom))]
 pub mod page;

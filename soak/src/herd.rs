@@ -175,8 +175,9 @@ fn cold_herd(keys: usize, hash: HashParameters) -> Result<Warm, Failure> {
     );
     host::expect(peak <= limit, || format!("{peak} bytes of hash memory, {limit} are allowed"))?;
     host::expect(runs - prepared == keys as u64, || format!("{} hashes for {keys} keys", runs - prepared))?;
-    // What the process takes is told, not judged: the C library may keep in its heap what hashes have given back, and
-    // put the next one beside it.
+    // What is not a hash's: tickets, and what the allocator keeps.
+    let slack = (32 << 20) + keys as u64 * 2048;
+    host::expect(risen.is_none_or(|risen| risen <= limit + slack), || format!("RSS rose by {risen:?} bytes"))?;
     Ok(vec![tell("cold herd", warm)])
 }
 

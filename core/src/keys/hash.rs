@@ -1,8 +1,9 @@
 //! From a secret to what is kept of it, and back to a yes or no.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use inspire_auth_platform::memory::with_blocks;
 use sha2::{Digest as _, Sha256};
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::{
     mac::KeyedHmac,
@@ -244,14 +245,10 @@ fn argon2(phc: &Phc, secret: &[u8], pepper: Option<&[u8]>) -> Option<Zeroizing<V
         Some(pepper) => argon2::Argon2::new_with_secret(pepper, phc.algorithm, phc.version, parameters).ok()?,
         None => argon2::Argon2::new(phc.algorithm, phc.version, parameters),
     };
-    // Reserved by hand: an allocation that fails is `BUSY`, not an abort of the host.
-    let mut memory = Vec::new();
-    memory.try_reserve_exact(blocks).ok()?;
-    memory.resize(blocks, argon2::Block::default());
     let mut output = Zeroizing::new(vec![0_u8; phc.output.len()]);
-    let done = context.hash_password_into_with_memory(secret, &phc.salt, &mut output, &mut memory);
-    memory.zeroize();
-    done.ok().map(|()| output)
+    let hash =
+        |memory: &mut [argon2::Block]| context.hash_password_into_with_memory(secret, &phc.salt, &mut output, memory);
+    with_blocks(blocks, hash)?.ok().map(|()| output)
 }
 
 /// The 32 bytes of canonical, unpadded base64url, or `None`.
