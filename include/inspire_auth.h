@@ -970,7 +970,7 @@ typedef struct inspire_auth_options {
      */
     uint32_t chosen_failures_per_minute;
     /**
-     * Bytes of memory that all hashing may take together; at least one hash's. 0: 64 MiB.
+     * Bytes of memory that all hashing of this handle may take together; at least one hash's. 0: 64 MiB.
      */
     uint64_t max_hash_memory;
     /**

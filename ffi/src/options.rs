@@ -144,7 +144,7 @@ pub struct inspire_auth_options {
     pub hash_parallelism: u32,
     /// Wrong secrets a minute, for each imported key with a chosen secret, before it answers `BUSY`. 0: 10.
     pub chosen_failures_per_minute: u32,
-    /// Bytes of memory that all hashing may take together; at least one hash's. 0: 64 MiB.
+    /// Bytes of memory that all hashing of this handle may take together; at least one hash's. 0: 64 MiB.
     pub max_hash_memory: u64,
     /// How long a license file is good after it was issued, in seconds, when its license does not hold
     /// `OFFLINE_LICENSING`. 0: 30 days.

@@ -118,7 +118,7 @@ impl InspireAuth {
     ///     local_is_secure: whether the channel `"local"` satisfies a key's `require_secure`.
     ///     hash: Argon2id parameters for new hashes; None is 19456 KiB, 2 passes, 1 lane.
     ///     scheme: how generated keys are hashed: `"argon2"`, or `"hmac-sha256"`, which needs a pepper.
-    ///     max_hash_memory: bytes that all hashing in this process may take together; at least one hash's.
+    ///     max_hash_memory: bytes that all hashing of this handle may take together; at least one hash's.
     ///     peppers: secrets mixed into hashes: the first is current, the others are retired and only read.
     ///     write_requirement: what an actor needs to change keys; None: no principal may, only `SYSTEM`.
     ///     admin_requirement: what an actor needs to change the license; None: no principal may, only `SYSTEM`.

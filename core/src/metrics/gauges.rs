@@ -77,9 +77,11 @@ fn store(text: &mut Text, now: &Now) {
     text.single("inspire_keys", Kind::Gauge, "API keys in the store.", now.keys);
     let help = "The generation of the store that checks decide by.";
     text.single("inspire_store_generation", Kind::Gauge, help, now.generation);
-    if let Some(page) = now.page {
-        let help = "Whether checks read the revocation page (1) or ask the database each time (0).";
-        text.single("inspire_store_page", Kind::Gauge, help, u8::from(page));
+    let help = "Whether checks read the revocation page (1) or ask the database each time (0).";
+    let mut page = text.family("inspire_store_page", Kind::Gauge, help);
+    // The family is told of even where there is nothing to say, so that what is told does not depend on the store.
+    if let Some(in_use) = now.page {
+        page.sample(&[], u8::from(in_use));
     }
 }
 

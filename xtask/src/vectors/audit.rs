@@ -160,7 +160,7 @@ fn counted() -> Group {
                 "inspire_apikey_verifications", "inspire_audit_dropped", "inspire_audit_failures", "inspire_hash_busy",
                 "inspire_hash_memory_bytes", "inspire_hash_memory_limit_bytes", "inspire_hash_memory_peak_bytes",
                 "inspire_hash_queue", "inspire_hash_running", "inspire_hash_runs", "inspire_keys", "inspire_license",
-                "inspire_license_limit", "inspire_mutations", "inspire_store_generation",
+                "inspire_license_limit", "inspire_mutations", "inspire_store_generation", "inspire_store_page",
             ]}),
         );
     });
