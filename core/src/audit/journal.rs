@@ -12,7 +12,7 @@ use std::{
     fs::{File, TryLockError},
     io::{self, Write as _},
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError as TryEnterError},
     thread,
     time::{Duration, Instant},
 };
@@ -37,6 +37,11 @@ use crate::{
 
 /// How long another process may hold the lock before this one gives up. A write takes milliseconds.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// The same for a change, which holds the store's own lock meanwhile: whoever may read the log can lock it, and must not
+/// hold up a revocation, nor make other processes' changes wait longer than they are ready to.
+const CHANGE_PATIENCE: Duration = Duration::from_millis(250);
+/// After a change waited in vain, the following ones ask only once for so long.
+const HURRY: Duration = Duration::from_secs(5);
 /// How long to wait before asking for the lock again; doubled each time, up to the second.
 const LOCK_PAUSE: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(2));
 /// How often a file may lose its name between being opened and being locked.
@@ -66,6 +71,8 @@ pub(crate) struct Journal {
 struct Desk {
     state: Mutex<State>,
     opened: Condvar,
+    /// Until when changes don't wait, since one waited in vain.
+    hurry: Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -110,24 +117,65 @@ impl Journal {
         &self.config
     }
 
-    /// Adds the lines of `events`; with `durable` they are on the disk when this returns.
+    /// Adds the lines of a batch of `events`.
     ///
     /// # Errors
     /// Those of the file system; `TimedOut` when another process keeps the lock.
-    pub(crate) fn append(&self, events: &[&AuditEvent], durable: bool) -> std::result::Result<(), Unwritten> {
+    pub(crate) fn append(&self, events: &[&AuditEvent]) -> std::result::Result<(), Unwritten> {
+        self.append_within(self.patience, events, false)
+    }
+
+    /// Adds one line; it is on the disk when this returns.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub(crate) fn append_durably(&self, event: &AuditEvent) -> std::result::Result<(), Unwritten> {
+        self.append_within(self.patience, &[event], true)
+    }
+
+    /// Adds the line of a change that waits for it, and holds the store meanwhile: it is on the disk when this returns,
+    /// and whoever keeps the file locked is waited for a quarter of a second at the most.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub(crate) fn append_change(&self, event: &AuditEvent) -> std::result::Result<(), Unwritten> {
         let desk = self.desk.get();
-        let mut state = desk.enter();
+        let done = self.append_within(desk.change_patience(), &[event], true);
+        let late = done.as_ref().is_err_and(|unwritten| unwritten.error.kind() == io::ErrorKind::TimedOut);
+        *lock(&desk.hurry) = if late { Instant::now().checked_add(HURRY) } else { None };
+        done
+    }
+
+    /// Adds the lines of `events`; with `durable` they are on the disk when this returns. Waits for others as long as
+    /// `patience` says, for those of this process and of others together.
+    fn append_within(
+        &self,
+        patience: Duration,
+        events: &[&AuditEvent],
+        durable: bool,
+    ) -> std::result::Result<(), Unwritten> {
+        let until = Instant::now().checked_add(patience);
+        let desk = self.desk.get();
         let mut written = 0;
-        let done = self.write(&mut state, events, durable, &mut written);
-        if done.is_err() {
-            // Whatever is wrong with it, the next one begins anew.
-            state.live = None;
-        }
+        let done = desk.enter_until(until).and_then(|mut state| {
+            let done = self.write(&mut state, until, events, durable, &mut written);
+            if done.is_err() {
+                // Whatever is wrong with it, the next one begins anew.
+                state.live = None;
+            }
+            done
+        });
         done.map_err(|error| Unwritten { written, error })
     }
 
-    fn write(&self, state: &mut State, events: &[&AuditEvent], durable: bool, written: &mut usize) -> io::Result<()> {
-        let until = Instant::now().checked_add(self.patience);
+    fn write(
+        &self,
+        state: &mut State,
+        until: Option<Instant>,
+        events: &[&AuditEvent],
+        durable: bool,
+        written: &mut usize,
+    ) -> io::Result<()> {
         while *written < events.len() {
             let mut live = self.locked(state, until)?;
             let left = events.get(*written..).unwrap_or_default();
@@ -234,19 +282,25 @@ pub(super) fn wait_for_lock(
     until: Option<Instant>,
     ask: impl Fn(&File) -> std::result::Result<(), TryLockError>,
 ) -> io::Result<()> {
+    wait_until(until, || match ask(file) {
+        Ok(()) => Some(Ok(())),
+        Err(TryLockError::Error(error)) => Some(Err(error)),
+        Err(TryLockError::WouldBlock) => None,
+    })
+}
+
+/// Asks at least once, and again and again until there is an answer.
+fn wait_until<T>(until: Option<Instant>, mut ask: impl FnMut() -> Option<io::Result<T>>) -> io::Result<T> {
     let (mut pause, longest) = LOCK_PAUSE;
     loop {
-        match ask(file) {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if until.is_none_or(|until| Instant::now() >= until) => {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "another process keeps the audit file locked"));
-            }
-            Err(TryLockError::WouldBlock) => {
-                thread::sleep(pause);
-                pause = pause.saturating_mul(2).min(longest);
-            }
+        if let Some(answer) = ask() {
+            return answer;
         }
+        if until.is_none_or(|until| Instant::now() >= until) {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the audit file is kept locked"));
+        }
+        thread::sleep(pause);
+        pause = pause.saturating_mul(2).min(longest);
     }
 }
 
@@ -262,6 +316,24 @@ impl Desk {
             state = self.opened.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state
+    }
+
+    /// As [`Desk::enter`], but a thread that keeps the desk, or a fork, is waited for only until then.
+    fn enter_until(&self, until: Option<Instant>) -> io::Result<MutexGuard<'_, State>> {
+        wait_until(until, || {
+            let state = match self.state.try_lock() {
+                Ok(state) => state,
+                Err(TryEnterError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryEnterError::WouldBlock) => return None,
+            };
+            (!state.shut).then_some(Ok(state))
+        })
+    }
+
+    /// How long a change waits now.
+    fn change_patience(&self) -> Duration {
+        let hurried = lock(&self.hurry).is_some_and(|until| Instant::now() < until);
+        if hurried { Duration::ZERO } else { CHANGE_PATIENCE }
     }
 }
 
@@ -318,15 +390,49 @@ mod tests {
             patience: Duration::from_millis(20),
             desk: PerProcess::new(Desk::default),
         };
-        journal.append(&[&event("first")], true).unwrap();
+        journal.append(&[&event("first")]).unwrap();
         let other = append::open_append(&path, false).unwrap();
         other.lock().unwrap();
-        let unwritten = journal.append(&[&event("second")], true).unwrap_err();
+        let unwritten = journal.append(&[&event("second")]).unwrap_err();
         assert_eq!((unwritten.written, unwritten.error.kind()), (0, io::ErrorKind::TimedOut));
         other.unlock().unwrap();
-        journal.append(&[&event("third")], true).unwrap();
+        journal.append(&[&event("third")]).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains("first") && !text.contains("second") && text.contains("third"));
+    }
+
+    #[test]
+    fn a_change_does_not_wait_for_those_who_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.log");
+        let journal = Journal {
+            config: AuditFile::at(&path),
+            beside: None,
+            patience: Duration::from_secs(3600),
+            desk: PerProcess::new(Desk::default),
+        };
+        journal.append(&[&event("first")]).unwrap();
+        let desk = journal.desk.get();
+        let other = append::open_append(&path, false).unwrap();
+        other.lock().unwrap();
+        thread::scope(|scope| {
+            let batch = scope.spawn(|| journal.append(&[&event("batch")]));
+            // It is at the desk, and waits for the file: an hour if need be.
+            while desk.state.try_lock().is_ok() {
+                thread::yield_now();
+            }
+            assert_eq!(desk.change_patience(), CHANGE_PATIENCE);
+            let late = journal.append_change(&event("late")).unwrap_err();
+            assert_eq!((late.written, late.error.kind()), (0, io::ErrorKind::TimedOut));
+            assert_eq!(desk.change_patience(), Duration::ZERO, "the next one need not find out for itself");
+            journal.append_change(&event("later")).unwrap_err();
+            other.unlock().unwrap();
+            batch.join().unwrap().unwrap();
+        });
+        journal.append_change(&event("again")).unwrap();
+        assert_eq!(desk.change_patience(), CHANGE_PATIENCE);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("batch") && text.contains("again") && !text.contains("late"));
     }
 
     #[test]
@@ -352,7 +458,7 @@ mod tests {
         let config = AuditFile { max_bytes: BYTES.0, keep: 1000, chain: true, ..AuditFile::at(&path) };
         let journal = Journal::new(config, None).unwrap();
         let events: Vec<AuditEvent> = (0..1000).map(|n| event(&format!("{n} {}", "x".repeat(n)))).collect();
-        journal.append(&events.iter().collect::<Vec<_>>(), false).unwrap();
+        journal.append(&events.iter().collect::<Vec<_>>()).unwrap();
         let verified = crate::audit::verify(&path).unwrap();
         assert_eq!((verified.lines, verified.from_the_beginning), (1000, true));
         assert!(verified.files.len() > 5);

@@ -36,7 +36,7 @@ use crate::{
 /// # Errors
 /// `INVALID_ARGUMENT` for options out of range; `AUDIT_UNAVAILABLE`.
 pub fn append(file: &AuditFile, event: &AuditEvent) -> Result<()> {
-    Journal::new(file.clone(), None)?.append(&[event], true).map_err(|unwritten| unavailable(unwritten.error))
+    Journal::new(file.clone(), None)?.append_durably(event).map_err(|unwritten| unavailable(unwritten.error))
 }
 
 /// What a failure of the file is to a caller.

@@ -246,7 +246,7 @@ impl Activity {
         if batch.is_empty() {
             return Ok(());
         }
-        let Err(Unwritten { written, error }) = journal.append(&batch, false) else { return Ok(()) };
+        let Err(Unwritten { written, error }) = journal.append(&batch) else { return Ok(()) };
         self.metrics.audit_failed();
         let lost = (batch.len().saturating_sub(written.max(usize::from(told.is_some())))) as u64;
         self.metrics.audit_dropped(lost);
