@@ -47,7 +47,7 @@ const LOCK_PAUSE: (Duration, Duration) = (Duration::from_micros(100), Duration::
 /// How often a file may lose its name between being opened and being locked.
 const RENAMES: u32 = 1000;
 /// The smallest and largest `AuditFile::max_bytes`.
-const BYTES: (u64, u64) = (64 << 10, 1 << 50);
+const BYTES: (u64, u64) = (64 << 10, AuditFile::MAX_BYTES);
 
 /// What could not be written, and how much of it was.
 #[derive(Debug)]
@@ -217,10 +217,12 @@ impl Journal {
         if size == 0 {
             self.dress(&live.file)?;
         }
-        let mut head = match tail.head {
-            Some(head) => head,
-            None => self.head_of_last_file()?,
+        let (mut head, chained) = match tail.head {
+            Some(head) => (head, tail.chained),
+            None => self.end_of_last_file()?,
         };
+        // A chain that somebody began goes on, whoever writes: one line without would break it for good.
+        let chained = chained || self.config.chain;
         let mut text = Vec::new();
         if !tail.whole {
             // What a crash tore stays a line of its own.
@@ -228,7 +230,7 @@ impl Journal {
         }
         let (mut count, mut full) = (0_usize, false);
         for event in events {
-            let previous = self.config.chain.then_some(&head);
+            let previous = chained.then_some(&head);
             let line = event::line(event, previous).map_err(io::Error::other)?;
             let grown = size.saturating_add(text.len() as u64);
             if grown > 0 && grown.saturating_add(line.len() as u64) > self.config.max_bytes {
@@ -245,7 +247,7 @@ impl Journal {
             let _ = live.file.set_len(size);
             return Err(error);
         }
-        live.tail = Some(Tail { size: size.saturating_add(text.len() as u64), whole: true, head: Some(head) });
+        live.tail = Some(Tail { size: size.saturating_add(text.len() as u64), whole: true, head: Some(head), chained });
         Ok((count, full))
     }
 
@@ -261,15 +263,18 @@ impl Journal {
         fs::sync_folder(folder.unwrap_or(Path::new(".")))
     }
 
-    /// What the first line of a new file continues.
-    fn head_of_last_file(&self) -> io::Result<Digest> {
-        if !self.config.chain {
-            return Ok(GENESIS);
-        }
-        let Some(newest) = names::numbers(&self.config.path)?.first().copied() else { return Ok(GENESIS) };
-        let file = append::open_read(&names::rotated(&self.config.path, newest))?;
-        let size = append::identity_of(&file)?.size;
-        Ok(chain::tail(&file, size)?.head.unwrap_or(GENESIS))
+    /// What the first line of a new file continues, and whether there is a chain to continue.
+    fn end_of_last_file(&self) -> io::Result<(Digest, bool)> {
+        let none = (GENESIS, false);
+        let Some(newest) = names::numbers(&self.config.path)?.first().copied() else { return Ok(none) };
+        let file = match append::open_read(&names::rotated(&self.config.path, newest)) {
+            Ok(file) => file,
+            // Who does not want a chain needs no file but the one that is written.
+            Err(_) if !self.config.chain => return Ok(none),
+            Err(error) => return Err(error),
+        };
+        let tail = chain::tail(&file, append::identity_of(&file)?.size)?;
+        Ok((tail.head.unwrap_or(GENESIS), tail.chained))
     }
 }
 

@@ -29,37 +29,33 @@ pub(crate) fn numbers(path: &Path) -> io::Result<Vec<u32>> {
         let found = entry?.file_name();
         let number = found.as_bytes().strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"."));
         let number = number.and_then(|digits| std::str::from_utf8(digits).ok());
-        // As this library writes them: no sign, no leading zero.
+        // As this library writes them: no sign, no leading zero, no date.
         let number = number.filter(|digits| digits.starts_with(|c: char| matches!(c, '1'..='9')));
-        numbers.extend(number.and_then(|digits| digits.parse::<u32>().ok()));
+        numbers.extend(number.and_then(|digits| digits.parse::<u32>().ok()).filter(|number| *number <= MOST));
     }
     numbers.sort_unstable();
     Ok(numbers)
 }
 
-/// Gives the file at `path` the name `<path>.1`, after each renamed file got the next number; of those, `keep` stay,
-/// the new one included. Whoever calls holds the lock on `path`, so that nobody else does this.
+/// Gives the file at `path` the name `<path>.1`, after each renamed file got the next number. When there are `keep` of
+/// them already, the oldest goes, and it alone: a writer that was told to keep fewer than the others does not delete what
+/// they keep. Whoever calls holds the lock on `path`, so that nobody else does this.
 ///
 /// A crash at any point leaves every line in a file that a reader of all numbers finds, in the right order.
 ///
 /// # Errors
 /// Those of renaming and removing.
 pub(crate) fn rotate(path: &Path, keep: u32) -> io::Result<()> {
-    let there = numbers(path)?;
-    for number in there.iter().rev().filter(|number| **number > keep) {
-        std::fs::remove_file(rotated(path, *number))?;
+    let mut there = numbers(path)?;
+    if there.len() >= usize::try_from(keep).unwrap_or(usize::MAX)
+        && let Some(oldest) = there.pop()
+    {
+        std::fs::remove_file(rotated(path, oldest))?;
     }
     // Up to the first number that is free: the others need not move.
-    let taken = there.iter().zip(1_u32..).take_while(|(number, expected)| *number == expected).count();
-    let mut number = u32::try_from(taken).unwrap_or(keep).min(keep);
-    while number > 0 {
-        let next = number.saturating_add(1);
-        if number >= keep {
-            std::fs::remove_file(rotated(path, number))?;
-        } else {
-            std::fs::rename(rotated(path, number), rotated(path, next))?;
-        }
-        number = number.saturating_sub(1);
+    let taken = there.iter().zip(1_u32..).take_while(|(number, expected)| *number == expected);
+    for number in taken.map(|(number, _)| *number).collect::<Vec<_>>().into_iter().rev() {
+        std::fs::rename(rotated(path, number), rotated(path, number.saturating_add(1)))?;
     }
     std::fs::rename(path, rotated(path, 1))
 }
@@ -85,14 +81,16 @@ mod tests {
         rotate(&path, 3).unwrap();
         assert_eq!([read(1), read(2), read(3)], [Some("5".into()), Some("4".into()), Some("2".into())]);
 
-        // Fewer are to be kept; and what only looks like one is left alone.
-        for other in ["audit.log.01", "audit.log.x", "audit.log.", "audit.log.1.gz", "other.log.7"] {
+        // Somebody who keeps fewer takes away no more than the oldest; and what only looks like one is left alone.
+        for other in
+            ["audit.log.01", "audit.log.x", "audit.log.", "audit.log.1.gz", "other.log.7", "audit.log.20260621"]
+        {
             std::fs::write(folder.path().join(other), "").unwrap();
         }
         std::fs::write(&path, "6").unwrap();
         rotate(&path, 1).unwrap();
-        assert_eq!(numbers(&path).unwrap(), [1]);
-        assert_eq!(read(1), Some("6".into()));
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 6);
+        assert_eq!([read(1), read(2), read(3)], [Some("6".into()), Some("5".into()), Some("4".into())]);
+        assert_eq!(numbers(&path).unwrap(), [1, 2, 3]);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 9);
     }
 }
