@@ -115,10 +115,11 @@ impl Context {
         change: impl FnOnce() -> inspire_auth_core::Result<T>,
     ) -> Result<T> {
         let Some(file) = self.audit_file()? else { return Ok(change()?) };
+        let store = self.store_path(Opening::Existing)?;
         let record = |event: String, detail: String, code| {
             let event =
                 AuditEvent { at: time::now(), event, actor: "system".to_owned(), subject: String::new(), detail, code };
-            audit::append(&file, &event)
+            audit::append(&file, Some(&store), &event)
         };
         if let Err(error) = record(event.to_owned(), detail.to_owned(), Code::Ok) {
             if self.globals.audit_required || error.code() != Code::AuditUnavailable {

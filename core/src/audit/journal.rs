@@ -93,7 +93,7 @@ impl Journal {
     ///
     /// # Errors
     /// `INVALID_ARGUMENT`.
-    pub(crate) fn new(config: AuditFile, beside: Option<PathBuf>) -> Result<Arc<Self>> {
+    pub(crate) fn new(mut config: AuditFile, beside: Option<PathBuf>) -> Result<Arc<Self>> {
         let refuse = |why| Err(Error::with(Code::InvalidArgument, why));
         if config.path.file_name().is_none() {
             return refuse("the path of the audit file names no file");
@@ -103,6 +103,16 @@ impl Journal {
         }
         if !(1..=names::MOST).contains(&config.keep) {
             return refuse("keep of the audit file is 1 to 1000");
+        }
+        // Once: a host that changes its folder later goes on with the same files.
+        let absolute = |path: PathBuf| {
+            std::path::absolute(path)
+                .map_err(|error| Error::with(Code::InvalidArgument, "no absolute path").caused_by(error))
+        };
+        config.path = absolute(config.path)?;
+        let beside = beside.map(absolute).transpose()?;
+        if beside.as_deref().is_some_and(|store| names::collides(&config.path, store)) {
+            return refuse("the audit file is one of the store's own files, or would be renamed to one");
         }
         let desk = PerProcess::new(Desk::default);
         let journal = Arc::new(Self { config, beside, patience: LOCK_PATIENCE, desk });
@@ -454,6 +464,27 @@ mod tests {
             assert_eq!(Journal::new(wrong.clone(), None).unwrap_err().code(), Code::InvalidArgument, "{wrong:?}");
         }
         Journal::new(file, None).unwrap();
+    }
+
+    #[test]
+    fn a_relative_path_is_meant_once() {
+        let journal = Journal::new(AuditFile::at("audit.log"), Some("keys.db".into())).unwrap();
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(journal.config().path, here.join("audit.log"));
+        assert_eq!(journal.beside, Some(here.join("keys.db")));
+    }
+
+    #[test]
+    fn what_root_makes_belongs_to_whoever_has_the_store() {
+        use std::os::unix::fs::{MetadataExt as _, chown};
+        let folder = tempfile::tempdir().unwrap();
+        let (path, store) = (folder.path().join("audit.log"), folder.path().join("keys.db"));
+        std::fs::write(&store, "").unwrap();
+        // Nobody but root can give a file away; for others owner and group are theirs anyway.
+        let _ = chown(&store, Some(54_321), Some(54_321));
+        crate::audit::append(&AuditFile::at(&path), Some(&store), &event("")).unwrap();
+        let owner = |path: &Path| std::fs::metadata(path).map(|stat| (stat.uid(), stat.gid())).unwrap();
+        assert_eq!(owner(&path), owner(&store));
     }
 
     #[test]

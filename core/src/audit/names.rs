@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     io,
-    os::unix::ffi::OsStrExt as _,
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
 
@@ -37,6 +37,42 @@ pub(crate) fn numbers(path: &Path) -> io::Result<Vec<u32>> {
     Ok(numbers)
 }
 
+/// What SQLite and this library add to the name of a store for files of their own.
+const OF_STORE: [&[u8]; 3] = [b"-wal", b"-shm", b"-journal"];
+/// The same, where more may follow.
+const OF_STORE_AND_MORE: [&[u8]; 2] = [b".gen", b".activity"];
+
+/// Whether a log at `log` would be written into a file of the store at `store`, or renamed to it. Opening one of these
+/// and closing it again drops the locks that SQLite has on it in this process.
+///
+/// Both paths are absolute.
+pub(crate) fn collides(log: &Path, store: &Path) -> bool {
+    let identity = |path| std::fs::symlink_metadata(path).map(|stat| (stat.dev(), stat.ino())).ok();
+    // The log may not be a symbolic link, so its folder is all there is to follow; a store may.
+    let followed = store.canonicalize().unwrap_or_else(|_| real(store));
+    let log = real(log);
+    [real(store), followed].iter().any(|store| {
+        let linked = identity(&log).is_some_and(|of_log| identity(store) == Some(of_log));
+        linked || (log.parent() == store.parent() && same_name(&log, store))
+    })
+}
+
+/// A path whose folder has no symbolic links in it; as it is where there is no such folder.
+fn real(path: &Path) -> PathBuf {
+    let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+    folder.zip(path.file_name()).map_or_else(|| path.to_owned(), |(folder, name)| folder.join(name))
+}
+
+fn same_name(log: &Path, store: &Path) -> bool {
+    let (Some(log), Some(store)) = (log.file_name(), store.file_name()) else { return true };
+    let (log, store) = (log.as_bytes(), store.as_bytes());
+    let of_store = log.strip_prefix(store).is_some_and(|rest| {
+        rest.is_empty() || OF_STORE.contains(&rest) || OF_STORE_AND_MORE.iter().any(|name| rest.starts_with(name))
+    });
+    let of_log = store.strip_prefix(log).and_then(|rest| rest.strip_prefix(b"."));
+    of_store || of_log.is_some_and(|rest| !rest.is_empty() && rest.iter().all(u8::is_ascii_digit))
+}
+
 /// Gives the file at `path` the name `<path>.1`, after each renamed file got the next number. When there are `keep` of
 /// them already, the oldest goes, and it alone: a writer that was told to keep fewer than the others does not delete what
 /// they keep. Whoever calls holds the lock on `path`, so that nobody else does this.
@@ -63,6 +99,35 @@ pub(crate) fn rotate(path: &Path, keep: u32) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_files_of_a_store_are_no_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let (at, elsewhere) = (folder.path().join("data"), folder.path().join("other"));
+        std::fs::create_dir(&at).unwrap();
+        std::fs::create_dir(&elsewhere).unwrap();
+        std::fs::write(at.join("keys.db"), "").unwrap();
+        std::os::unix::fs::symlink(&at, folder.path().join("link")).unwrap();
+        std::os::unix::fs::symlink(at.join("keys.db"), elsewhere.join("store.db")).unwrap();
+        std::fs::hard_link(at.join("keys.db"), folder.path().join("hard.log")).unwrap();
+        for store in [at.join("keys.db"), folder.path().join("link/keys.db"), elsewhere.join("store.db")] {
+            for name in ["", "-wal", "-shm", "-journal", ".gen", ".activity", ".activity-wal", ".activity-shm"] {
+                for folder in [at.clone(), folder.path().join("link"), folder.path().join("other/../data")] {
+                    let log = folder.join(format!("keys.db{name}"));
+                    assert!(collides(&log, &store), "{} {}", log.display(), store.display());
+                }
+            }
+            assert!(collides(&folder.path().join("hard.log"), &store));
+            for free in ["data/audit.log", "data/keys.db.log", "data/keys.db-audit", "other/keys.db", "none/keys.db"] {
+                assert!(!collides(&folder.path().join(free), &store), "{free} {}", store.display());
+            }
+        }
+        // A log that is renamed must not take the store's place.
+        let log = at.join("log");
+        for (store, hit) in [("log.1", true), ("log.77", true), ("log.db", false), ("log.", false)] {
+            assert_eq!(collides(&log, &at.join(store)), hit, "{store}");
+        }
+    }
 
     #[test]
     fn renamed_files_move_up_and_the_oldest_go() {
