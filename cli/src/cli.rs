@@ -67,16 +67,16 @@ pub(crate) struct Globals {
         help_heading = "Audit"
     )]
     pub(crate) audit_file: Option<PathBuf>,
-    /// Each line holds the hash of the one before it
+    /// Each line holds the hash of the one before it; a chain that is there goes on without this
     #[arg(long, global = true, help_heading = "Audit")]
     pub(crate) audit_chain: bool,
     /// Change nothing that can't be recorded
     #[arg(long, global = true, help_heading = "Audit")]
     pub(crate) audit_required: bool,
-    /// Rename the file before it grows past so many bytes [default: 67108864]
+    /// Rename the file before it grows past so many bytes [default: never, the hosts do it; 67108864 with --audit-keep]
     #[arg(long, global = true, value_name = "BYTES", help_heading = "Audit", hide_short_help = true)]
     pub(crate) audit_max_bytes: Option<u64>,
-    /// Keep so many renamed files [default: 10]
+    /// Keep so many renamed files [default: 10 with --audit-max-bytes]
     #[arg(long, global = true, value_name = "N", help_heading = "Audit", hide_short_help = true)]
     pub(crate) audit_keep: Option<u32>,
 

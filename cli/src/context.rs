@@ -93,7 +93,12 @@ impl Context {
             return if more { Err(nothing) } else { Ok(None) };
         };
         let mut file = AuditFile::at(path);
-        file.max_bytes = globals.audit_max_bytes.unwrap_or(file.max_bytes);
+        file.max_bytes = match (globals.audit_max_bytes, globals.audit_keep) {
+            (Some(bytes), _) => bytes,
+            (None, Some(_)) => file.max_bytes,
+            // The hosts rename the file, and know when: a command that guesses would do it too early, and too often.
+            (None, None) => AuditFile::MAX_BYTES,
+        };
         file.keep = globals.audit_keep.unwrap_or(file.keep);
         file.chain = globals.audit_chain;
         if globals.audit_required {
@@ -110,10 +115,11 @@ impl Context {
         change: impl FnOnce() -> inspire_auth_core::Result<T>,
     ) -> Result<T> {
         let Some(file) = self.audit_file()? else { return Ok(change()?) };
+        let store = self.store_path(Opening::Existing)?;
         let record = |event: String, detail: String, code| {
             let event =
                 AuditEvent { at: time::now(), event, actor: "system".to_owned(), subject: String::new(), detail, code };
-            audit::append(&file, &event)
+            audit::append(&file, Some(&store), &event)
         };
         if let Err(error) = record(event.to_owned(), detail.to_owned(), Code::Ok) {
             if self.globals.audit_required || error.code() != Code::AuditUnavailable {

@@ -43,6 +43,43 @@ fn commands_write_the_file_that_hosts_write() {
 }
 
 #[test]
+fn a_command_leaves_the_log_as_the_hosts_keep_it() {
+    use std::io::Write as _;
+    let (sandbox, _) = Sandbox::with_key(&FILE);
+    // No word of a chain.
+    let plain = ["--audit-file", "audit.log"];
+    sandbox.run(&[&["keys", "create", "two"], &plain[..]].concat()).ok();
+    let verified = sandbox.json(&["audit", "verify", "audit.log"]).json();
+    assert_eq!((&verified["lines"], &verified["unchained"]), (&json!(2), &json!(0)));
+
+    // Full, and with more files than are kept by default: that is for those to tidy who keep them.
+    let log = std::fs::File::options().append(true).open(sandbox.path("audit.log")).unwrap();
+    log.set_len(70 << 20).unwrap();
+    (&log).write_all(b"\n{\"v\":1}\n").unwrap();
+    for number in 1..=12 {
+        sandbox.write(&format!("audit.log.{number}"), "");
+    }
+    sandbox.run(&[&["keys", "create", "three"], &plain[..]].concat()).ok();
+    let there = |number: u32| sandbox.path(&format!("audit.log.{number}")).exists();
+    assert!((1..=12).all(there) && !there(13));
+    assert!(std::fs::metadata(sandbox.path("audit.log")).unwrap().len() > 70 << 20);
+    // Told to, it renames the file, and one goes for it.
+    sandbox.run(&[&["keys", "create", "four", "--audit-keep", "2"], &plain[..]].concat()).ok();
+    assert!((1..=12).all(there) && !there(13));
+    assert_eq!(lines(&sandbox).len(), 1);
+}
+
+#[test]
+fn a_log_is_not_written_into_the_store() {
+    let (sandbox, _) = Sandbox::with_key(&[]);
+    for name in ["store.db", "store.db-wal", "store.db.activity"] {
+        let refused = sandbox.json(&["keys", "create", "two", "--audit-file", name]);
+        assert_eq!(refused.error(2), "INVALID_ARGUMENT", "{name}");
+    }
+    sandbox.run(&["keys", "show", "one"]).ok();
+}
+
+#[test]
 fn a_log_that_was_touched_is_broken_and_says_where() {
     let (sandbox, _) = Sandbox::with_key(&FILE);
     for name in ["two", "three"] {

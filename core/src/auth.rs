@@ -364,7 +364,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // The last uses would be lost otherwise; what can't be written can't be helped.
-        let _ = self.activity.flush();
+        // The last uses would be lost otherwise.
+        self.activity.close();
     }
 }

@@ -159,16 +159,20 @@ pub struct AuditFile {
     /// The file is renamed to `<path>.1` (and so on) before it would grow past so many bytes. Default 64 MiB; at
     /// least 64 KiB.
     pub max_bytes: u64,
-    /// How many renamed files are kept. Default 10; 1 to 1000.
+    /// How many renamed files are kept. Default 10; 1 to 1000. Where there are more, because another writer keeps more or
+    /// did so once, they stay: one goes for each one that is added. All writers of a file need the same numbers.
     pub keep: u32,
     /// Whether each line holds the SHA-256 of the one before it, so that `inspire-auth audit verify` shows what was
-    /// changed, removed or inserted. Default false.
+    /// changed, removed or inserted. Default false; a chain that is there already goes on all the same.
     pub chain: bool,
     /// What happens to a mutation that can't be recorded.
     pub on_failure: AuditFailure,
 }
 
 impl AuditFile {
+    /// The largest [`AuditFile::max_bytes`] (1 PiB): the file is never renamed, as far as this writer is concerned.
+    pub const MAX_BYTES: u64 = 1 << 50;
+
     /// The defaults, at this path.
     #[must_use]
     pub fn at(path: impl Into<PathBuf>) -> Self {

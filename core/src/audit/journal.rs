@@ -12,7 +12,7 @@ use std::{
     fs::{File, TryLockError},
     io::{self, Write as _},
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError as TryEnterError},
     thread,
     time::{Duration, Instant},
 };
@@ -37,12 +37,17 @@ use crate::{
 
 /// How long another process may hold the lock before this one gives up. A write takes milliseconds.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// The same for a change, which holds the store's own lock meanwhile: whoever may read the log can lock it, and must not
+/// hold up a revocation, nor make other processes' changes wait longer than they are ready to.
+const CHANGE_PATIENCE: Duration = Duration::from_millis(250);
+/// After a change waited in vain, the following ones ask only once for so long.
+const HURRY: Duration = Duration::from_secs(5);
 /// How long to wait before asking for the lock again; doubled each time, up to the second.
 const LOCK_PAUSE: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(2));
 /// How often a file may lose its name between being opened and being locked.
 const RENAMES: u32 = 1000;
 /// The smallest and largest `AuditFile::max_bytes`.
-const BYTES: (u64, u64) = (64 << 10, 1 << 50);
+const BYTES: (u64, u64) = (64 << 10, AuditFile::MAX_BYTES);
 
 /// What could not be written, and how much of it was.
 #[derive(Debug)]
@@ -66,6 +71,8 @@ pub(crate) struct Journal {
 struct Desk {
     state: Mutex<State>,
     opened: Condvar,
+    /// Until when changes don't wait, since one waited in vain.
+    hurry: Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -86,7 +93,7 @@ impl Journal {
     ///
     /// # Errors
     /// `INVALID_ARGUMENT`.
-    pub(crate) fn new(config: AuditFile, beside: Option<PathBuf>) -> Result<Arc<Self>> {
+    pub(crate) fn new(mut config: AuditFile, beside: Option<PathBuf>) -> Result<Arc<Self>> {
         let refuse = |why| Err(Error::with(Code::InvalidArgument, why));
         if config.path.file_name().is_none() {
             return refuse("the path of the audit file names no file");
@@ -96,6 +103,16 @@ impl Journal {
         }
         if !(1..=names::MOST).contains(&config.keep) {
             return refuse("keep of the audit file is 1 to 1000");
+        }
+        // Once: a host that changes its folder later goes on with the same files.
+        let absolute = |path: PathBuf| {
+            std::path::absolute(path)
+                .map_err(|error| Error::with(Code::InvalidArgument, "no absolute path").caused_by(error))
+        };
+        config.path = absolute(config.path)?;
+        let beside = beside.map(absolute).transpose()?;
+        if beside.as_deref().is_some_and(|store| names::collides(&config.path, store)) {
+            return refuse("the audit file is one of the store's own files, or would be renamed to one");
         }
         let desk = PerProcess::new(Desk::default);
         let journal = Arc::new(Self { config, beside, patience: LOCK_PATIENCE, desk });
@@ -110,24 +127,65 @@ impl Journal {
         &self.config
     }
 
-    /// Adds the lines of `events`; with `durable` they are on the disk when this returns.
+    /// Adds the lines of a batch of `events`.
     ///
     /// # Errors
     /// Those of the file system; `TimedOut` when another process keeps the lock.
-    pub(crate) fn append(&self, events: &[&AuditEvent], durable: bool) -> std::result::Result<(), Unwritten> {
+    pub(crate) fn append(&self, events: &[&AuditEvent]) -> std::result::Result<(), Unwritten> {
+        self.append_within(self.patience, events, false)
+    }
+
+    /// Adds one line; it is on the disk when this returns.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub(crate) fn append_durably(&self, event: &AuditEvent) -> std::result::Result<(), Unwritten> {
+        self.append_within(self.patience, &[event], true)
+    }
+
+    /// Adds the line of a change that waits for it, and holds the store meanwhile: it is on the disk when this returns,
+    /// and whoever keeps the file locked is waited for a quarter of a second at the most.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub(crate) fn append_change(&self, event: &AuditEvent) -> std::result::Result<(), Unwritten> {
         let desk = self.desk.get();
-        let mut state = desk.enter();
+        let done = self.append_within(desk.change_patience(), &[event], true);
+        let late = done.as_ref().is_err_and(|unwritten| unwritten.error.kind() == io::ErrorKind::TimedOut);
+        *lock(&desk.hurry) = if late { Instant::now().checked_add(HURRY) } else { None };
+        done
+    }
+
+    /// Adds the lines of `events`; with `durable` they are on the disk when this returns. Waits for others as long as
+    /// `patience` says, for those of this process and of others together.
+    fn append_within(
+        &self,
+        patience: Duration,
+        events: &[&AuditEvent],
+        durable: bool,
+    ) -> std::result::Result<(), Unwritten> {
+        let until = Instant::now().checked_add(patience);
+        let desk = self.desk.get();
         let mut written = 0;
-        let done = self.write(&mut state, events, durable, &mut written);
-        if done.is_err() {
-            // Whatever is wrong with it, the next one begins anew.
-            state.live = None;
-        }
+        let done = desk.enter_until(until).and_then(|mut state| {
+            let done = self.write(&mut state, until, events, durable, &mut written);
+            if done.is_err() {
+                // Whatever is wrong with it, the next one begins anew.
+                state.live = None;
+            }
+            done
+        });
         done.map_err(|error| Unwritten { written, error })
     }
 
-    fn write(&self, state: &mut State, events: &[&AuditEvent], durable: bool, written: &mut usize) -> io::Result<()> {
-        let until = Instant::now().checked_add(self.patience);
+    fn write(
+        &self,
+        state: &mut State,
+        until: Option<Instant>,
+        events: &[&AuditEvent],
+        durable: bool,
+        written: &mut usize,
+    ) -> io::Result<()> {
         while *written < events.len() {
             let mut live = self.locked(state, until)?;
             let left = events.get(*written..).unwrap_or_default();
@@ -169,10 +227,12 @@ impl Journal {
         if size == 0 {
             self.dress(&live.file)?;
         }
-        let mut head = match tail.head {
-            Some(head) => head,
-            None => self.head_of_last_file()?,
+        let (mut head, chained) = match tail.head {
+            Some(head) => (head, tail.chained),
+            None => self.end_of_last_file()?,
         };
+        // A chain that somebody began goes on, whoever writes: one line without would break it for good.
+        let chained = chained || self.config.chain;
         let mut text = Vec::new();
         if !tail.whole {
             // What a crash tore stays a line of its own.
@@ -180,7 +240,7 @@ impl Journal {
         }
         let (mut count, mut full) = (0_usize, false);
         for event in events {
-            let previous = self.config.chain.then_some(&head);
+            let previous = chained.then_some(&head);
             let line = event::line(event, previous).map_err(io::Error::other)?;
             let grown = size.saturating_add(text.len() as u64);
             if grown > 0 && grown.saturating_add(line.len() as u64) > self.config.max_bytes {
@@ -197,7 +257,7 @@ impl Journal {
             let _ = live.file.set_len(size);
             return Err(error);
         }
-        live.tail = Some(Tail { size: size.saturating_add(text.len() as u64), whole: true, head: Some(head) });
+        live.tail = Some(Tail { size: size.saturating_add(text.len() as u64), whole: true, head: Some(head), chained });
         Ok((count, full))
     }
 
@@ -213,15 +273,18 @@ impl Journal {
         fs::sync_folder(folder.unwrap_or(Path::new(".")))
     }
 
-    /// What the first line of a new file continues.
-    fn head_of_last_file(&self) -> io::Result<Digest> {
-        if !self.config.chain {
-            return Ok(GENESIS);
-        }
-        let Some(newest) = names::numbers(&self.config.path)?.first().copied() else { return Ok(GENESIS) };
-        let file = append::open_read(&names::rotated(&self.config.path, newest))?;
-        let size = append::identity_of(&file)?.size;
-        Ok(chain::tail(&file, size)?.head.unwrap_or(GENESIS))
+    /// What the first line of a new file continues, and whether there is a chain to continue.
+    fn end_of_last_file(&self) -> io::Result<(Digest, bool)> {
+        let none = (GENESIS, false);
+        let Some(newest) = names::numbers(&self.config.path)?.first().copied() else { return Ok(none) };
+        let file = match append::open_read(&names::rotated(&self.config.path, newest)) {
+            Ok(file) => file,
+            // Who does not want a chain needs no file but the one that is written.
+            Err(_) if !self.config.chain => return Ok(none),
+            Err(error) => return Err(error),
+        };
+        let tail = chain::tail(&file, append::identity_of(&file)?.size)?;
+        Ok((tail.head.unwrap_or(GENESIS), tail.chained))
     }
 }
 
@@ -234,19 +297,25 @@ pub(super) fn wait_for_lock(
     until: Option<Instant>,
     ask: impl Fn(&File) -> std::result::Result<(), TryLockError>,
 ) -> io::Result<()> {
+    wait_until(until, || match ask(file) {
+        Ok(()) => Some(Ok(())),
+        Err(TryLockError::Error(error)) => Some(Err(error)),
+        Err(TryLockError::WouldBlock) => None,
+    })
+}
+
+/// Asks at least once, and again and again until there is an answer.
+fn wait_until<T>(until: Option<Instant>, mut ask: impl FnMut() -> Option<io::Result<T>>) -> io::Result<T> {
     let (mut pause, longest) = LOCK_PAUSE;
     loop {
-        match ask(file) {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if until.is_none_or(|until| Instant::now() >= until) => {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "another process keeps the audit file locked"));
-            }
-            Err(TryLockError::WouldBlock) => {
-                thread::sleep(pause);
-                pause = pause.saturating_mul(2).min(longest);
-            }
+        if let Some(answer) = ask() {
+            return answer;
         }
+        if until.is_none_or(|until| Instant::now() >= until) {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the audit file is kept locked"));
+        }
+        thread::sleep(pause);
+        pause = pause.saturating_mul(2).min(longest);
     }
 }
 
@@ -262,6 +331,24 @@ impl Desk {
             state = self.opened.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state
+    }
+
+    /// As [`Desk::enter`], but a thread that keeps the desk, or a fork, is waited for only until then.
+    fn enter_until(&self, until: Option<Instant>) -> io::Result<MutexGuard<'_, State>> {
+        wait_until(until, || {
+            let state = match self.state.try_lock() {
+                Ok(state) => state,
+                Err(TryEnterError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryEnterError::WouldBlock) => return None,
+            };
+            (!state.shut).then_some(Ok(state))
+        })
+    }
+
+    /// How long a change waits now.
+    fn change_patience(&self) -> Duration {
+        let hurried = lock(&self.hurry).is_some_and(|until| Instant::now() < until);
+        if hurried { Duration::ZERO } else { CHANGE_PATIENCE }
     }
 }
 
@@ -318,15 +405,49 @@ mod tests {
             patience: Duration::from_millis(20),
             desk: PerProcess::new(Desk::default),
         };
-        journal.append(&[&event("first")], true).unwrap();
+        journal.append(&[&event("first")]).unwrap();
         let other = append::open_append(&path, false).unwrap();
         other.lock().unwrap();
-        let unwritten = journal.append(&[&event("second")], true).unwrap_err();
+        let unwritten = journal.append(&[&event("second")]).unwrap_err();
         assert_eq!((unwritten.written, unwritten.error.kind()), (0, io::ErrorKind::TimedOut));
         other.unlock().unwrap();
-        journal.append(&[&event("third")], true).unwrap();
+        journal.append(&[&event("third")]).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains("first") && !text.contains("second") && text.contains("third"));
+    }
+
+    #[test]
+    fn a_change_does_not_wait_for_those_who_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.log");
+        let journal = Journal {
+            config: AuditFile::at(&path),
+            beside: None,
+            patience: Duration::from_secs(3600),
+            desk: PerProcess::new(Desk::default),
+        };
+        journal.append(&[&event("first")]).unwrap();
+        let desk = journal.desk.get();
+        let other = append::open_append(&path, false).unwrap();
+        other.lock().unwrap();
+        thread::scope(|scope| {
+            let batch = scope.spawn(|| journal.append(&[&event("batch")]));
+            // It is at the desk, and waits for the file: an hour if need be.
+            while desk.state.try_lock().is_ok() {
+                thread::yield_now();
+            }
+            assert_eq!(desk.change_patience(), CHANGE_PATIENCE);
+            let late = journal.append_change(&event("late")).unwrap_err();
+            assert_eq!((late.written, late.error.kind()), (0, io::ErrorKind::TimedOut));
+            assert_eq!(desk.change_patience(), Duration::ZERO, "the next one need not find out for itself");
+            journal.append_change(&event("later")).unwrap_err();
+            other.unlock().unwrap();
+            batch.join().unwrap().unwrap();
+        });
+        journal.append_change(&event("again")).unwrap();
+        assert_eq!(desk.change_patience(), CHANGE_PATIENCE);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("batch") && text.contains("again") && !text.contains("late"));
     }
 
     #[test]
@@ -346,13 +467,34 @@ mod tests {
     }
 
     #[test]
+    fn a_relative_path_is_meant_once() {
+        let journal = Journal::new(AuditFile::at("audit.log"), Some("keys.db".into())).unwrap();
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(journal.config().path, here.join("audit.log"));
+        assert_eq!(journal.beside, Some(here.join("keys.db")));
+    }
+
+    #[test]
+    fn what_root_makes_belongs_to_whoever_has_the_store() {
+        use std::os::unix::fs::{MetadataExt as _, chown};
+        let folder = tempfile::tempdir().unwrap();
+        let (path, store) = (folder.path().join("audit.log"), folder.path().join("keys.db"));
+        std::fs::write(&store, "").unwrap();
+        // Nobody but root can give a file away; for others owner and group are theirs anyway.
+        let _ = chown(&store, Some(54_321), Some(54_321));
+        crate::audit::append(&AuditFile::at(&path), Some(&store), &event("")).unwrap();
+        let owner = |path: &Path| std::fs::metadata(path).map(|stat| (stat.uid(), stat.gid())).unwrap();
+        assert_eq!(owner(&path), owner(&store));
+    }
+
+    #[test]
     fn a_batch_larger_than_a_file_goes_into_several() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.log");
         let config = AuditFile { max_bytes: BYTES.0, keep: 1000, chain: true, ..AuditFile::at(&path) };
         let journal = Journal::new(config, None).unwrap();
         let events: Vec<AuditEvent> = (0..1000).map(|n| event(&format!("{n} {}", "x".repeat(n)))).collect();
-        journal.append(&events.iter().collect::<Vec<_>>(), false).unwrap();
+        journal.append(&events.iter().collect::<Vec<_>>()).unwrap();
         let verified = crate::audit::verify(&path).unwrap();
         assert_eq!((verified.lines, verified.from_the_beginning), (1000, true));
         assert!(verified.files.len() > 5);

@@ -18,6 +18,8 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
+
 pub use verify::{Verified, verify, verify_with_head};
 
 pub(crate) use journal::{Journal, Unwritten};
@@ -31,12 +33,14 @@ use crate::{
 };
 
 /// Adds one event to an audit file, for what is done to a store without a handle on it, such as restoring it. It is on
-/// the disk when this returns.
+/// the disk when this returns. A file that this makes as root gets the owner of what is at `beside`, the store.
 ///
 /// # Errors
-/// `INVALID_ARGUMENT` for options out of range; `AUDIT_UNAVAILABLE`.
-pub fn append(file: &AuditFile, event: &AuditEvent) -> Result<()> {
-    Journal::new(file.clone(), None)?.append(&[event], true).map_err(|unwritten| unavailable(unwritten.error))
+/// `INVALID_ARGUMENT` for options out of range, or a path that is the store's; `AUDIT_UNAVAILABLE`.
+pub fn append(file: &AuditFile, beside: Option<&Path>, event: &AuditEvent) -> Result<()> {
+    Journal::new(file.clone(), beside.map(Path::to_owned))?
+        .append_durably(event)
+        .map_err(|unwritten| unavailable(unwritten.error))
 }
 
 /// What a failure of the file is to a caller.

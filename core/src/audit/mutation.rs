@@ -131,7 +131,7 @@ impl Inner {
     /// `AUDIT_UNAVAILABLE`, where the host wants no change that is not recorded.
     fn record(&self, event: &AuditEvent) -> Result<bool> {
         let Some(journal) = self.activity.journal() else { return Ok(true) };
-        match journal.append(&[event], true) {
+        match journal.append_change(event) {
             Ok(()) => Ok(true),
             Err(unwritten) => {
                 self.metrics.audit_failed();

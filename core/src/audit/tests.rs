@@ -563,6 +563,22 @@ fn a_log_without_a_chain_says_so_and_may_begin_one() {
 }
 
 #[test]
+fn a_chain_goes_on_whoever_writes() {
+    let site = Site::chained();
+    create(&site.open(), "a");
+    let plain = Site { file: AuditFile { chain: false, ..site.file.clone() }, ..site };
+    create(&plain.open(), "b");
+    // In a new file as well.
+    fs::rename(plain.path(), rotated(plain.path(), 1)).unwrap();
+    let other = plain.open();
+    create(&other, "c");
+    create(&other, "d");
+    let verified = verify(plain.path()).unwrap();
+    assert_eq!((verified.lines, verified.unchained, verified.from_the_beginning), (4, 0, true));
+    assert_eq!(verified.files.len(), 2);
+}
+
+#[test]
 fn rotation_keeps_so_many_files_of_such_a_size_and_others_follow() {
     let mut site = Site::new();
     (site.file.max_bytes, site.file.keep) = (64 << 10, 2);

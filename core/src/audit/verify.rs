@@ -7,11 +7,10 @@ use std::{
 };
 
 use inspire_auth_platform::{append, fs::FileIdentity};
-use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    chain::{Digest, GENESIS},
+    chain::{Digest, GENESIS, LONGEST, Link},
     journal::{patience, wait_for_lock},
     names,
 };
@@ -74,8 +73,6 @@ fn check(path: &Path, known: Option<Digest>) -> Result<Verified> {
 }
 
 const RESTARTS: u32 = 5;
-/// The most of a line that is looked into; one that is longer is only hashed.
-const LONGEST: usize = 256 << 10;
 
 /// A file as it was when the walk began.
 struct Part {
@@ -182,15 +179,6 @@ fn read_line(reader: &mut impl BufRead) -> io::Result<Option<Line>> {
         }
     }
     Ok(any.then(|| Line { digest: hash.finalize().into(), text }))
-}
-
-/// What of a line the chain is made of.
-#[derive(Deserialize)]
-struct Link<'a> {
-    #[serde(borrow, default)]
-    prev: Option<&'a str>,
-    #[allow(dead_code, reason = "what has no version is no line of ours")]
-    v: u32,
 }
 
 /// The chain, as far as it has been followed.

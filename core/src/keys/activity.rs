@@ -237,6 +237,16 @@ impl Activity {
         uses.and(audit).and(file)
     }
 
+    /// Writes what is left, and sees to it that the process's thread holds nothing of this any more: whoever gives the
+    /// handle back gives back the store with it, and not the thread some time later.
+    pub(crate) fn close(self: &Arc<Self>) {
+        // What can't be written can't be helped.
+        let _ = self.flush();
+        let this = Arc::downgrade(self);
+        let this: Weak<dyn Errand> = this;
+        clerk::call_off(&this);
+    }
+
     /// Writes to the audit file what it does not have yet, and how many events it will never have.
     fn write_to_file(&self, desk: &Desk, events: &[Noted], missing: u64) -> Result<()> {
         let Some(journal) = &self.journal else { return Ok(()) };
@@ -246,7 +256,7 @@ impl Activity {
         if batch.is_empty() {
             return Ok(());
         }
-        let Err(Unwritten { written, error }) = journal.append(&batch, false) else { return Ok(()) };
+        let Err(Unwritten { written, error }) = journal.append(&batch) else { return Ok(()) };
         self.metrics.audit_failed();
         let lost = (batch.len().saturating_sub(written.max(usize::from(told.is_some())))) as u64;
         self.metrics.audit_dropped(lost);

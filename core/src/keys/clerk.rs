@@ -33,14 +33,16 @@ struct Desk {
     errands: Vec<(Instant, Weak<dyn Errand>)>,
     /// The thread, and what tells it to go home: it alone, not one that takes its place.
     thread: Option<(JoinHandle<()>, Arc<AtomicBool>)>,
-    /// Whether the thread is out on an errand.
-    busy: bool,
+    /// The errand that the thread is out on.
+    busy: Option<Weak<dyn Errand>>,
 }
 
 struct Clerk {
     epoch: u32,
     desk: Mutex<Desk>,
     work: Condvar,
+    /// An errand is done, and the thread holds nothing of it any more.
+    done: Condvar,
 }
 
 /// This process's; a child's begins anew, since a thread that stayed in the parent may hold the inherited one's lock.
@@ -55,7 +57,8 @@ fn clerk() -> Option<Arc<Clerk>> {
         return Some(clerk);
     }
     fork::watch();
-    let fresh = Arc::new(Clerk { epoch: fork::epoch(), desk: Mutex::default(), work: Condvar::new() });
+    let fresh =
+        Arc::new(Clerk { epoch: fork::epoch(), desk: Mutex::default(), work: Condvar::new(), done: Condvar::new() });
     let former = CLERK.rcu(|present| match present {
         Some(clerk) if clerk.epoch == fresh.epoch => Some(Arc::clone(clerk)),
         _ => Some(Arc::clone(&fresh)),
@@ -82,6 +85,25 @@ pub(crate) fn send(errand: Weak<dyn Errand>, due: Instant) -> bool {
     true
 }
 
+/// Calls `errand` off, and waits until the thread holds nothing of it: for whoever owns what the errand keeps alive, and
+/// must be the one to give it back. On the thread itself there is nothing to wait for.
+pub(crate) fn call_off(errand: &Weak<dyn Errand>) {
+    let Some(clerk) = present() else { return };
+    let mut desk = lock(&clerk.desk);
+    desk.errands.retain(|(_, other)| !same(other, errand));
+    if desk.thread.as_ref().is_some_and(|(thread, _)| thread.thread().id() == thread::current().id()) {
+        return;
+    }
+    while desk.busy.as_ref().is_some_and(|busy| same(busy, errand)) {
+        desk = clerk.done.wait(desk).unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+/// Whether both are one errand; not asked of the table of its methods, of which there may be several.
+fn same(one: &Weak<dyn Errand>, other: &Weak<dyn Errand>) -> bool {
+    std::ptr::addr_eq(one.as_ptr(), other.as_ptr())
+}
+
 /// Lets the thread go home, and waits for it, when there is nothing else to do: for whoever had errands and is going
 /// away, so that nothing of ours runs when a host has given back all that it had.
 pub(crate) fn leave() {
@@ -89,7 +111,7 @@ pub(crate) fn leave() {
     let thread = {
         let mut desk = lock(&clerk.desk);
         desk.errands.retain(|(_, errand)| errand.strong_count() > 0);
-        if desk.busy || !desk.errands.is_empty() {
+        if desk.busy.is_some() || !desk.errands.is_empty() {
             return;
         }
         let Some((thread, home)) = desk.thread.take() else { return };
@@ -112,14 +134,15 @@ impl Clerk {
             let next = desk.errands.iter().map(|(due, _)| *due).min();
             if let Some(at) = desk.errands.iter().position(|(due, _)| *due <= now) {
                 let (_, errand) = desk.errands.swap_remove(at);
-                desk.busy = true;
+                desk.busy = Some(Weak::clone(&errand));
                 drop(desk);
                 if let Some(errand) = errand.upgrade() {
                     // A store of the host's that panics must not end the writing for good.
                     let _ = catch_unwind(AssertUnwindSafe(|| errand.run()));
                 }
                 desk = lock(&self.desk);
-                desk.busy = false;
+                desk.busy = None;
+                self.done.notify_all();
                 continue;
             }
             let left = next.map_or(IDLE, |due| due.saturating_duration_since(now));
@@ -136,7 +159,7 @@ impl Clerk {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Sender, channel};
+    use std::sync::mpsc::{Receiver, Sender, channel};
 
     use super::*;
 
@@ -147,6 +170,45 @@ mod tests {
             lock(&self.0).send(self.1).unwrap();
             assert!(self.1 != "panics", "on purpose");
         }
+    }
+
+    /// Goes on when it is told to.
+    struct Slow(Mutex<(Sender<()>, Receiver<()>)>, AtomicBool);
+
+    impl Errand for Slow {
+        fn run(&self) {
+            let slow = lock(&self.0);
+            slow.0.send(()).unwrap();
+            slow.1.recv().unwrap();
+            self.1.store(true, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn an_errand_that_is_called_off_is_let_go_of() {
+        let (begun, begins) = channel();
+        let (go, goes) = channel();
+        let slow = Arc::new(Slow(Mutex::new((begun, goes)), AtomicBool::new(false)));
+        let errand = {
+            let errand: Arc<dyn Errand> = slow.clone();
+            Arc::downgrade(&errand)
+        };
+        let now = Instant::now();
+        assert!(send(errand.clone(), now));
+        begins.recv().unwrap();
+        assert!(send(errand.clone(), now), "a second time, which is called off");
+        assert_eq!(Arc::strong_count(&slow), 2);
+        thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                call_off(&errand);
+                (slow.1.load(Ordering::SeqCst), Arc::strong_count(&slow))
+            });
+            go.send(()).unwrap();
+            assert_eq!(other.join().unwrap(), (true, 1), "it came back before the errand was over");
+        });
+        drop(go);
+        assert!(begins.try_recv().is_err());
+        leave();
     }
 
     #[test]
