@@ -94,7 +94,7 @@ class ApiKeyMiddleware:
             channel = self._channel(scope, peer[0] if peer else None, headers)
             principal = await self._auth.authenticate_async(headers, channel, **self._terms.of(scope))
         except InspireAuthError as error:
-            refusal = refuse(self._auth, error, scope.get("method", "WEBSOCKET"), scope["path"])
+            refusal = refuse(self._auth, error, scope["path"])
         else:
             scope[PRINCIPAL] = principal
             await self._app(scope, receive, send)

@@ -100,7 +100,7 @@ class ApiKeyMiddleware:
             principal = self._auth.authenticate(headers, channel, **self._terms.of(environ))
         except InspireAuthError as error:
             method = environ["REQUEST_METHOD"]
-            refusal = refuse(self._auth, error, method, environ.get("PATH_INFO", ""))
+            refusal = refuse(self._auth, error, environ.get("PATH_INFO", ""))
             start_response(f"{refusal.status} {HTTPStatus(refusal.status).phrase}", list(refusal.all_headers.items()))
             return [] if method == "HEAD" else [refusal.body]
         environ[PRINCIPAL] = principal
