@@ -44,7 +44,9 @@ The handle is opened once a process, at its first use: `get_auth`. ``manage.py c
 ``manage.py check --deploy`` at the store and the license as well.
 
 `inspire_auth.wsgi` tells what repeated and oddly spelled headers become; Django's ``META`` is the same under ASGI. It
-tells which path a table judges as well, and under ASGI `inspire_auth.asgi` does.
+tells which path a table judges as well, and under ASGI `inspire_auth.asgi` does. With ``FORCE_SCRIPT_NAME`` every path of
+the table begins with it, whether the received one does or not. Where ``format_suffix_patterns`` are in use, the table says
+``"ignore_suffix": true``.
 """
 
 # pyright: basic
@@ -240,7 +242,9 @@ def _check(request: Any, require: Requirement | None, entitlement: str | None = 
 
 class RouteMiddleware:
     """Lets only requests through that the table ``INSPIRE_AUTH["ROUTES"]`` allows, to whatever view; ``request.principal``
-    says who is calling. It stands first in ``MIDDLEWARE``, or behind what answers browsers' preflights.
+    says who is calling. It stands first in ``MIDDLEWARE``, or behind what answers browsers' preflights;
+    behind whatever changes the method; nothing behind the guard may change method or path; a path changed before it is
+    refused.
 
     A refused request is answered ``{"error": CODE, "message": ...}`` with the status and the challenge of
     `InspireAuth.http`. The table names whole paths, with ``SCRIPT_NAME``.
