@@ -198,6 +198,8 @@ export type HeadersLike =
 export interface RouteTable {
   /** Whether ASCII letters of either case are the same in paths. Default false. */
   ignore_case?: boolean;
+  /** Whether a segment of a path is also all before one of its dots, so that `/users.json` is what `/users` is. Default false. */
+  ignore_suffix?: boolean;
   /** What guards each prefix, at most 10,000 of them; what is in none of them is denied. */
   routes: readonly {
     /** `/`, or segments of `[A-Za-z0-9._~-]` without a slash at the end, such as `/data/api/v1`. */
@@ -749,7 +751,8 @@ export declare class Routes {
    *
    * @param table JSON as text or bytes, or what such a text says. `methods` lists at least one; `["*"]` is every one
    * that no other rule of the prefix lists. A prefix has no trailing slash. With `ignore_case` ASCII letters of either
-   * case are the same, for services whose own router has it so (Express does, unless it is told otherwise)
+   * case are the same, for services whose own router has it so (Express does, unless it is told otherwise); with
+   * `ignore_suffix` `/users.json` is what `/users` is (Connect ends a mount at a dot)
    * @throws InspireAuthError `INVALID_ARGUMENT`, whose detail says which route, and what is wrong; `INVALID_LEVEL`
    * @example
    * const routes = Routes.parse({ routes: [{ prefix: '/', methods: ['GET'], require: { any: ['Authenticated'] } }] });
@@ -759,6 +762,8 @@ export declare class Routes {
   get rules(): Array<RouteRule>
   /** Whether paths are compared without regard to ASCII case. */
   get ignoresCase(): boolean
+  /** Whether what follows a dot in a segment of a path is left out of account. */
+  get ignoresSuffix(): boolean
 }
 
 /**

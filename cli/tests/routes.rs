@@ -34,7 +34,7 @@ fn a_table_is_shown_as_it_was_understood() {
     let written: serde_json::Value = serde_json::from_str(TABLE).unwrap();
     assert_eq!(document["routes"][2]["require"], written["routes"][2]["require"]);
     assert_eq!(document["routes"][3]["entitlement"], "MFA");
-    assert_eq!(document["ignore_case"], json!(false));
+    assert_eq!((&document["ignore_case"], &document["ignore_suffix"]), (&json!(false), &json!(false)));
     // What is shown can be read again, also from standard input.
     let mut again = sandbox.command(&["routes", "check", "-", "--json"]);
     assert_eq!(ran(&mut again, document.to_string().as_bytes()).json(), document);

@@ -42,16 +42,18 @@ fn finding_a_route_allocates_nothing() {
         |at: usize| format!(r#"{{"prefix": "/Data/{at}/x", "methods": ["GET", "PUT"], "require": {{"any": ["A"]}}}}"#);
     let rules = (0..1000).map(rule).collect::<Vec<_>>().join(",");
     let long = format!("/data/5/x/{}", "%20/".repeat(2000));
-    for ignore_case in [false, true] {
-        let routes = Routes::parse(&format!(r#"{{"ignore_case": {ignore_case}, "routes": [{rules}]}}"#)).unwrap();
+    for (ignore_case, ignore_suffix) in [(false, false), (true, false), (false, true), (true, true)] {
+        let said = format!(r#""ignore_case": {ignore_case}, "ignore_suffix": {ignore_suffix}"#);
+        let routes = Routes::parse(&format!(r#"{{{said}, "routes": [{rules}]}}"#)).unwrap();
         let before = ALLOCATIONS.with(Cell::get);
-        let mut codes = [Code::Ok; 5];
+        let mut codes = [Code::Ok; 6];
         for (at, (method, path)) in [
             ("GET", "/Data/500/x/y?z"),
             ("POST", "/Data/500/x"),
             ("GET", "/elsewhere"),
             ("GET", "/Data//x"),
             ("GET", long.as_str()),
+            ("GET", "/Data.a/500.b.c/x."),
         ]
         .into_iter()
         .enumerate()
@@ -60,6 +62,7 @@ fn finding_a_route_allocates_nothing() {
         }
         assert_eq!(ALLOCATIONS.with(Cell::get), before);
         let last = if ignore_case { Code::Ok } else { Code::RouteDenied };
-        assert_eq!(codes, [Code::Ok, Code::RouteDenied, Code::RouteDenied, Code::PathNotCanonical, last]);
+        let suffixed = if ignore_suffix { Code::Ok } else { Code::RouteDenied };
+        assert_eq!(codes, [Code::Ok, Code::RouteDenied, Code::RouteDenied, Code::PathNotCanonical, last, suffixed]);
     }
 }

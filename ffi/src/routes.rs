@@ -54,15 +54,17 @@ pub(crate) unsafe fn asked<'a>(method: inspire_str, path: inspire_str) -> Result
 /// Compiles a route table from JSON:
 ///
 /// \code
-/// {"ignore_case": false,
+/// {"ignore_case": false, "ignore_suffix": false,
 ///  "routes": [{"prefix": "/data/api/v1/resources", "methods": ["GET", "HEAD"],
 ///              "require": {"any": ["Authenticated/Config/Read"]}, "entitlement": "DEVICE_GROUPS"}]}
 /// \endcode
 ///
 /// The longest prefix of whole segments decides, alone: a method that it does not list is denied, even if a shorter one
 /// lists it. `["*"]` is every method that no other rule of the same prefix lists. A prefix is `/`, or segments of letters,
-/// digits and `-._~`. `ignore_case` is for hosts whose router ignores case, such as Express. `require` is any or all of a
-/// list of levels, and an empty one denies everyone; `entitlement` is optional.
+/// digits and `-._~`. `ignore_case` is for hosts whose router ignores case, such as Express; `ignore_suffix` for
+/// those that take `/users.json` to the handler of `/users`, such as Django REST Framework: a segment of a path fits one of
+/// a prefix that is all of it, or all before one of its dots. `require` is any or all of a list of levels, and an empty
+/// one denies everyone; `entitlement` is optional.
 ///
 /// \param json the table: UTF-8, at most 1 MiB and 10,000 routes
 /// \param routes set to the table, which `inspire_routes_free` frees; NULL on failure

@@ -29,6 +29,12 @@ export interface ExpressGuardOptions<Subject = IncomingMessage> extends GuardOpt
    * `"ignore_case": true`, or a request for `/ADMIN` would be judged as another path than the router's `/admin`.
    */
   caseSensitive?: boolean;
+  /**
+   * With `routes`, where the app is not Express's: says that its router compares whole segments. Connect's does not: it
+   * ends a mount at a dot, so `/admin.x` reaches what is at `/admin`. Without it the table must say `"ignore_suffix": true`,
+   * or requests go to `next` with a TypeError.
+   */
+  wholeSegments?: boolean;
 }
 
 /**
@@ -38,8 +44,8 @@ export interface ExpressGuardOptions<Subject = IncomingMessage> extends GuardOpt
  * `Retry-After` of `auth.http()`. An error of the host's own (a `channel` function that throws) goes to `next`.
  * The decision is by the header lines as they were received (`rawHeaders`), whatever other middleware made of them.
  *
- * With `routes`, one guard in front of everything decides by a table: it judges `req.originalUrl`, and stands in front of
- * what rewrites `req.url` or `req.method`.
+ * With `routes`, one guard in front of everything decides by a table: it judges `req.originalUrl`, and stands
+ * behind whatever changes the method; nothing behind it may change method or path, and a path changed before it is refused.
  *
  * WebSocket upgrades do not come through middleware: ask `auth.authenticate(req.rawHeaders, ...)` in the `upgrade`
  * listener, and `auth.recheck` while the connection lasts.

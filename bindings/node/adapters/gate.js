@@ -79,6 +79,16 @@ function checkCase(routes, advice) {
 }
 
 /**
+ * Whether paths are compared as by a router that takes `/users.json` to the handler of `/users`.
+ *
+ * @param {import('../index.js').Routes} routes
+ * @param {string} advice what to do about it
+ */
+function checkSuffix(routes, advice) {
+  if (!routes.ignoresSuffix) throw new TypeError(`the router ends a mount at a dot, and the table does not: ${advice}`);
+}
+
+/**
  * The target of a request: the path as it was received, if the router goes by the same.
  *
  * @param {string} method
@@ -140,4 +150,4 @@ function answerTo(auth, error) {
   }
 }
 
-module.exports = { checkCase, checkHandle, checkNames, gate, refusal, tableOf, targetOf };
+module.exports = { checkCase, checkHandle, checkNames, checkSuffix, gate, refusal, tableOf, targetOf };

@@ -107,7 +107,8 @@ impl Routes {
     ///
     /// @param table JSON as text or bytes, or what such a text says. `methods` lists at least one; `["*"]` is every one
     /// that no other rule of the prefix lists. A prefix has no trailing slash. With `ignore_case` ASCII letters of either
-    /// case are the same, for services whose own router has it so (Express does, unless it is told otherwise)
+    /// case are the same, for services whose own router has it so (Express does, unless it is told otherwise); with
+    /// `ignore_suffix` `/users.json` is what `/users` is (Connect ends a mount at a dot)
     /// @throws InspireAuthError `INVALID_ARGUMENT`, whose detail says which route, and what is wrong; `INVALID_LEVEL`
     /// @example
     /// const routes = Routes.parse({ routes: [{ prefix: '/', methods: ['GET'], require: { any: ['Authenticated'] } }] });
@@ -137,6 +138,12 @@ impl Routes {
     #[napi(getter)]
     pub fn ignores_case(&self) -> bool {
         self.core.ignores_case()
+    }
+
+    /// Whether what follows a dot in a segment of a path is left out of account.
+    #[napi(getter)]
+    pub fn ignores_suffix(&self) -> bool {
+        self.core.ignores_suffix()
     }
 
     /// The numbers under which the warm check finds the requirements of the rules.

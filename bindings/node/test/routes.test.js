@@ -40,6 +40,7 @@ test('a table is read in each of its forms', () => {
   });
   assert.strictEqual(routes.rules[3].entitlement, 'MFA');
   assert.ok(Routes.parse({ ...TABLE, ignore_case: true }).ignoresCase);
+  assert.ok(Routes.parse({ ...TABLE, ignore_suffix: true }).ignoresSuffix && !Routes.parse(TABLE).ignoresSuffix);
 });
 
 test('what is no table is refused, and the place is named', () => {

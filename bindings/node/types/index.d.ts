@@ -93,6 +93,8 @@ export type HeadersLike =
 export interface RouteTable {
   /** Whether ASCII letters of either case are the same in paths. Default false. */
   ignore_case?: boolean;
+  /** Whether a segment of a path is also all before one of its dots, so that `/users.json` is what `/users` is. Default false. */
+  ignore_suffix?: boolean;
   /** What guards each prefix, at most 10,000 of them; what is in none of them is denied. */
   routes: readonly {
     /** `/`, or segments of `[A-Za-z0-9._~-]` without a slash at the end, such as `/data/api/v1`. */

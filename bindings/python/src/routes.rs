@@ -42,7 +42,7 @@ impl Routes {
     ///         `["*"]` is every one that no other rule of the prefix lists; `require` has `any` or `all`, and an empty
     ///         list denies everyone; `entitlement` may be left out. A prefix has no trailing slash. With
     ///         `"ignore_case": true` ASCII letters of either case are the same, for services whose own router has it
-    ///         so.
+    ///         so; with `"ignore_suffix": true` `/users.json` is what `/users` is, as in Django REST Framework.
     ///
     /// Raises:
     ///     ArgumentError: it can't be read; the detail says which route, and what is wrong. `INVALID_LEVEL`.
@@ -72,6 +72,12 @@ impl Routes {
     #[getter]
     fn ignores_case(&self) -> bool {
         self.core.ignores_case()
+    }
+
+    /// Whether what follows a dot in a segment of a path is left out of account.
+    #[getter]
+    fn ignores_suffix(&self) -> bool {
+        self.core.ignores_suffix()
     }
 
     fn __len__(&self) -> usize {

@@ -56,6 +56,7 @@ def test_a_table_is_read_in_each_of_its_forms() -> None:
     assert list(ROUTES)[1] == RouteRule("/data", ("GET", "HEAD"), Requirement("any(Authenticated/Ops)"), None)
     assert list(ROUTES)[3].entitlement == "MFA" and str(list(ROUTES)[4].require) == "any()"
     assert Routes.parse({**TABLE, "ignore_case": True}).ignores_case
+    assert not ROUTES.ignores_suffix and Routes.parse({**TABLE, "ignore_suffix": True}).ignores_suffix
 
 
 def test_what_is_no_table_is_refused_and_the_place_is_named() -> None:

@@ -37,7 +37,7 @@ Examples:
 A table is {\"routes\": [{\"prefix\": \"/data/api/v1\", \"methods\": [\"GET\"],
 \"require\": {\"any\": [\"Authenticated/Config/Read\"]}, \"entitlement\": \"DEVICE_GROUPS\"}]}. The longest prefix of whole
 segments decides, alone; whatever it does not list is denied. \"ignore_case\": true is for hosts whose router ignores
-case, such as Express.")]
+case, such as Express; \"ignore_suffix\": true for those that take /users.json to /users, such as Django REST Framework.")]
 pub(crate) struct Check {
     /// The table, as JSON; - is standard input
     file: PathBuf,
@@ -106,9 +106,11 @@ fn check(context: &Context, arguments: &Check) -> Result<Report> {
     let rules: Vec<Value> = routes.rules().map(document).collect();
     let number = rules.len() as u64;
     let case = if routes.ignores_case() { ", without regard to case" } else { "" };
-    context.note(&format!("{}{case}; everything else is denied", count(number, "route", "routes")));
+    let suffix = if routes.ignores_suffix() { ", without regard to suffixes" } else { "" };
+    context.note(&format!("{}{case}{suffix}; everything else is denied", count(number, "route", "routes")));
     let text = if number == 0 { String::new() } else { table.render(context.page) };
-    Ok(Report::new(json!({"ignore_case": routes.ignores_case(), "routes": rules}), text))
+    let (case, suffix) = (routes.ignores_case(), routes.ignores_suffix());
+    Ok(Report::new(json!({"ignore_case": case, "ignore_suffix": suffix, "routes": rules}), text))
 }
 
 fn explain(context: &Context, arguments: &Explain) -> Result<Report> {

@@ -28,6 +28,7 @@ const MAX_COMPLAINT: usize = 300;
 #[derive(Debug)]
 pub(super) struct Document {
     pub(super) ignore_case: bool,
+    pub(super) ignore_suffix: bool,
     pub(super) routes: Vec<Entry>,
 }
 
@@ -52,7 +53,8 @@ pub(super) fn read(json: &str) -> Result<Document> {
     };
     let Object(document) = serde_json::from_str::<Object<DocumentJson>>(json).map_err(complaint)?;
     let routes = document.routes.0.into_iter().enumerate().map(|(at, entry)| entry.checked(at));
-    Ok(Document { ignore_case: document.ignore_case, routes: routes.collect::<Result<_>>()? })
+    let routes = routes.collect::<Result<_>>()?;
+    Ok(Document { ignore_case: document.ignore_case, ignore_suffix: document.ignore_suffix, routes })
 }
 
 /// `INVALID_ARGUMENT`, about one place of the table.
@@ -65,6 +67,8 @@ pub(super) fn refused(place: &str, what: &str) -> Error {
 struct DocumentJson {
     #[serde(default)]
     ignore_case: bool,
+    #[serde(default)]
+    ignore_suffix: bool,
     routes: Entries,
 }
 

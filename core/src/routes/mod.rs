@@ -6,6 +6,7 @@
 mod document;
 mod explain;
 mod path;
+mod suffix;
 mod table;
 
 #[cfg(test)]
@@ -79,6 +80,8 @@ enum Refusal<'t> {
     NotAMethod,
     /// No prefix of the table is one of the path.
     Uncovered,
+    /// Several prefixes cover the path, and none is the closest.
+    Ambiguous,
     /// This is the longest prefix, and it does not list the method.
     MethodNotListed(&'t str),
 }
@@ -87,7 +90,7 @@ impl Refusal<'_> {
     const fn code(self) -> Code {
         match self {
             Self::NotCanonical(_) => Code::PathNotCanonical,
-            Self::NotAMethod | Self::Uncovered | Self::MethodNotListed(_) => Code::RouteDenied,
+            Self::NotAMethod | Self::Uncovered | Self::Ambiguous | Self::MethodNotListed(_) => Code::RouteDenied,
         }
     }
 
@@ -96,6 +99,7 @@ impl Refusal<'_> {
             Self::NotCanonical(reason) => reason,
             Self::NotAMethod => "the method is not a token",
             Self::Uncovered => "no prefix of the table covers it",
+            Self::Ambiguous => "two prefixes of the table cover it, and neither is the closer one",
             Self::MethodNotListed(_) => "the longest prefix does not list the method",
         }
     }
@@ -111,12 +115,16 @@ impl Routes {
     /// Compiles a table from JSON:
     ///
     /// ```json
-    /// {"ignore_case": false,
+    /// {"ignore_case": false, "ignore_suffix": false,
     ///  "routes": [{"prefix": "/data/api/v1/resources", "methods": ["GET", "HEAD"],
     ///              "require": {"any": ["Authenticated/Config/Read"]}, "entitlement": "DEVICE_GROUPS"}]}
     /// ```
     ///
     /// * `ignore_case` (default false) compares paths without regard to ASCII case, for hosts whose router does.
+    /// * `ignore_suffix` (default false) is for hosts that take `/users.json` to the handler of `/users`: a segment of a
+    ///   path fits a segment of a prefix that is all of it, or all before one of its dots. Of the prefixes that cover a
+    ///   path the one decides that all others cover as well: `/a.b` before `/a`. Where there is none (`/a.b` and `/a/x`,
+    ///   of `/a.b/x`), the request is denied.
     /// * `prefix` is `/`, or segments of `[A-Za-z0-9._~-]`, none of them `.` or `..`, without a slash at the end.
     /// * `methods` are tokens (RFC 9110), compared case-sensitively; `["*"]` is every method that no other rule of the
     ///   same prefix lists. `HEAD` is a method of its own.
@@ -140,6 +148,12 @@ impl Routes {
     #[must_use]
     pub fn ignores_case(&self) -> bool {
         self.0.ignore_case
+    }
+
+    /// Whether what follows a dot in a segment of a path is left out of account (`ignore_suffix`).
+    #[must_use]
+    pub fn ignores_suffix(&self) -> bool {
+        self.0.ignore_suffix
     }
 
     /// The rule for a method and a path. The path is the request target's, as received: percent-encoded, and cut at the

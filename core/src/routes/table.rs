@@ -8,7 +8,7 @@ use std::{
 use super::{
     Refusal, Rule,
     document::{Document, Entry, refused},
-    path,
+    path, suffix,
 };
 use crate::{
     error::Result,
@@ -22,6 +22,7 @@ pub(super) const EVERY_METHOD: &str = "*";
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) ignore_case: bool,
+    pub(super) ignore_suffix: bool,
     /// In the order of the document.
     pub(super) rules: Box<[Rule]>,
     /// By prefix, segment by segment: what has a prefix in common stands together, the shortest first.
@@ -30,7 +31,7 @@ pub(super) struct Table {
 
 /// The rules of one prefix.
 #[derive(Debug)]
-struct Group {
+pub(super) struct Group {
     /// Without the slash at the end, so `/` is the empty text; in lower case when the table ignores case.
     prefix: Box<str>,
     /// Sorted by method; positions in `rules`.
@@ -42,7 +43,7 @@ struct Group {
 impl Table {
     /// Checks and compiles a document.
     pub(super) fn compile(document: Document) -> Result<Self> {
-        let ignore_case = document.ignore_case;
+        let (ignore_case, ignore_suffix) = (document.ignore_case, document.ignore_suffix);
         intern_all(&document.routes)?;
         let mut found: BTreeMap<String, BTreeMap<Box<str>, usize>> = BTreeMap::new();
         let mut rules = Vec::with_capacity(document.routes.len());
@@ -77,7 +78,7 @@ impl Table {
             })
             .collect();
         groups.sort_unstable_by(|a, b| a.prefix.split('/').cmp(b.prefix.split('/')));
-        Ok(Self { ignore_case, rules: rules.into(), groups: groups.into() })
+        Ok(Self { ignore_case, ignore_suffix, rules: rules.into(), groups: groups.into() })
     }
 
     /// The rule that decides, or why there is none.
@@ -86,10 +87,19 @@ impl Table {
         if !is_token(method) {
             return Err(Refusal::NotAMethod);
         }
-        let group = self.longest(path).ok_or(Refusal::Uncovered)?;
+        let group = self.closest(path)?.ok_or(Refusal::Uncovered)?;
         let listed = group.methods.binary_search_by(|(probe, _)| probe.as_ref().cmp(method)).ok();
         let listed = listed.and_then(|at| group.methods.get(at)).map(|(_, rule)| *rule);
         listed.or(group.every).and_then(|rule| self.rules.get(rule)).ok_or(Refusal::MethodNotListed(group.shown()))
+    }
+
+    /// The prefix that decides.
+    fn closest(&self, path: &[u8]) -> Result<Option<&Group>, Refusal<'_>> {
+        // Without a dot there is no suffix.
+        if self.ignore_suffix && path.contains(&b'.') {
+            return suffix::closest(&self.groups, path, self.ignore_case).map_err(|_| Refusal::Ambiguous);
+        }
+        Ok(self.longest(path))
     }
 
     /// The longest prefix of whole segments: the range of prefixes that agree with the path so far is narrowed by one
@@ -149,9 +159,14 @@ impl Table {
 
 impl Group {
     /// The segment behind the slash at `offset`.
-    fn segment_at(&self, offset: usize) -> &[u8] {
+    pub(super) fn segment_at(&self, offset: usize) -> &[u8] {
         let behind = self.prefix.as_bytes().get(offset.saturating_add(1)..).unwrap_or_default();
         behind.split(|byte| *byte == b'/').next().unwrap_or_default()
+    }
+
+    /// The prefix, without the slash at the end.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.prefix.as_bytes()
     }
 
     /// The prefix, as people see it.

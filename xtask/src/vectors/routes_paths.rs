@@ -270,3 +270,39 @@ pub(super) fn case() -> Group {
     });
     group
 }
+
+pub(super) fn suffixes() -> Group {
+    let mut group = Group::new(651, "suffixes");
+    let all = &["GET"];
+    let rules = json!([
+        rule("/", all, &["Public"]),
+        rule("/api/users", all, &["A"]),
+        rule("/api/users.csv", all, &["Public"]),
+        rule("/api/x.y", all, &["Public"]),
+        rule("/api/x/z", all, &["Public"]),
+    ]);
+    group.test("they count", &["Suffix"], |s| {
+        s.open(json!({}));
+        table(s, rules.clone());
+        ask(s, "GET", "/api/users", refused(NO_CREDENTIAL));
+        ask(s, "GET", "/api/users.json", anyone());
+        ask(s, "GET", "/api/x.y/z", anyone());
+    });
+    group.test("or they do not, where the host says so", &["Suffix"], |s| {
+        s.open(json!({}));
+        parse(s, json!({"ignore_suffix": true, "routes": rules}));
+        for path in
+            ["/api/users", "/api/users.json", "/api/users.", "/api/users.a.b/x", "/api.v1/users", "/api/users.csvx"]
+        {
+            ask(s, "GET", path, refused(NO_CREDENTIAL));
+        }
+        // The closer prefix decides; where none is closer than all others, the request is denied.
+        for path in ["/api/users.csv", "/api/users.csv.gz", "/api/.users", "/api/user.s", "/api/x.y", "/api/x/z.a"] {
+            ask(s, "GET", path, anyone());
+        }
+        ask(s, "GET", "/api/x.y/z", refused(DENIED));
+        ask(s, "GET", "/api/users%2Ejson", refused(NOT_CANONICAL));
+        ask(s, "GET", "/api/USERS.json", anyone());
+    });
+    group
+}

@@ -30,6 +30,7 @@ const TABLE = {
   ],
 };
 const FOLDED = { ...TABLE, ignore_case: true };
+const SUFFIXED = { ...FOLDED, ignore_suffix: true };
 
 /** Targets with more than one reading. */
 const NOT_CANONICAL = [
@@ -57,7 +58,7 @@ const DOORS = {
     return listen(t, app);
   },
   connect: (t, auth, routes, more) => {
-    const guard = apiKey(auth, { routes, ...more });
+    const guard = apiKey(auth, { routes, wholeSegments: true, ...more });
     return listen(t, (req, res) => guard(req, res, () => res.end(JSON.stringify(told(req.principal)))));
   },
   fastify: async (t, auth, routes, { options = {} } = {}) => {
@@ -192,10 +193,56 @@ describe('letters of either case', () => {
     const { auth } = site(t);
     assert.throws(() => apiKey(auth, { routes: TABLE, caseSensitive: 'yes' }), TypeError);
     assert.throws(() => apiKey(auth, { require: READ, caseSensitive: true }), TypeError);
+    assert.throws(() => apiKey(auth, { routes: FOLDED, wholeSegments: 1 }), TypeError);
+    assert.throws(() => apiKey(auth, { require: READ, wholeSegments: true }), TypeError);
     for (const make of [apiKey, honoKey]) {
       assert.throws(() => make(auth, { routes: FOLDED, require: READ }), TypeError);
       assert.throws(() => make(auth, { routes: FOLDED, entitlement: 'MFA' }), TypeError);
     }
+  });
+});
+
+describe('suffixes', () => {
+  /** Answers with what the guard hands on: nothing, or an error. */
+  const connect = (t, guard, before = () => {}) =>
+    listen(t, (req, res) => {
+      before(req);
+      guard(req, res, (error) => res.end(JSON.stringify(error ? { host: error.message } : told(req.principal))));
+    });
+
+  test('connect: a table that does not leave them out of account lets nothing in', async (t) => {
+    const { auth } = site(t);
+    for (const more of [{}, { wholeSegments: false }]) {
+      const port = await connect(t, apiKey(auth, { routes: FOLDED, ...more }));
+      for (const path of ['/', '/data', '/data.x']) {
+        assert.match((await ask(port, `GET ${path}`)).json.host, /ignore_suffix/);
+      }
+    }
+    const port = await connect(t, apiKey(auth, { routes: FOLDED, wholeSegments: true }));
+    assert.equal((await ask(port, 'GET /data.x')).json.caller, null);
+  });
+
+  test('connect: what a mount answers is what was judged', async (t) => {
+    const { auth, reader } = site(t);
+    const port = await connect(t, apiKey(auth, { routes: SUFFIXED }));
+    for (const path of ['/data.x', '/data.', '/DATA.x/y', '/data/walls.x']) {
+      assert.equal((await ask(port, `GET ${path}`)).status, 401, path);
+    }
+    assert.equal((await ask(port, 'GET /data.x', [bearer(reader)])).json.caller, 'reader');
+    assert.equal((await ask(port, 'GET /x.data')).json.caller, null);
+  });
+
+  test('connect: what was rewritten on the way is refused', async (t) => {
+    const { auth } = site(t);
+    const port = await connect(t, apiKey(auth, { routes: SUFFIXED }), (req) => {
+      req.originalUrl = req.url;
+      if (req.url.startsWith('/as/')) req.url = req.url.slice(3);
+    });
+    for (const path of ['/as/data', '/as/x']) {
+      assert.equal((await ask(port, `GET ${path}`)).json.error, 'PATH_NOT_CANONICAL', path);
+    }
+    assert.equal((await ask(port, 'GET /x')).json.caller, null);
+    assert.equal((await ask(port, 'GET /data')).status, 401);
   });
 });
 

@@ -83,8 +83,8 @@ class Refusal(NamedTuple):
         return {"Content-Type": "application/json", "Content-Length": str(len(self.body)), **self.headers}
 
 
-def refuse(auth: InspireAuth, error: InspireAuthError, method: str, path: str) -> Refusal:
-    """The answer to a refused request. Logs the reason, without the credential.
+def refuse(auth: InspireAuth, error: InspireAuthError, path: str) -> Refusal:
+    """The answer to a refused request. Logs the reason, and of the path the length only: a key may stand in it by mistake.
 
     Raises:
         InspireAuthError: `error` itself, when it is no answer to a request but a mistake of the host.
@@ -92,7 +92,7 @@ def refuse(auth: InspireAuth, error: InspireAuthError, method: str, path: str) -
     if error.http_status is None:
         raise error
     reason = error.code if error.detail is None else f"{error.code}: {error.detail}"
-    _log.info("refused %s %r: %s", method, path, reason)
+    _log.info("refused a request for a path of %d characters: %s", len(path), reason)
     answer = auth.http(error)
     headers: dict[str, str] = {}
     if answer.challenge is not None:

@@ -543,7 +543,7 @@ class Routes:
                 `["*"]` is every one that no other rule of the prefix lists; `require` has `any` or `all`, and an empty
                 list denies everyone; `entitlement` may be left out. A prefix has no trailing slash. With
                 `"ignore_case": true` ASCII letters of either case are the same, for services whose own router has it
-                so.
+                so; with `"ignore_suffix": true` `/users.json` is what `/users` is, as in Django REST Framework.
 
         Raises:
             ArgumentError: it can't be read; the detail says which route, and what is wrong. `INVALID_LEVEL`.
@@ -557,6 +557,10 @@ class Routes:
     @property
     def ignores_case(self) -> bool:
         """Whether paths are compared without regard to ASCII case."""
+
+    @property
+    def ignores_suffix(self) -> bool:
+        """Whether what follows a dot in a segment of a path is left out of account."""
 
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[RouteRule]: ...

@@ -46,7 +46,8 @@ def _target(method: str, received: bytes | None, decoded: bytes | None) -> Targe
     else:
         path = received.partition(b"?")[0]
     if decoded is None or not _is_utf8(decoded) or unquote_to_bytes(path) != decoded:
-        _log.info("the path that was received, %r, is not the one that the application sees, %r", path, decoded)
+        seen = 0 if decoded is None else len(decoded)
+        _log.info("a path was received, of %d bytes, that is not the one that the application sees, of %d", len(path), seen)
         path = refused(path)
     # Some routers take `get` for GET, and others do not; a text with a space is no method.
     return method if method == method.upper() else f"{method} ", path
@@ -67,25 +68,61 @@ def refused(path: bytes) -> bytes:
 
 
 def asgi_target(scope: Mapping[str, Any]) -> Target:
-    """The target of an ASGI scope: whole, with the ``root_path`` that a server or a mount put into ``path``."""
+    """The target of an ASGI scope: whole, with the ``root_path``, whether it stands in ``path`` or not."""
     received: bytes | None = scope.get("raw_path")
     # A websocket begins as a GET.
-    return _target(scope.get("method", "GET"), received, _bytes(scope["path"], "utf-8"))
+    target = _target(scope.get("method", "GET"), received, _bytes(scope["path"], "utf-8"))
+    return under(scope.get("root_path") or "", scope["path"], target)
 
 
-def wsgi_target(environ: Mapping[str, Any], encoding: str = "latin-1") -> Target:
+def under(prefix: str, seen: str, target: Target) -> Target:
+    """The target with the prefix in front that the router takes off a path, if it is not there already.
+
+    Routers take it off what begins with it, and go by the rest as it stands: ``/api/x`` and ``/x`` reach one handler. With
+    the prefix in front of both there is one path for the two.
+
+    Args:
+        prefix: ``root_path``, or Django's ``FORCE_SCRIPT_NAME``.
+        seen: the decoded path.
+        target: what was received.
+    """
+    method, path = target
+    if not prefix or seen == prefix or seen.startswith(prefix + "/"):
+        # With a slash at its end, or none at its beginning, routers differ about what it is taken off.
+        return target if not prefix or _is_whole(prefix) else (method, refused(path))
+    return method, quoted(prefix) + path if _is_whole(prefix) else refused(path)
+
+
+def _is_whole(prefix: str) -> bool:
+    return prefix.startswith("/") and not prefix.endswith("/")
+
+
+def quoted(path: str) -> bytes:
+    """A decoded path, encoded."""
+    return quote_from_bytes(path.encode("utf-8", "surrogateescape"), safe=_PATH).encode()
+
+
+def wsgi_target(environ: Mapping[str, Any], encoding: str = "latin-1", forced: str | None = None) -> Target:
     """The target of a WSGI environ: whole, with ``SCRIPT_NAME``.
 
     Args:
         environ: of a server; or Django's ``META``, in which the path is a text.
         encoding: what the bytes of the path were read as.
+        forced: Django's ``FORCE_SCRIPT_NAME``, which stands in ``SCRIPT_NAME`` instead of the server's own. The received
+            path then is ``PATH_INFO``, or has this in front of it.
     """
     # gunicorn and werkzeug have both, uWSGI, mod_wsgi and cheroot the second. A client can't set them: its headers
     # are called HTTP_*.
     received: str | None = environ.get("RAW_URI") or environ.get("REQUEST_URI")
     path: str = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "") or "/"
     raw = None if received is None else _bytes(received, "latin-1") or b""
-    return _target(environ["REQUEST_METHOD"], raw, _bytes(path, encoding))
+    if forced and raw is not None:
+        inside: str = environ["PATH_INFO"]
+        if unquote_to_bytes(raw.partition(b"?")[0]) == _bytes(inside, encoding):
+            method, bare = _target(environ["REQUEST_METHOD"], raw, _bytes(inside, encoding))
+            return method, quoted(forced) + bare if _is_whole(forced) else refused(bare)
+    method, bare = _target(environ["REQUEST_METHOD"], raw, _bytes(path, encoding))
+    return method, bare if not forced or _is_whole(forced) else refused(bare)
 
 
 def _bytes(text: str, encoding: str) -> bytes | None:

@@ -13,10 +13,15 @@ or by a table, which says what each path and method needs and denies the rest:
     >>> routes = {"routes": [{"prefix": "/data", "methods": ["GET"], "require": {"any": ["Authenticated/Ops/Read"]}}]}
     >>> app = ApiKeyMiddleware(app, auth, routes=routes, channel="secure")
 
-The table names whole paths, as they stand in ``scope["path"]``: with what uvicorn's ``--root-path`` or a mount put in
-front. It judges ``scope["raw_path"]``, the path as it was received, and refuses one that does not say the same as
-``scope["path"]``, by which routers go: so this middleware stands inside of whatever rewrites paths or methods, or knows
-nothing of it. A server without ``raw_path`` shows only the decoded path, and that is judged.
+The table names whole paths: with the ``root_path`` (uvicorn's ``--root-path``, ``FastAPI(root_path=...)``) or a mount in
+front. Routers take the root path off what begins with it and go by the rest as it stands, so a path without it reaches the
+same handler, and is judged as if it had it. The guard must know it for that: with ``FastAPI(root_path=...)`` it goes inside,
+by ``app.add_middleware(ApiKeyMiddleware, ...)``, and not around the application.
+
+It judges ``scope["raw_path"]``, the path as it was received, and refuses one that does not say the same as
+``scope["path"]``, by which routers go. It stands behind whatever changes the method; nothing behind the guard may change
+method or path; a path changed before it is refused. A server without ``raw_path`` shows only the decoded path, and that is
+judged.
 
 The application finds who is calling at ``scope["inspire_auth.principal"]``. A refused request never reaches it, and
 none of its body is read. That is true of a browser's preflight (``OPTIONS``, without a credential) as well: put the
@@ -94,7 +99,7 @@ class ApiKeyMiddleware:
             channel = self._channel(scope, peer[0] if peer else None, headers)
             principal = await self._auth.authenticate_async(headers, channel, **self._terms.of(scope))
         except InspireAuthError as error:
-            refusal = refuse(self._auth, error, scope.get("method", "WEBSOCKET"), scope["path"])
+            refusal = refuse(self._auth, error, scope["path"])
         else:
             scope[PRINCIPAL] = principal
             await self._app(scope, receive, send)

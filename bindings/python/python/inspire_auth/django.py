@@ -23,7 +23,9 @@ Example:
   ``"local"``, `TrustedProxies`, or a function of the ``HttpRequest`` such as
   ``lambda request: "secure" if request.is_secure() else "plain"``, which trusts ``SECURE_PROXY_SSL_HEADER``.
 * ``OPTIONS``: keyword arguments of `InspireAuth.open`.
-* ``ROUTES``: the table of `RouteMiddleware`: `Routes`, or what `Routes.parse` takes.
+* ``ROUTES``: the table of `RouteMiddleware`: `Routes`, or what `Routes.parse` takes. It says ``"ignore_suffix": true``,
+  since Django REST Framework's routers, and ``format_suffix_patterns``, add ``users.<format>`` to ``users``.
+* ``WHOLE_SEGMENTS``: True says that no URL of this site has such a suffix; then the table need not say it.
 
 A whole site, whatever its views are made with, is guarded by a table, which says what each path and method needs, and
 denies the rest:
@@ -32,14 +34,19 @@ denies the rest:
     >>> INSPIRE_AUTH = {
     ...     "STORE": "service.db",
     ...     "CHANNEL": "secure",
-    ...     "ROUTES": {"routes": [{"prefix": "/data", "methods": ["GET"], "require": {"any": ["Authenticated/Ops"]}}]},
+    ...     "ROUTES": {
+    ...         "ignore_suffix": True,
+    ...         "routes": [{"prefix": "/data", "methods": ["GET"], "require": {"any": ["Authenticated/Ops"]}}],
+    ...     },
     ... }
 
 The handle is opened once a process, at its first use: `get_auth`. ``manage.py check`` looks at the settings, and
 ``manage.py check --deploy`` at the store and the license as well.
 
 `inspire_auth.wsgi` tells what repeated and oddly spelled headers become; Django's ``META`` is the same under ASGI. It
-tells which path a table judges as well, and under ASGI `inspire_auth.asgi` does.
+tells which path a table judges as well, and under ASGI `inspire_auth.asgi` does. With ``FORCE_SCRIPT_NAME`` every path of
+the table begins with it, whether the received one does or not. Where ``format_suffix_patterns`` are in use, the table says
+``"ignore_suffix": true``.
 """
 
 # pyright: basic
@@ -84,7 +91,7 @@ __all__ = [
 ]
 
 _EVERYONE = Requirement("Public")
-_KNOWN = {"STORE", "CHANNEL", "OPTIONS", "ROUTES"}
+_KNOWN = {"STORE", "CHANNEL", "OPTIONS", "ROUTES", "WHOLE_SEGMENTS"}
 
 
 class _Site:
@@ -112,12 +119,14 @@ def _target(request: Any) -> Target:
     """The method and the path of one of Django's requests, if Django's own router goes by them."""
     scope = getattr(request, "scope", None)
     if scope is None:
-        (method, path), seen = wsgi_target(request.META, "utf-8"), request.META["PATH_INFO"]
+        (method, path), seen = wsgi_target(request.META, "utf-8", settings.FORCE_SCRIPT_NAME), request.META["PATH_INFO"]
     else:
+        # As Django has it: the setting goes before the server's word.
         prefix = settings.FORCE_SCRIPT_NAME or scope.get("root_path") or ""
-        (method, path), seen = asgi_target(scope), scope["path"].removeprefix(prefix.rstrip("/"))
+        (method, path), seen = asgi_target({**scope, "root_path": prefix}), scope["path"].removeprefix(prefix)
     # The router goes by `path_info`, which another middleware may have changed.
-    return method, path if seen == request.path_info else refused(path)
+    # What is taken off without regard to segments leaves a path without a slash.
+    return method, path if seen == request.path_info and seen[:1] in ("", "/") else refused(path)
 
 
 _lock = threading.Lock()
@@ -228,12 +237,14 @@ def _check(request: Any, require: Requirement | None, entitlement: str | None = 
     try:
         return site.authenticate(request, require, entitlement)
     except InspireAuthError as error:
-        raise Refused(error, refuse(site.auth, error, request.method, request.path)) from None
+        raise Refused(error, refuse(site.auth, error, request.path)) from None
 
 
 class RouteMiddleware:
     """Lets only requests through that the table ``INSPIRE_AUTH["ROUTES"]`` allows, to whatever view; ``request.principal``
-    says who is calling. It stands first in ``MIDDLEWARE``, or behind what answers browsers' preflights.
+    says who is calling. It stands first in ``MIDDLEWARE``, or behind what answers browsers' preflights;
+    behind whatever changes the method; nothing behind the guard may change method or path; a path changed before it is
+    refused.
 
     A refused request is answered ``{"error": CODE, "message": ...}`` with the status and the challenge of
     `InspireAuth.http`. The table names whole paths, with ``SCRIPT_NAME``.
@@ -283,11 +294,15 @@ class RouteMiddleware:
 
     @staticmethod
     def _refuse(site: _Site, error: InspireAuthError, request: Any) -> HttpResponse:
-        refusal = refuse(site.auth, error, request.method, request.path)
+        refusal = refuse(site.auth, error, request.path)
         body = b"" if request.method == "HEAD" else refusal.body
         return HttpResponse(body, status=refusal.status, headers=refusal.all_headers)
 
 
+_NO_SUFFIX = (
+    'INSPIRE_AUTH["ROUTES"]: routers of Django REST Framework add users.<format> to users: say "ignore_suffix": true in the '
+    'table; or INSPIRE_AUTH["WHOLE_SEGMENTS"] = True, when no URL of this site has such a suffix'
+)
 _NO_TABLE = 'RouteMiddleware needs a table: INSPIRE_AUTH["ROUTES"]'
 
 
@@ -297,9 +312,11 @@ def _table() -> None:
     if routes is None:
         raise ImproperlyConfigured(_NO_TABLE)
     try:
-        compiled_routes(routes)
+        table = compiled_routes(routes)
     except (InspireAuthError, TypeError) as error:
         raise ImproperlyConfigured(f'INSPIRE_AUTH["ROUTES"]: {error}') from None
+    if not table.ignores_suffix and _settings().get("WHOLE_SEGMENTS") is not True:
+        raise ImproperlyConfigured(_NO_SUFFIX)
 
 
 class ApiKeyAuthentication(BaseAuthentication):
@@ -366,7 +383,7 @@ class Entitled(_Gate):
             # Nobody in particular, whatever the request carries.
             site.auth.authenticate((), "plain", _EVERYONE, entitlement=self._code)
         except InspireAuthError as error:
-            raise Refused(error, refuse(site.auth, error, request.method, request.path)) from None
+            raise Refused(error, refuse(site.auth, error, request.path)) from None
         return True
 
 

@@ -222,7 +222,7 @@ class Entitled:
 
 def _refused(auth: InspireAuth, error: InspireAuthError, connection: HTTPConnection) -> Exception:
     scope = connection.scope
-    refusal = refuse(auth, error, scope.get("method", "WEBSOCKET"), scope["path"])
+    refusal = refuse(auth, error, scope["path"])
     if scope["type"] == "websocket":
         return WebSocketException(1008, refusal.document["error"])
     return Refused(error, refusal)

@@ -114,7 +114,7 @@ class ApiKeys:
             try:
                 self._authenticate(terms.of(flask.request.environ))
             except InspireAuthError as error:
-                refusal = refuse(self.auth, error, flask.request.method, flask.request.path)
+                refusal = refuse(self.auth, error, flask.request.path)
                 return flask.Response(refusal.body, refusal.status, refusal.all_headers)
             return None
 

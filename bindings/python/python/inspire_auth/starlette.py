@@ -122,7 +122,7 @@ class ApiKeyBackend(AuthenticationBackend):
                 return None
             levels = self._auth.principal_levels(principal)
         except InspireAuthError as error:
-            refusal = refuse(self._auth, error, conn.scope.get("method", "WEBSOCKET"), conn.scope["path"])
+            refusal = refuse(self._auth, error, conn.scope["path"])
             raise Refused(error, refusal) from None
         return AuthCredentials(_with_ancestors(levels)), ApiKeyUser(principal)
 

@@ -27,10 +27,11 @@ A WSGI environ has no list of header lines, and its names know no difference bet
 
 Nor has it, by itself, the path that was received: ``PATH_INFO`` is decoded. A table judges ``RAW_URI`` (gunicorn,
 werkzeug) or ``REQUEST_URI`` (uWSGI, mod_wsgi, cheroot), whole, with ``SCRIPT_NAME``; and refuses a path that does not say
-the same as ``SCRIPT_NAME`` and ``PATH_INFO``, by which routers go. So this middleware stands outside of what rewrites
-them, such as werkzeug's ``ProxyFix(x_prefix=1)``, and outside of what changes methods (``X-HTTP-Method-Override``) too.
-Under a server that has neither (wsgiref), the decoded path is all that anything behind can know, and is judged: there an
-escape such as ``%2F`` or ``%61`` is what it stands for, instead of being refused.
+the same as ``SCRIPT_NAME`` and ``PATH_INFO``, by which routers go. It stands behind whatever changes the method
+(``X-HTTP-Method-Override``); nothing behind the guard may change method or path; a path changed before it is refused.
+(werkzeug's ``ProxyFix(x_prefix=1)``, which adds to ``SCRIPT_NAME`` and leaves what is routed, may stand behind it.) Under a
+server that has neither (wsgiref), the decoded path is all that anything behind can know, and is judged: there an escape such
+as ``%2F`` or ``%61`` is what it stands for, instead of being refused.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ class ApiKeyMiddleware:
             principal = self._auth.authenticate(headers, channel, **self._terms.of(environ))
         except InspireAuthError as error:
             method = environ["REQUEST_METHOD"]
-            refusal = refuse(self._auth, error, method, environ.get("PATH_INFO", ""))
+            refusal = refuse(self._auth, error, environ.get("PATH_INFO", ""))
             start_response(f"{refusal.status} {HTTPStatus(refusal.status).phrase}", list(refusal.all_headers.items()))
             return [] if method == "HEAD" else [refusal.body]
         environ[PRINCIPAL] = principal

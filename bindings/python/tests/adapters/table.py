@@ -119,7 +119,13 @@ class Views:
 @contextlib.contextmanager
 def django(store: str, routes: Any, channel: Any, *, is_async: bool = False) -> Iterator[Any]:
     site: dict[str, Any] = {
-        "INSPIRE_AUTH": {"STORE": store, "CHANNEL": channel, "OPTIONS": {"hash": FAST}, "ROUTES": routes},
+        "INSPIRE_AUTH": {
+            "STORE": store,
+            "CHANNEL": channel,
+            "OPTIONS": {"hash": FAST},
+            "ROUTES": routes,
+            "WHOLE_SEGMENTS": True,
+        },
         "MIDDLEWARE": ["inspire_auth.django.RouteMiddleware"],
         "ROOT_URLCONF": Views(django_async_view if is_async else django_view),
     }

@@ -84,11 +84,11 @@ def test_the_lifespan_passes(auth: InspireAuth) -> None:
     assert seen == ["lifespan"]
 
 
-def test_a_path_can_not_write_lines_into_the_log(at: Address, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_path_does_not_reach_the_log(at: Address, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "inspire_auth")
     assert ask(at, "GET", "/a%0Arefused%20GET%20b").code == "401 NO_CREDENTIAL"
     told = [record.getMessage() for record in caplog.records if record.name == "inspire_auth"]
-    assert told == [r"refused GET '/a\nrefused GET b': NO_CREDENTIAL"]
+    assert told == ["refused a request for a path of 16 characters: NO_CREDENTIAL"]
 
 
 def test_what_nobody_knows_is_not_let_through(auth: InspireAuth) -> None:

@@ -258,8 +258,9 @@ def test_nothing_secret_is_answered_or_logged(
     ours = [record for record in caplog.records if record.name == "inspire_auth"]
     assert {record.levelno for record in ours} == {logging.INFO}
     told = "\n".join(record.getMessage() for record in ours)
-    assert "refused POST '/write': INSUFFICIENT_LEVEL: it lacks Authenticated/Gateway/Write" in told
-    assert "in-the-query" not in told
+    assert "refused a request for a path of 6 characters: INSUFFICIENT_LEVEL: it lacks Authenticated/Gateway/Write" in told
+    # A key may stand in the path by mistake.
+    assert "/write" not in told and "in-the-query" not in told
     assert not any(b"lacks" in answer.body for answer in asked), "details are for the log"
 
 

@@ -36,16 +36,16 @@ def test_a_mistake_of_the_host_is_no_answer(auth: InspireAuth) -> None:
         error = InspireAuthError(entry.code, "a detail")
         if entry.http_status is None:
             with pytest.raises(InspireAuthError) as raised:
-                refuse(auth, error, "GET", "/")
+                refuse(auth, error, "/")
             assert raised.value is error
         elif entry.code != "OK":
-            refusal = refuse(auth, error, "GET", "/")
+            refusal = refuse(auth, error, "/")
             assert refusal.status >= 400
             assert b"a detail" not in refusal.body
 
 
 def test_an_answer_is_complete(auth: InspireAuth) -> None:
-    refusal = refuse(auth, AuthenticationError("NO_CREDENTIAL"), "GET", "/")
+    refusal = refuse(auth, AuthenticationError("NO_CREDENTIAL"), "/")
     assert refusal.body == b'{"error":"NO_CREDENTIAL","message":"no credential was sent"}'
     assert refusal.all_headers == {
         "Content-Type": "application/json",

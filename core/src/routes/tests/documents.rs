@@ -22,7 +22,7 @@ fn a_table_is_read_as_written() {
             {"prefix": "/", "methods": ["*"], "require": {"all": []}, "entitlement": null}]} "#,
     )
     .unwrap();
-    assert!(!routes.ignores_case());
+    assert!(!routes.ignores_case() && !routes.ignores_suffix());
     let rules: Vec<&Rule> = routes.rules().collect();
     assert_eq!((routes.rules().len(), rules[0].prefix(), rules[1].prefix()), (2, "/data/api/v1", "/"));
     assert_eq!(rules[0].methods().collect::<Vec<_>>(), ["GET", "HEAD"]);
@@ -31,6 +31,7 @@ fn a_table_is_read_as_written() {
     assert_eq!(rules[1].requirement().spec().to_string(), "all()");
     assert_eq!(Routes::parse(r#"{"routes": []}"#).unwrap().rules().len(), 0);
     assert!(Routes::parse(r#"{"ignore_case": true, "routes": []}"#).unwrap().ignores_case());
+    assert!(Routes::parse(r#"{"ignore_suffix": true, "routes": []}"#).unwrap().ignores_suffix());
 }
 
 #[test]
@@ -126,6 +127,8 @@ fn what_is_no_table_at_all_is_refused() {
         r#"{"routes": [], "routes": []}"#,
         r#"{"routes": [], "ignore_case": null}"#,
         r#"{"routes": [], "ignore_case": 1}"#,
+        r#"{"routes": [], "ignore_suffix": "yes"}"#,
+        r#"{"ignore_suffix": true, "routes": [], "ignore_suffix": true}"#,
         r#"{"routes": [], "ignore_case": true, "ignore_case": false}"#,
         r#"{"routes": [], "Ignore_case": true}"#,
         r#"{"routes": []} x"#,

@@ -91,6 +91,57 @@ fn a_host_that_ignores_case_says_so() {
     assert_eq!(found(&routes, "GET", "/%E2%84%AA"), Err(Code::PathNotCanonical));
 }
 
+/// Django REST Framework adds `users.<format>` to `users`, and Connect ends a mount at a dot: a table that does not say so
+/// would find the shorter prefix.
+#[test]
+fn a_host_that_ignores_suffixes_says_so() {
+    let rules = ["GET / Public", "GET /api Public", "GET /api/users A", "PUT /api/users/a.b B"];
+    assert_eq!(found(&table(&rules), "GET", "/api/users.json"), Ok("/api"));
+    let routes = table_with(true, true, &rules);
+    for (path, prefix) in [
+        ("/api/users", Ok("/api/users")),
+        ("/api/users.json", Ok("/api/users")),
+        ("/api/USERS.json/", Ok("/api/users")),
+        ("/api/users.", Ok("/api/users")),
+        ("/api/users.a.b/x", Ok("/api/users")),
+        ("/api.x/users.y/z", Ok("/api/users")),
+        ("/api/users/a.bc", Ok("/api/users")),
+        ("/api/users/a.b", DENIED),
+        ("/api/users/a.b.c", DENIED),
+        ("/api.json?x", Ok("/api")),
+        ("/api/.users", Ok("/api")),
+        ("/api/user.s", Ok("/api")),
+        ("/api/users-x.json", Ok("/api")),
+        ("/.api", Ok("/")),
+        ("/api/users%2Ejson", Err(Code::PathNotCanonical)),
+    ] {
+        assert_eq!(found(&routes, "GET", path), prefix, "{path}");
+    }
+}
+
+/// The closest prefix is the one that all others cover; a handler of another is not reached by way of it.
+#[test]
+fn of_two_prefixes_that_fit_the_closer_one_decides() {
+    let with = |rules: &[&str]| table_with(false, true, rules);
+    let routes = with(&["GET / Public", "GET /a A", "GET /a.b Public", "GET /a.c/d Public"]);
+    for (path, prefix) in [
+        ("/a.b", Ok("/a.b")),
+        ("/a.b.x", Ok("/a.b")),
+        ("/a.bx", Ok("/a")),
+        ("/a.c", Ok("/a")),
+        ("/a.c/e", Ok("/a")),
+        ("/a.c/d.e", Ok("/a.c/d")),
+    ] {
+        assert_eq!(found(&routes, "GET", path), prefix, "{path}");
+    }
+    let routes = with(&["GET /a.b Public", "GET /a/x A"]);
+    assert_eq!(found(&routes, "GET", "/a.b/x"), DENIED);
+    assert_eq!(found(&routes, "GET", "/a.b/y"), Ok("/a.b"));
+    assert_eq!(found(&routes, "GET", "/a.c/x"), Ok("/a/x"));
+    // One that both cover decides between them.
+    assert_eq!(found(&with(&["GET /a.b A", "GET /a/x A", "GET /a.b/x B"]), "GET", "/a.b/x"), Ok("/a.b/x"));
+}
+
 #[test]
 fn a_path_with_two_readings_is_refused_whatever_the_table_says() {
     let routes = table(&["* / Public", "* /admin A"]);
@@ -127,21 +178,32 @@ fn a_denied_route_is_audited() {
 }
 
 /// What the manual says, done slowly: of all rules whose prefix is one of the path, those of the longest; of these the
-/// one that lists the method, else the one of `*`.
-fn oracle(rules: &[(String, Vec<&'static str>)], ignore_case: bool, method: &str, path: &str) -> Option<usize> {
+/// one that lists the method, else the one of `*`. With suffixes the longest is the one that all others cover.
+fn oracle(
+    rules: &[(String, Vec<&'static str>)],
+    ignore_case: bool,
+    ignore_suffix: bool,
+    method: &str,
+    path: &str,
+) -> Option<usize> {
     let fold = |text: &str| if ignore_case { text.to_ascii_lowercase() } else { text.to_owned() };
     let segments =
         |text: &str| -> Vec<String> { fold(text).split('/').filter(|s| !s.is_empty()).map(str::to_owned).collect() };
     let path = segments(path.split('?').next().unwrap());
-    let covering = |prefix: &str| Some(segments(prefix)).filter(|segments| path.starts_with(segments)).map(|s| s.len());
-    let longest = rules.iter().filter_map(|(prefix, _)| covering(prefix)).max()?;
-    let of_longest = || rules.iter().enumerate().filter(|(_, (prefix, _))| covering(prefix) == Some(longest));
+    let fits =
+        |ours: &String, theirs: &String| theirs == ours || (ignore_suffix && theirs.starts_with(&format!("{ours}.")));
+    let covers = |prefix: &[String], path: &[String]| {
+        prefix.len() <= path.len() && prefix.iter().zip(path).all(|(ours, theirs)| fits(ours, theirs))
+    };
+    let covering: Vec<_> = rules.iter().map(|(prefix, _)| segments(prefix)).filter(|p| covers(p, &path)).collect();
+    let longest = covering.iter().find(|longest| covering.iter().all(|other| covers(other, longest)))?;
+    let of_longest = || rules.iter().enumerate().filter(|(_, (prefix, _))| segments(prefix) == *longest);
     let lists = |wanted: &str| of_longest().find(|(_, (_, methods))| methods.contains(&wanted)).map(|(at, _)| at);
     lists(method).or_else(|| lists("*"))
 }
 
 fn segment() -> impl Strategy<Value = &'static str> {
-    prop::sample::select(vec!["a", "b", "A", "ab", "a.b", "a-b", "a~", "_"])
+    prop::sample::select(vec!["a", "b", "A", "ab", "a.b", "a.", "a.b.c", "a-b", "a~", "_", ".a"])
 }
 
 prop_compose! {
@@ -154,6 +216,7 @@ proptest! {
     #[test]
     fn look_ups_agree_with_the_manual(
         ignore_case: bool,
+        ignore_suffix: bool,
         rules in prop::collection::vec((a_path(4), prop::sample::select(vec!["GET", "PUT", "*"])), 0..24),
         asked in prop::collection::vec((a_path(6), prop::sample::select(vec!["GET", "PUT", "POST"]), prop::sample::select(vec!["", "/", "?x", "/%20"])), 16),
     ) {
@@ -162,10 +225,11 @@ proptest! {
         let distinct: BTreeMap<_, _> = rules.into_iter().map(|(prefix, method)| ((fold(&prefix), method), prefix)).collect();
         let rules: Vec<(String, Vec<&str>)> = distinct.into_iter().map(|((_, method), prefix)| (prefix, vec![method])).collect();
         let texts: Vec<String> = rules.iter().map(|(prefix, methods)| format!("{} {prefix} A", methods[0])).collect();
-        let routes = table_that(ignore_case, &texts.iter().map(String::as_str).collect::<Vec<_>>());
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let routes = table_with(ignore_case, ignore_suffix, &texts);
         for (path, method, tail) in asked {
             let path = if path == "/" && tail.starts_with('/') { path } else { format!("{path}{tail}") };
-            let expected = oracle(&rules, ignore_case, method, &path).and_then(|at| routes.rules().nth(at));
+            let expected = oracle(&rules, ignore_case, ignore_suffix, method, &path).and_then(|at| routes.rules().nth(at));
             match (routes.find(method, path.as_bytes()), expected) {
                 (Ok(rule), Some(expected)) => prop_assert!(std::ptr::eq(rule, expected), "{} {}", method, path),
                 (Err(error), None) => prop_assert_eq!(error.code(), Code::RouteDenied),
@@ -175,8 +239,8 @@ proptest! {
     }
 
     #[test]
-    fn nothing_panics(method in ".{0,8}", path in prop::collection::vec(any::<u8>(), 0..40), slash: bool, ignore_case: bool) {
-        let routes = table_that(ignore_case, &["* / A", "GET /a B", "GET /a/b C"]);
+    fn nothing_panics(method in ".{0,8}", path in prop::collection::vec(any::<u8>(), 0..40), slash: bool, ignore_case: bool, ignore_suffix: bool) {
+        let routes = table_with(ignore_case, ignore_suffix, &["* / A", "GET /a B", "GET /a/b C"]);
         let path = if slash { [b"/".as_slice(), &path].concat() } else { path };
         let _ = routes.find(&method, &path);
     }

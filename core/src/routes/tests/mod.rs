@@ -13,6 +13,10 @@ fn table(rules: &[&str]) -> Routes {
 }
 
 fn table_that(ignore_case: bool, rules: &[&str]) -> Routes {
+    table_with(ignore_case, false, rules)
+}
+
+fn table_with(ignore_case: bool, ignore_suffix: bool, rules: &[&str]) -> Routes {
     let rule = |text: &&str| {
         let mut words = text.split(' ');
         let mut next = || words.next();
@@ -22,7 +26,8 @@ fn table_that(ignore_case: bool, rules: &[&str]) -> Routes {
         serde_json::json!({"prefix": prefix, "methods": methods, "require": {"any": require}, "entitlement": next()})
     };
     let rules: Vec<_> = rules.iter().map(rule).collect();
-    Routes::parse(&serde_json::json!({"ignore_case": ignore_case, "routes": rules}).to_string()).unwrap()
+    let said = serde_json::json!({"ignore_case": ignore_case, "ignore_suffix": ignore_suffix, "routes": rules});
+    Routes::parse(&said.to_string()).unwrap()
 }
 
 /// The prefix that decides, or the code.
