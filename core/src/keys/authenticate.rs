@@ -17,7 +17,7 @@ use super::{
     Principal,
     budget::Try,
     credential::{self, Credential as Presented, Located},
-    denial::{Decision, Denied},
+    denial::{Asked, Decision, Denied},
     generate,
     hash::Verdict,
     index::{Credential, Entry, Found, Held},
@@ -234,11 +234,16 @@ impl Inner {
         }
         let presented = match located.checked() {
             Ok(presented) => presented,
-            Err(malformed) => return Some(Err(self.deny_request(Error::new(malformed), located.name(), now))),
+            Err(malformed) => {
+                let asked = Asked::new(located.name(), found.exists);
+                return Some(Err(self.deny_request(Error::new(malformed), asked, now)));
+            }
         };
         match self.recall_other(found, &presented, digest, &[], now) {
             Known::Right(entry, credential) => Some(self.judge(entry, credential, terms, now)),
-            Known::Wrong(reason) => Some(Err(self.deny_credential(presented.name, reason, now))),
+            Known::Wrong(reason) => {
+                Some(Err(self.deny_credential(Asked::new(presented.name, found.exists), reason, now)))
+            }
             Known::Cold(_) => None,
         }
     }
@@ -246,12 +251,12 @@ impl Inner {
     #[inline(never)]
     fn decide_without_credential(&self, terms: TermsRef<'_>, refusal: Code, wait: bool) -> Option<Decision> {
         if !may_be_anonymous(terms, refusal) {
-            return Some(Err(self.deny_request(Error::new(refusal), &[], clock::resolve(terms.now))));
+            return Some(Err(self.deny_request(Error::new(refusal), Asked::NOTHING, clock::resolve(terms.now))));
         }
         match self.is_fresh(wait) {
             Ok(true) => Some(self.anonymous(terms)),
             Ok(false) => None,
-            Err(error) => Some(Err(self.deny_request(error, &[], clock::resolve(terms.now)))),
+            Err(error) => Some(Err(self.deny_request(error, Asked::NOTHING, clock::resolve(terms.now)))),
         }
     }
 
@@ -259,14 +264,14 @@ impl Inner {
     #[cold]
     fn decide_malformed(&self, located: Located<'_>, terms: TermsRef<'_>) -> Option<Decision> {
         let malformed = located.checked().err()?;
-        Some(Err(self.deny_request(Error::new(malformed), located.name(), clock::resolve(terms.now))))
+        Some(Err(self.deny_request(Error::new(malformed), self.asked(located.name()), clock::resolve(terms.now))))
     }
 
     /// The store can't be asked; what is malformed is so all the same.
     #[cold]
     fn deny_unread(&self, located: Located<'_>, error: Error, terms: TermsRef<'_>) -> Denied {
         let error = located.checked().err().map_or(error, Error::new);
-        self.deny_request(error, located.name(), clock::resolve(terms.now))
+        self.deny_request(error, self.asked(located.name()), clock::resolve(terms.now))
     }
 
     /// Decides as far as memory goes, after reading what has changed.
@@ -282,7 +287,7 @@ impl Inner {
             _ => self.refresh().err(),
         };
         if let Some(error) = denied {
-            return Progress::Decided(Err(self.deny_request(error, name, clock::resolve(terms.now))));
+            return Progress::Decided(Err(self.deny_request(error, self.asked(name), clock::resolve(terms.now))));
         }
         match presented {
             Ok(presented) => {
@@ -299,7 +304,7 @@ impl Inner {
         let refreshed = self.refresh();
         let now = clock::resolve(pending.terms.now);
         if let Err(error) = refreshed {
-            return self.refused(error, &pending.name, now);
+            return self.refused(error, Asked::known(&pending.name), now);
         }
         let held = self.index.hold(&pending.name);
         let entry = held.as_ref().and_then(Held::get);
@@ -310,7 +315,11 @@ impl Inner {
         match verdict {
             Verdict::Right { renew } => {
                 let Some((entry, credential)) = found.filter(|(_, credential)| credential.is_alive(now)) else {
-                    return self.wrong(&pending.name, "it was revoked while its secret was being checked", now);
+                    return self.wrong(
+                        Asked::known(&pending.name),
+                        "it was revoked while its secret was being checked",
+                        now,
+                    );
                 };
                 if !credential.mark.ct_eq(pending.mark) {
                     // Another hash stands there now. Perhaps it was renewed, perhaps it is another secret's.
@@ -332,8 +341,8 @@ impl Inner {
             }
             Verdict::Unusable(reason) => self.go_on_without(pending, Some(Setback::Unusable(reason))),
             Verdict::Moved => self.start_over(pending),
-            Verdict::NoMemory => self.refused(Error::new(Code::Busy), &pending.name, now),
-            Verdict::Failed(code) => self.refused(Error::new(code), &pending.name, now),
+            Verdict::NoMemory => self.refused(Error::new(Code::Busy), Asked::known(&pending.name), now),
+            Verdict::Failed(code) => self.refused(Error::new(code), Asked::known(&pending.name), now),
         }
     }
 
@@ -347,7 +356,11 @@ impl Inner {
     fn start_over(&self, pending: Pending) -> Progress {
         let attempts = pending.attempts.saturating_add(1);
         if attempts >= MAX_ATTEMPTS {
-            return self.refused(Error::new(Code::Busy), &pending.name, clock::resolve(pending.terms.now));
+            return self.refused(
+                Error::new(Code::Busy),
+                Asked::known(&pending.name),
+                clock::resolve(pending.terms.now),
+            );
         }
         let Pending { name, key, digest, terms, tried, .. } = pending;
         self.look_up(Presented { name: &name, key: &key }, digest, terms.borrow(), tried, attempts)
@@ -368,11 +381,14 @@ impl Inner {
         // A memo that is right is found here too.
         match self.recall_other(found, &presented, digest, &tried.out, now) {
             Known::Right(entry, credential) => Progress::Decided(self.judge(entry, credential, terms, now)),
-            Known::Wrong(reason) => match tried.setback {
-                Some(Setback::Spent) => self.refused(Error::with(Code::Busy, SPENT), presented.name, now),
-                Some(Setback::Unusable(reason)) => self.wrong(presented.name, reason, now),
-                None => self.wrong(presented.name, reason, now),
-            },
+            Known::Wrong(reason) => {
+                let asked = Asked::new(presented.name, found.exists);
+                match tried.setback {
+                    Some(Setback::Spent) => self.refused(Error::with(Code::Busy, SPENT), asked, now),
+                    Some(Setback::Unusable(reason)) => self.wrong(asked, reason, now),
+                    None => self.wrong(asked, reason, now),
+                }
+            }
             Known::Cold(credential) => {
                 let pending = Pending {
                     name: presented.name.to_vec(),
@@ -466,7 +482,7 @@ impl Inner {
         match self.pool.get().fly((pending.credential, pending.digest.to_bits()), cost, prepare) {
             Ok(flight) => Progress::Hashing(pending, flight),
             Err(_) if is_spent => self.go_on_without(pending, Some(Setback::Spent)),
-            Err(error) => self.refused(error, &pending.name, clock::resolve(pending.terms.now)),
+            Err(error) => self.refused(error, Asked::known(&pending.name), clock::resolve(pending.terms.now)),
         }
     }
 
@@ -499,12 +515,12 @@ impl Inner {
         }
     }
 
-    fn wrong(&self, name: &[u8], reason: &str, now: i64) -> Progress {
-        Progress::Decided(Err(self.deny_credential(name, reason, now)))
+    fn wrong(&self, asked: Asked<'_>, reason: &str, now: i64) -> Progress {
+        Progress::Decided(Err(self.deny_credential(asked, reason, now)))
     }
 
-    fn refused(&self, error: Error, name: &[u8], now: i64) -> Progress {
-        Progress::Decided(Err(self.deny_request(error, name, now)))
+    fn refused(&self, error: Error, asked: Asked<'_>, now: i64) -> Progress {
+        Progress::Decided(Err(self.deny_request(error, asked, now)))
     }
 
     /// Replaces a hash that is weaker than new ones, on the pool. Best effort: next time is soon enough.
