@@ -63,7 +63,7 @@ fn keys(enforcement: Enforcement, local_is_secure: bool) -> Keys {
         } else {
             auth.keys().create(&key, &created_at).unwrap();
         }
-        let new = auth.keys().rotate(name, 500, None, &created_at).unwrap();
+        let new = auth.keys().rotate(name, 499, None, &Caller::system().at(1001)).unwrap();
         if name == "unchecked" {
             let spoil = |tx: &mut dyn crate::store::Transaction| {
                 let mut row = tx.key_by_id(new.record.id)?.unwrap();
