@@ -358,7 +358,15 @@ impl Inner {
         code: Code,
         now: Option<i64>,
     ) {
-        self.activity.note(Draft { at: clock::resolve(now), event, actor, subject, detail, code });
+        self.activity.note(Draft {
+            at: clock::resolve(now),
+            event,
+            actor,
+            subject,
+            hides_subject: false,
+            detail,
+            code,
+        });
     }
 }
 

@@ -12,7 +12,11 @@ use std::{
     cell::Cell,
 };
 
-use inspire_auth_core::{Code, routes::Routes};
+use inspire_auth_core::{
+    Code, InspireAuth, Options, StoreLocation,
+    keys::{Presented, Request, Requirement},
+    routes::Routes,
+};
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
@@ -64,5 +68,39 @@ fn finding_a_route_allocates_nothing() {
         let last = if ignore_case { Code::Ok } else { Code::RouteDenied };
         let suffixed = if ignore_suffix { Code::Ok } else { Code::RouteDenied };
         assert_eq!(codes, [Code::Ok, Code::RouteDenied, Code::RouteDenied, Code::PathNotCanonical, last, suffixed]);
+    }
+}
+
+/// A flood: what the audit has no room for is counted, and nothing is made of it.
+#[test]
+fn a_refusal_that_is_not_noted_allocates_nothing() {
+    let auth = InspireAuth::open(Options::new(StoreLocation::Memory)).unwrap();
+    let routes = Routes::parse(r#"{"routes": []}"#).unwrap();
+    let any = Requirement::compile(&"Authenticated".parse().unwrap()).unwrap();
+    let request = Request::new(Presented::Authorization(b"Bearer nobody:x"), &any);
+    let dropped = || {
+        let text = auth.metrics_text();
+        let line = text.lines().find_map(|line| line.strip_prefix("inspire_audit_dropped_total "));
+        line.unwrap().parse::<u64>().unwrap()
+    };
+    let asks: [&dyn Fn() -> Code; 2] = [&|| auth.route(&routes, "GET", b"/nowhere").unwrap_err().code(), &|| {
+        auth.authenticate(&request).unwrap_err().code()
+    }];
+    for (ask, code) in asks.into_iter().zip([Code::RouteDenied, Code::InvalidCredential]) {
+        // What was noted is written once a second: there is room again then, for a while.
+        loop {
+            let (before, mut silent) = (dropped(), 0);
+            for _ in 0..3000 {
+                let before = ALLOCATIONS.with(Cell::get);
+                let answer = ask();
+                silent += u64::from(ALLOCATIONS.with(Cell::get) == before);
+                assert_eq!(answer, code);
+            }
+            let unnoted = dropped() - before;
+            assert_eq!(silent, unnoted, "{code:?}");
+            if unnoted > 0 {
+                break;
+            }
+        }
     }
 }

@@ -232,7 +232,8 @@ def test_the_audit_log_and_its_callback() -> None:
             with pytest.raises(AuthenticationError):
                 auth.authenticate("Bearer nobody:x")
         assert [event.event for event in told] == ["key.created"] + ["key.refused"] * 3
-        assert told[1].subject == "nobody" and told[0].actor == "system"
+        # What no key is called may be a secret in the wrong place: it is not shown.
+        assert told[1].subject == "" and told[0].actor == "system"
         assert [event.code for event in told] == ["OK"] + ["INVALID_CREDENTIAL"] * 3
         assert auth.audit(limit=2) == told[:1:-1]
         with pytest.raises(ArgumentError):

@@ -4,6 +4,7 @@
 //! * `journal` adds lines to the file, which any number of processes write; `names` renames it when it is full.
 //! * `chain` is what each line continues; `verify()` follows it.
 //! * `mutation` is the one way in which a change is made: recorded before it is committed.
+//! * `screen` takes keys out of every text, and cuts it.
 //!
 //! What the log promises, and what it does not, is in `docs/audit.md`.
 
@@ -13,6 +14,7 @@ mod journal;
 mod mutation;
 mod names;
 mod ocsf;
+mod screen;
 mod verify;
 
 #[cfg(test)]
@@ -25,6 +27,9 @@ pub use verify::{Verified, verify, verify_with_head};
 pub(crate) use journal::{Journal, Unwritten};
 pub(crate) use mutation::{Change, Mutation};
 pub(crate) use ocsf::{FAILED, MUTATIONS};
+#[cfg(test)]
+pub(crate) use screen::MAX_TEXT;
+pub(crate) use screen::{screen, screened};
 
 use crate::{
     error::{Code, Error, Result},

@@ -1,11 +1,11 @@
 //! How a change is made: authorized, done, recorded, committed, in this order.
 
-use super::{FAILED, unavailable};
+use super::{FAILED, screen, unavailable};
 use crate::{
     auth::Inner,
     clock,
     error::{Code, Error, Result},
-    keys::{Actor, Authority, Caller, Need},
+    keys::{Actor, Authority, Caller, Draft, Need},
     options::AuditFailure,
     store::{AuditEvent, Transaction},
 };
@@ -70,6 +70,7 @@ impl Inner {
             let authority = self.authorize(tx, mutation.caller, mutation.need)?;
             let mut event = mutation.event(authority.label());
             let value = body(&mut Change { tx, authority: &authority, event: &mut event })?;
+            screen(&mut event);
             let filed = self.record(&event)?;
             recorded = Some((event, filed));
             made = Some(value);
@@ -84,7 +85,7 @@ impl Inner {
             (Ok(_), None) => Err(Error::new(Code::Internal)),
             (Err(error), Some((event, _))) => {
                 // The line says that it was done: the next one says that it was not.
-                self.note_failure(event, "it was recorded, but not committed", error.code(), true);
+                self.note_failure(event, "it was recorded, but not committed", error.code());
                 Err(error)
             }
             (Err(error), None) => Err(self.not_made(mutation, error)),
@@ -118,7 +119,7 @@ impl Inner {
                 Ok(())
             }
             Err(error) => {
-                self.note_failure(event, "it was recorded, but not done", error.code(), true);
+                self.note_failure(event, "it was recorded, but not done", error.code());
                 Err(error)
             }
         }
@@ -144,21 +145,30 @@ impl Inner {
         }
     }
 
-    /// Notes a change that was not made because somebody said no. What fails for another reason is the caller's to see.
+    /// Notes a change that was not made because somebody said no, as any other refusal: whoever may change nothing can
+    /// cause as many as he likes. What fails for another reason is the caller's to see.
     fn not_made(&self, mutation: &Mutation<'_>, error: Error) -> Error {
-        if matches!(error.code(), Code::PermissionDenied | Code::AuditUnavailable) {
-            let event = mutation.event(mutation.claimed_actor());
-            self.note_failure(event, error.detail().unwrap_or_default(), error.code(), false);
+        let is_refused = matches!(error.code(), Code::PermissionDenied | Code::AuditUnavailable);
+        if is_refused && self.activity.admits() {
+            self.activity.note(Draft {
+                at: clock::resolve(mutation.caller.now),
+                event: &format!("{}{FAILED}", mutation.event),
+                actor: &mutation.claimed_actor(),
+                subject: mutation.subject,
+                hides_subject: false,
+                detail: error.detail().unwrap_or_default(),
+                code: error.code(),
+            });
         }
         error
     }
 
-    fn note_failure(&self, mut event: AuditEvent, why: &str, code: Code, at_once: bool) {
+    fn note_failure(&self, mut event: AuditEvent, why: &str, code: Code) {
         event.event.push_str(FAILED);
         why.clone_into(&mut event.detail);
         event.code = code;
         // With the next batch if not now: nothing depends on it.
-        let filed = at_once && self.record(&event).unwrap_or(false);
+        let filed = self.record(&event).unwrap_or(false);
         self.activity.note_recorded(event, filed);
     }
 }

@@ -17,7 +17,7 @@ use super::{
     Principal,
     budget::Try,
     credential::{self, Credential as Presented, Located},
-    denial::{Decision, Denied},
+    denial::{Asked, Decision, Denied},
     generate,
     hash::Verdict,
     index::{Credential, Entry, Found, Held},
@@ -55,10 +55,40 @@ pub(crate) struct Pending {
     /// The credential in question, and the mark of the hash that is being checked.
     credential: Id,
     mark: Digest,
-    /// Credentials of this key for which the secret has been found wrong.
-    wrong: Vec<Id>,
+    tried: Tried,
     attempts: u8,
 }
+
+/// What has been tried of a key so far. One of its credentials says nothing about another: the next one may be right.
+#[derive(Clone, Default)]
+struct Tried {
+    /// Credentials that are out of the question: the secret is not theirs, or they can't be asked.
+    out: Vec<Id>,
+    setback: Option<Setback>,
+}
+
+/// Why a credential could not be asked. It is the answer if no other one is right.
+#[derive(Clone, Copy)]
+enum Setback {
+    /// Its stored hash can't be checked; the reason is for the audit only.
+    Unusable(&'static str),
+    /// As many wrong secrets as a human-chosen one stands: whether this one is right is not known.
+    Spent,
+}
+
+impl Tried {
+    fn rule_out(&mut self, credential: Id, setback: Option<Setback>) {
+        self.out.push(credential);
+        self.setback = match (self.setback, setback) {
+            // What may have been right is no wrong secret.
+            (Some(Setback::Spent), _) | (_, Some(Setback::Spent)) => Some(Setback::Spent),
+            (before, now) => before.or(now),
+        };
+    }
+}
+
+/// What the budget of a human-chosen secret says to one who has used it up.
+const SPENT: &str = "too many wrong secrets for this key in this minute";
 
 /// What a request asks for besides being who it says, owned.
 pub(crate) struct Terms {
@@ -204,11 +234,16 @@ impl Inner {
         }
         let presented = match located.checked() {
             Ok(presented) => presented,
-            Err(malformed) => return Some(Err(self.deny_request(Error::new(malformed), located.name(), now))),
+            Err(malformed) => {
+                let asked = Asked::new(located.name(), found.exists);
+                return Some(Err(self.deny_request(Error::new(malformed), asked, now)));
+            }
         };
         match self.recall_other(found, &presented, digest, &[], now) {
             Known::Right(entry, credential) => Some(self.judge(entry, credential, terms, now)),
-            Known::Wrong(reason) => Some(Err(self.deny_credential(presented.name, reason, now))),
+            Known::Wrong(reason) => {
+                Some(Err(self.deny_credential(Asked::new(presented.name, found.exists), reason, now)))
+            }
             Known::Cold(_) => None,
         }
     }
@@ -216,12 +251,12 @@ impl Inner {
     #[inline(never)]
     fn decide_without_credential(&self, terms: TermsRef<'_>, refusal: Code, wait: bool) -> Option<Decision> {
         if !may_be_anonymous(terms, refusal) {
-            return Some(Err(self.deny_request(Error::new(refusal), &[], clock::resolve(terms.now))));
+            return Some(Err(self.deny_request(Error::new(refusal), Asked::NOTHING, clock::resolve(terms.now))));
         }
         match self.is_fresh(wait) {
             Ok(true) => Some(self.anonymous(terms)),
             Ok(false) => None,
-            Err(error) => Some(Err(self.deny_request(error, &[], clock::resolve(terms.now)))),
+            Err(error) => Some(Err(self.deny_request(error, Asked::NOTHING, clock::resolve(terms.now)))),
         }
     }
 
@@ -229,14 +264,14 @@ impl Inner {
     #[cold]
     fn decide_malformed(&self, located: Located<'_>, terms: TermsRef<'_>) -> Option<Decision> {
         let malformed = located.checked().err()?;
-        Some(Err(self.deny_request(Error::new(malformed), located.name(), clock::resolve(terms.now))))
+        Some(Err(self.deny_request(Error::new(malformed), self.asked(located.name()), clock::resolve(terms.now))))
     }
 
     /// The store can't be asked; what is malformed is so all the same.
     #[cold]
     fn deny_unread(&self, located: Located<'_>, error: Error, terms: TermsRef<'_>) -> Denied {
         let error = located.checked().err().map_or(error, Error::new);
-        self.deny_request(error, located.name(), clock::resolve(terms.now))
+        self.deny_request(error, self.asked(located.name()), clock::resolve(terms.now))
     }
 
     /// Decides as far as memory goes, after reading what has changed.
@@ -252,24 +287,24 @@ impl Inner {
             _ => self.refresh().err(),
         };
         if let Some(error) = denied {
-            return Progress::Decided(Err(self.deny_request(error, name, clock::resolve(terms.now))));
+            return Progress::Decided(Err(self.deny_request(error, self.asked(name), clock::resolve(terms.now))));
         }
         match presented {
             Ok(presented) => {
                 let digest = self.compiler.mac.digest(presented.key);
-                self.look_up(presented, digest, terms, &[], 0)
+                self.look_up(presented, digest, terms, Tried::default(), 0)
             }
             Err(_) => Progress::Decided(self.anonymous(terms)),
         }
     }
 
     /// Goes on when the slow hash has answered.
-    pub(crate) fn resume(&self, mut pending: Pending, verdict: Verdict) -> Progress {
+    pub(crate) fn resume(&self, pending: Pending, verdict: Verdict) -> Progress {
         // Somebody may have revoked it while we were hashing: only what is true now counts.
         let refreshed = self.refresh();
         let now = clock::resolve(pending.terms.now);
         if let Err(error) = refreshed {
-            return self.refused(error, &pending.name, now);
+            return self.refused(error, Asked::known(&pending.name), now);
         }
         let held = self.index.hold(&pending.name);
         let entry = held.as_ref().and_then(Held::get);
@@ -280,11 +315,15 @@ impl Inner {
         match verdict {
             Verdict::Right { renew } => {
                 let Some((entry, credential)) = found.filter(|(_, credential)| credential.is_alive(now)) else {
-                    return self.wrong(&pending.name, "it was revoked while its secret was being checked", now);
+                    return self.wrong(
+                        Asked::known(&pending.name),
+                        "it was revoked while its secret was being checked",
+                        now,
+                    );
                 };
                 if !credential.mark.ct_eq(pending.mark) {
                     // Another hash stands there now. Perhaps it was renewed, perhaps it is another secret's.
-                    return self.start_over(&pending);
+                    return self.start_over(pending);
                 }
                 if credential.failures.is_none() || self.config.memo_chosen {
                     credential.memo.set(pending.digest);
@@ -296,26 +335,35 @@ impl Inner {
             }
             Verdict::Wrong => {
                 if found.is_some_and(|(_, credential)| !credential.mark.ct_eq(pending.mark)) {
-                    return self.start_over(&pending);
+                    return self.start_over(pending);
                 }
-                pending.wrong.push(pending.credential);
-                let presented = Presented { name: &pending.name, key: &pending.key };
-                self.look_up(presented, pending.digest, pending.terms.borrow(), &pending.wrong, pending.attempts)
+                self.go_on_without(pending, None)
             }
-            Verdict::Unusable(reason) => self.wrong(&pending.name, reason, now),
-            Verdict::Moved => self.start_over(&pending),
-            Verdict::NoMemory => self.refused(Error::new(Code::Busy), &pending.name, now),
-            Verdict::Failed(code) => self.refused(Error::new(code), &pending.name, now),
+            Verdict::Unusable(reason) => self.go_on_without(pending, Some(Setback::Unusable(reason))),
+            Verdict::Moved => self.start_over(pending),
+            Verdict::NoMemory => self.refused(Error::new(Code::Busy), Asked::known(&pending.name), now),
+            Verdict::Failed(code) => self.refused(Error::new(code), Asked::known(&pending.name), now),
         }
     }
 
-    fn start_over(&self, pending: &Pending) -> Progress {
+    /// Rules this credential out, and asks the next one.
+    fn go_on_without(&self, mut pending: Pending, setback: Option<Setback>) -> Progress {
+        pending.tried.rule_out(pending.credential, setback);
+        let Pending { name, key, digest, terms, tried, attempts, .. } = pending;
+        self.look_up(Presented { name: &name, key: &key }, digest, terms.borrow(), tried, attempts)
+    }
+
+    fn start_over(&self, pending: Pending) -> Progress {
         let attempts = pending.attempts.saturating_add(1);
         if attempts >= MAX_ATTEMPTS {
-            return self.refused(Error::new(Code::Busy), &pending.name, clock::resolve(pending.terms.now));
+            return self.refused(
+                Error::new(Code::Busy),
+                Asked::known(&pending.name),
+                clock::resolve(pending.terms.now),
+            );
         }
-        let presented = Presented { name: &pending.name, key: &pending.key };
-        self.look_up(presented, pending.digest, pending.terms.borrow(), &pending.wrong, attempts)
+        let Pending { name, key, digest, terms, tried, .. } = pending;
+        self.look_up(Presented { name: &name, key: &key }, digest, terms.borrow(), tried, attempts)
     }
 
     /// Finds the key, and decides if memory knows the secret.
@@ -324,16 +372,23 @@ impl Inner {
         presented: Presented<'_>,
         digest: Digest,
         terms: TermsRef<'_>,
-        wrong: &[Id],
+        tried: Tried,
         attempts: u8,
     ) -> Progress {
         let now = clock::resolve(terms.now);
         let held = self.index.hold(presented.name);
         let found = self.index.find(held.as_ref());
         // A memo that is right is found here too.
-        match self.recall_other(found, &presented, digest, wrong, now) {
+        match self.recall_other(found, &presented, digest, &tried.out, now) {
             Known::Right(entry, credential) => Progress::Decided(self.judge(entry, credential, terms, now)),
-            Known::Wrong(reason) => self.wrong(presented.name, reason, now),
+            Known::Wrong(reason) => {
+                let asked = Asked::new(presented.name, found.exists);
+                match tried.setback {
+                    Some(Setback::Spent) => self.refused(Error::with(Code::Busy, SPENT), asked, now),
+                    Some(Setback::Unusable(reason)) => self.wrong(asked, reason, now),
+                    None => self.wrong(asked, reason, now),
+                }
+            }
             Known::Cold(credential) => {
                 let pending = Pending {
                     name: presented.name.to_vec(),
@@ -342,7 +397,7 @@ impl Inner {
                     terms: terms.to_owned(),
                     credential: credential.id,
                     mark: credential.mark,
-                    wrong: wrong.to_vec(),
+                    tried,
                     attempts,
                 };
                 self.check_hash(pending, credential)
@@ -352,17 +407,22 @@ impl Inner {
 
     /// What memory knows of a secret. A refusal takes the same steps whatever is known of the name: checksum and tag are
     /// always computed, and nothing branches before all that is known has been put together.
+    ///
+    /// Of several credentials that are to be asked, the first one whose tag is the secret's comes first: that one is
+    /// nearly always right. One without a tag may be anybody's guess; asked first, its budget, or a slow hash, would
+    /// stand in the way of the other's right secret.
     #[inline(never)]
     fn recall_other<'e>(
         &self,
         found: Found<'e>,
         presented: &Presented<'_>,
         digest: Digest,
-        wrong: &[Id],
+        out: &[Id],
         now: i64,
     ) -> Known<'e> {
         let plausible = black_box(generate::is_plausible(presented.key));
         let tag = black_box(self.tagger.tag(presented.key));
+        let (mut tagged, mut untagged) = (None, None);
         for credential in &found.entry.credentials {
             // Another thread's first success fills a memo at any moment, so also since the look before this one. A right
             // secret is right whichever thread proved it: to call it wrong here would refuse a good key.
@@ -379,16 +439,25 @@ impl Inner {
                 if right {
                     return Known::Right(found.entry, credential);
                 }
-                if !wrong.contains(&credential.id) {
-                    return Known::Cold(credential);
+                if !out.contains(&credential.id) {
+                    let first = if self.is_tagged(credential) { &mut tagged } else { &mut untagged };
+                    first.get_or_insert(credential);
                 }
             }
+        }
+        if let Some(credential) = tagged.or(untagged) {
+            return Known::Cold(credential);
         }
         Known::Wrong(match (found.exists, plausible) {
             (false, _) => "there is no key of this name",
             (true, false) => "the key's checksum is wrong",
             (true, true) => "the secret is wrong",
         })
+    }
+
+    /// Whether a credential has a tag of ours.
+    fn is_tagged(&self, credential: &Credential) -> bool {
+        credential.tag.is_some_and(|(id, _)| id == self.tagger.id())
     }
 
     /// Asks the stored hash: at once when that is quick, else on the pool.
@@ -399,18 +468,21 @@ impl Inner {
                     let verdict = attempt(one_try, self.check(&pending));
                     self.resume(pending, verdict)
                 }
-                Err(busy) => self.refused(busy, &pending.name, clock::resolve(pending.terms.now)),
+                Err(_) => self.go_on_without(pending, Some(Setback::Spent)),
             };
         }
-        let untagged = credential.tag.is_none_or(|(id, _)| id != self.tagger.id());
-        let cost = Cost { bytes: credential.cost, untagged };
+        let cost = Cost { bytes: credential.cost, untagged: !self.is_tagged(credential) };
+        // The pool's own refusal is another one: then there is no room for anybody's hash.
+        let mut is_spent = false;
         let prepare = || -> Result<Run> {
-            let (one_try, check) = (self.one_try(credential)?, self.check(&pending));
+            let one_try = self.one_try(credential).inspect_err(|_| is_spent = true)?;
+            let check = self.check(&pending);
             Ok(Box::new(move || attempt(one_try, check)))
         };
         match self.pool.get().fly((pending.credential, pending.digest.to_bits()), cost, prepare) {
             Ok(flight) => Progress::Hashing(pending, flight),
-            Err(error) => self.refused(error, &pending.name, clock::resolve(pending.terms.now)),
+            Err(_) if is_spent => self.go_on_without(pending, Some(Setback::Spent)),
+            Err(error) => self.refused(error, Asked::known(&pending.name), clock::resolve(pending.terms.now)),
         }
     }
 
@@ -419,7 +491,7 @@ impl Inner {
         let Some(failures) = &credential.failures else { return Ok(None) };
         match failures.take(monotonic_millis(), self.config.chosen_failures_per_minute) {
             Some(one_try) => Ok(Some(one_try)),
-            None => Err(Error::with(Code::Busy, "too many wrong secrets for this key in this minute")),
+            None => Err(Error::with(Code::Busy, SPENT)),
         }
     }
 
@@ -443,12 +515,12 @@ impl Inner {
         }
     }
 
-    fn wrong(&self, name: &[u8], reason: &str, now: i64) -> Progress {
-        Progress::Decided(Err(self.deny_credential(name, reason, now)))
+    fn wrong(&self, asked: Asked<'_>, reason: &str, now: i64) -> Progress {
+        Progress::Decided(Err(self.deny_credential(asked, reason, now)))
     }
 
-    fn refused(&self, error: Error, name: &[u8], now: i64) -> Progress {
-        Progress::Decided(Err(self.deny_request(error, name, now)))
+    fn refused(&self, error: Error, asked: Asked<'_>, now: i64) -> Progress {
+        Progress::Decided(Err(self.deny_request(error, asked, now)))
     }
 
     /// Replaces a hash that is weaker than new ones, on the pool. Best effort: next time is soon enough.

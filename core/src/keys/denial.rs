@@ -1,6 +1,6 @@
 //! The one door that every refusal of a request goes through: there it is counted and recorded, once.
 
-use super::{Principal, generate};
+use super::{Principal, activity::Draft, judge::actor};
 use crate::{
     auth::Inner,
     error::{Code, Error},
@@ -21,53 +21,94 @@ impl From<Denied> for Error {
     }
 }
 
+/// The name that was presented, and whether a key has it. The audit shows no other: what stands where the name belongs
+/// may be a secret, an imported one too, which looks like anything.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    name: &'a [u8],
+    exists: bool,
+}
+
+impl<'a> Asked<'a> {
+    /// No name was presented.
+    pub(crate) const NOTHING: Self = Self { name: &[], exists: false };
+
+    pub(crate) const fn new(name: &'a [u8], exists: bool) -> Self {
+        Self { name, exists }
+    }
+
+    /// One that a key had when this request was begun.
+    pub(crate) const fn known(name: &'a [u8]) -> Self {
+        Self::new(name, true)
+    }
+
+    const fn name(self) -> &'a str {
+        // Names are ASCII: what was located has one in its alphabet.
+        match std::str::from_utf8(self.name) {
+            Ok(name) => name,
+            Err(_) => "",
+        }
+    }
+}
+
 /// What the audit hears of a refusal besides its code.
 #[derive(Clone, Copy)]
 pub(crate) struct Refusal<'a> {
     /// What happened: `key.refused`, `key.exposed`, or `request.refused` where no key is at fault.
     pub(crate) event: &'static str,
-    /// Who asked, once the secret has shown it: `key:<name>`.
-    pub(crate) actor: &'a str,
-    /// The name of the key in question; empty where there is none.
-    pub(crate) subject: &'a str,
-    /// The exact reason. Never a byte of what was presented.
-    pub(crate) reason: &'a str,
+    /// The key in question.
+    pub(crate) subject: Asked<'a>,
+    /// Whether that key is who asked: once the secret has shown it.
+    pub(crate) is_actor: bool,
+    /// The exact reason, never a byte of what was presented; `None` is what the error itself says.
+    pub(crate) reason: Option<&'a str>,
     /// Unix seconds.
     pub(crate) now: i64,
 }
 
 impl Inner {
-    /// Refuses.
+    /// Refuses. The texts of the record are made only if there is room for it.
     #[cold]
     #[inline(never)]
     pub(crate) fn deny(&self, error: Error, refusal: Refusal<'_>) -> Denied {
-        let Refusal { event, actor, subject, reason, now } = refusal;
         self.metrics.denied(error.code());
-        self.audit_with(event, actor, subject, reason, error.code(), Some(now));
+        if self.activity.admits() {
+            self.note_refusal(&error, refusal);
+        }
         Denied(error)
+    }
+
+    fn note_refusal(&self, error: &Error, refusal: Refusal<'_>) {
+        let Refusal { event, subject, is_actor, reason, now } = refusal;
+        let actor = if is_actor { actor(subject.name()) } else { String::new() };
+        self.activity.note(Draft {
+            at: now,
+            event,
+            actor: &actor,
+            subject: subject.name(),
+            hides_subject: !subject.exists,
+            detail: reason.or(error.detail()).unwrap_or(error.code().entry().message),
+            code: error.code(),
+        });
     }
 
     /// Refuses a credential that is not a good key's. One public answer for every reason; the reason is the audit's.
     #[cold]
-    pub(crate) fn deny_credential(&self, name: &[u8], reason: &str, now: i64) -> Denied {
-        let refusal = Refusal { event: "key.refused", actor: "", subject: shown(name), reason, now };
+    pub(crate) fn deny_credential(&self, asked: Asked<'_>, reason: &str, now: i64) -> Denied {
+        let refusal = Refusal { event: "key.refused", subject: asked, is_actor: false, reason: Some(reason), now };
         self.deny(Error::new(Code::InvalidCredential), refusal)
     }
 
-    /// Refuses a request for which no key is at fault. The name is the one that was presented, if there was one.
+    /// Refuses a request for which no key is at fault.
     #[cold]
-    pub(crate) fn deny_request(&self, error: Error, name: &[u8], now: i64) -> Denied {
-        let detail = error.detail().map(str::to_owned);
-        let reason = detail.as_deref().unwrap_or(error.code().entry().message);
-        self.deny(error, Refusal { event: "request.refused", actor: "", subject: shown(name), reason, now })
+    pub(crate) fn deny_request(&self, error: Error, asked: Asked<'_>, now: i64) -> Denied {
+        self.deny(error, Refusal { event: "request.refused", subject: asked, is_actor: false, reason: None, now })
     }
-}
 
-/// A presented name as the audit may show it: not if somebody sent a generated key in its place.
-fn shown(name: &[u8]) -> &str {
-    if name.starts_with(generate::PREFIX.as_bytes()) {
-        return "";
+    /// Whether a key has a name, for a refusal that comes before the look-up. It takes the same steps if none has.
+    #[cold]
+    pub(crate) fn asked<'a>(&self, name: &'a [u8]) -> Asked<'a> {
+        let held = self.index.hold(name);
+        Asked::new(name, self.index.find(held.as_ref()).exists)
     }
-    // Names are ASCII: what was located has one in its alphabet.
-    std::str::from_utf8(name).unwrap_or_default()
 }

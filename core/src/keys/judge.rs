@@ -3,7 +3,7 @@
 use super::{
     Principal,
     authenticate::TermsRef,
-    denial::{Decision, Denied, Refusal},
+    denial::{Asked, Decision, Denied, Refusal},
     index::{Credential, Entry},
     levels::{LevelSet, Requirement},
     request::Channel,
@@ -38,15 +38,16 @@ impl Inner {
     #[cold]
     fn refuse_key(&self, entry: &Entry, code: Code, reason: &str, now: i64) -> Denied {
         let event = if code == Code::SecureChannelRequired { "key.exposed" } else { "key.refused" };
-        self.deny(Error::new(code), Refusal { event, actor: "", subject: entry.name.as_str(), reason, now })
+        let subject = Asked::known(entry.name.as_bytes());
+        self.deny(Error::new(code), Refusal { event, subject, is_actor: false, reason: Some(reason), now })
     }
 
     #[cold]
     fn refuse_levels(&self, entry: &Entry, requirement: &Requirement, now: i64) -> Denied {
         let reason = format!("it lacks {}", requirement.missing_from(&entry.levels).join(", "));
-        let name = entry.name.as_str();
-        let refusal = Refusal { event: "key.refused", actor: &actor(name), subject: name, reason: &reason, now };
-        self.deny(Error::with(Code::InsufficientLevel, reason.clone()), refusal)
+        let subject = Asked::known(entry.name.as_bytes());
+        let refusal = Refusal { event: "key.refused", subject, is_actor: true, reason: None, now };
+        self.deny(Error::with(Code::InsufficientLevel, reason), refusal)
     }
 
     /// Whether a key as such may be used at this time over this channel.
@@ -94,10 +95,10 @@ impl Inner {
 
     #[cold]
     fn refuse_entitlement(&self, code: Code, subject: &str, now: i64) -> Denied {
-        let (event, actor) =
-            if subject.is_empty() { ("request.refused", String::new()) } else { ("key.refused", actor(subject)) };
-        let reason = code.entry().message;
-        self.deny(Error::new(code), Refusal { event, actor: &actor, subject, reason, now })
+        let is_actor = !subject.is_empty();
+        let event = if is_actor { "key.refused" } else { "request.refused" };
+        let subject = Asked::new(subject.as_bytes(), is_actor);
+        self.deny(Error::new(code), Refusal { event, subject, is_actor, reason: None, now })
     }
 
     /// A request without a credential, where everyone may.

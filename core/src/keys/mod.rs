@@ -45,6 +45,7 @@ pub use ticket::{Attempt, Ticket};
 pub(crate) use activity::{Activity, Draft};
 pub(crate) use actor::{Authority, Need};
 pub(crate) use foresee::Bearer;
+pub(crate) use generate::PREFIX as KEY_PREFIX;
 pub(crate) use hash::Hasher;
 pub(crate) use index::{Compiler, Index};
 pub(crate) use mac::{ProcessMac, Tagger};

@@ -201,7 +201,10 @@ impl InspireAuth {
     #[cold]
     fn note_denied(&self, method: &str, path: &[u8], refusal: Refusal<'_>) {
         self.inner.metrics.denied(refusal.code());
-        self.inner.audit_with("route.denied", "", &subject(method, path), refusal.reason(), refusal.code(), None);
+        if self.inner.activity.admits() {
+            let subject = subject(method, path);
+            self.inner.audit_with("route.denied", "", &subject, refusal.reason(), refusal.code(), None);
+        }
     }
 }
 

@@ -82,7 +82,7 @@ fn recorded() -> Group {
             &[
                 ("request.refused", "", "", "NO_CREDENTIAL"),
                 ("key.exposed", "", "a", "SECURE_CHANNEL_REQUIRED"),
-                ("key.refused", "", "nobody", "INVALID_CREDENTIAL"),
+                ("key.refused", "", "", "INVALID_CREDENTIAL"),
                 ("key.created", "system", "a", "OK"),
             ],
         );
@@ -90,6 +90,13 @@ fn recorded() -> Group {
     group.test("a key in the place of its name is not shown", &["NoSecret"], |s| {
         s.open(json!({})).create("a", &[], json!({}));
         s.check("${a}:a", json!({}), refused(INVALID));
+        s.ask(
+            "audit",
+            json!({"limit": 1}),
+            json!({"result": "OK", "events": [{"event": "key.refused", "subject": ""}]}),
+        );
+        // An imported secret looks like anything: what no key is called is no name.
+        s.check("hunter2:human", json!({}), refused(INVALID));
         s.ask(
             "audit",
             json!({"limit": 1}),

@@ -65,7 +65,9 @@ fn cases(auth: &InspireAuth) -> Vec<Case> {
         Case::new(secret, malformed, request, "", unread),
         Case::new(&format!("warm:{secret},"), malformed, request, "warm", unread),
         Case::new(&format!("{secret}:no,key"), malformed, request, "", unread),
-        Case::new("nobody:x", invalid, key, "nobody", "there is no key of this name"),
+        // What stands where a name belongs may be a secret of any look.
+        Case::new("hunter2:human", invalid, key, "", "there is no key of this name"),
+        Case::new("hunter2:hu,man", malformed, request, "", unread),
         Case::new(&swapped, invalid, key, "", "there is no key of this name"),
         Case::new("cold:isk_x", invalid, key, "cold", "the key's checksum is wrong"),
         Case::new(&wrong(&cold), invalid, key, "cold", "the secret is wrong"),

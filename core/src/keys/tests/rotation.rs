@@ -197,6 +197,88 @@ fn an_imported_key_is_a_generated_one_from_its_rotation_on() {
     }
 }
 
+/// An imported, human-chosen secret, of which every guess is hashed, and the generated one that it was rotated to.
+fn chosen_then_generated(options: Options, phc: &str) -> (InspireAuth, Created) {
+    let auth = InspireAuth::open(options).unwrap();
+    super::cold::import(&auth, "k", crate::keys::ImportFormat::Phc, phc, crate::store::Strength::Chosen);
+    let new = auth.keys().rotate("k", 3600, None, &Caller::system()).unwrap();
+    (auth, new)
+}
+
+/// The old secret can't be asked any more. That says nothing of the new one, which comes after it.
+#[test]
+fn an_old_hash_that_can_not_be_checked_stands_in_nobodys_way() {
+    type Spoil = fn(&mut CredentialRow);
+    let spoils: [Spoil; 3] = [
+        |row| row.hash = "$argon2id$v=19$m=4194304,t=1,p=1$c29tZXNhbHQ$MDEyMzQ1Njc4OWFiY2RlZg".to_owned(),
+        |row| row.pepper_id = Some("gone".to_owned()),
+        // Its tag is of another store's key, as good as none.
+        |row| (row.tag_key_id, row.tag, row.pepper_id) = (Some(!0), Some(1), Some("gone".to_owned())),
+    ];
+    for spoil in spoils.repeat(6) {
+        let heard = super::denials::Heard::default();
+        let mut options = options(StoreLocation::Memory);
+        heard.listen(&mut options);
+        let (auth, new) = chosen_then_generated(options, &super::cold::phc("hunter2", 64));
+        auth.store()
+            .write(&mut |tx| {
+                let mut row = tx.key_by_id(new.record.id)?.unwrap();
+                let old = row.credentials.iter_mut().find(|row| row.tag.is_none()).unwrap();
+                spoil(old);
+                tx.update_credential(old)
+            })
+            .unwrap();
+        heard.take();
+        for _ in 0..2 {
+            assert_eq!(code(ask(&auth, &new.credential())), OK);
+        }
+        assert_eq!(heard.take(), []);
+        assert_eq!(code(ask(&auth, "k:hunter2")), NO);
+        let said = heard.take().remove(0).detail;
+        assert!(said.contains("pepper") || said.contains("hash"), "why it can't be checked is told: {said}");
+    }
+}
+
+/// Whoever guesses at the old, human-chosen secret spends its budget, not the new one's.
+#[test]
+fn guesses_at_the_old_secret_do_not_lock_out_the_new_one() {
+    // Many times: which one is looked at first is chance.
+    for foreign_tag in [false, true].repeat(8) {
+        let mut options = options(StoreLocation::Memory);
+        // None is left from the beginning, whatever the time.
+        options.chosen_failures_per_minute = 0;
+        let (auth, new) = chosen_then_generated(options, &super::cold::phc("hunter2", 64));
+        if foreign_tag {
+            auth.store()
+                .write(&mut |tx| {
+                    let mut row = tx.key_by_id(new.record.id)?.unwrap();
+                    let new = row.credentials.iter_mut().find(|row| row.tag.is_some()).unwrap();
+                    new.tag_key_id = Some(!0);
+                    tx.update_credential(new)
+                })
+                .unwrap();
+        }
+        let before = auth.inner.pool.get().flown();
+        assert_eq!(code(ask(&auth, "k:hunter2")), Code::Busy, "right or wrong");
+        assert_eq!(code(ask(&auth, &new.credential())), OK);
+        // Of the guess only the one without a usable tag is asked.
+        assert_eq!(auth.inner.pool.get().flown() - before, if foreign_tag { 2 } else { 1 });
+    }
+}
+
+/// The one whose tag is the secret's is asked first: no hash is spent on the other.
+#[test]
+fn the_new_secret_is_not_compared_with_the_old_hash() {
+    // Many times: which one is looked at first is chance.
+    for _ in 0..16 {
+        let (auth, new) = chosen_then_generated(options(StoreLocation::Memory), &super::cold::phc("hunter2", 64));
+        let before = auth.inner.pool.get().flown();
+        assert_eq!(code(ask(&auth, &new.credential())), OK);
+        assert_eq!(auth.inner.pool.get().flown() - before, 1);
+        assert_eq!(code(ask(&auth, "k:hunter2")), OK);
+    }
+}
+
 #[test]
 fn the_audit_says_until_when() {
     let auth = open();

@@ -49,6 +49,32 @@ fn keys(enforcement: Enforcement, local_is_secure: bool) -> Keys {
         (key.enabled, key.require_secure, key.expires_at) = (enabled, require_secure, expires_at);
         created.push(auth.keys().create(&key, &Caller::system().at(1000)).unwrap());
     }
+    // Two secrets each: the old one is good until second 1500, or can't be checked.
+    for (name, hash) in [("both", "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$MDEyMzQ1Njc4OWFiY2RlZg"), ("unchecked", "")]
+    {
+        let mut key = crate::keys::NewKey::named(name);
+        key.levels = vec!["Ops/Write".to_owned()];
+        let created_at = Caller::system().at(1000);
+        if name == "both" {
+            let format = crate::keys::ImportFormat::Phc;
+            let strength = crate::store::Strength::Chosen;
+            let import = crate::keys::Import { key, format, hash: hash.to_owned(), strength };
+            auth.keys().import(&import, &created_at).unwrap();
+        } else {
+            auth.keys().create(&key, &created_at).unwrap();
+        }
+        let new = auth.keys().rotate(name, 499, None, &Caller::system().at(1001)).unwrap();
+        if name == "unchecked" {
+            let spoil = |tx: &mut dyn crate::store::Transaction| {
+                let mut row = tx.key_by_id(new.record.id)?.unwrap();
+                let old = row.credentials.iter_mut().find(|row| row.not_after.is_some()).unwrap();
+                (old.tag_key_id, old.tag, old.pepper_id) = (None, None, Some("gone".to_owned()));
+                tx.update_credential(old)
+            };
+            auth.store().write(&mut |tx| spoil(tx)).unwrap();
+        }
+        created.push(new);
+    }
     Keys { auth, created }
 }
 
@@ -96,7 +122,7 @@ proptest! {
         enforcement in prop::sample::select(vec![Enforcement::Strict, Enforcement::Warn, Enforcement::ReportOnly]),
         local_is_secure: bool,
         asked in prop::collection::vec((
-            prop::option::of(0_usize..6),
+            prop::option::of(0_usize..8),
             prop::sample::select(vec!["GET", "PUT", "DELETE", "POST", "get", ""]),
             prop::sample::select(PATHS.to_vec()),
             prop::sample::select(vec![Channel::Plain, Channel::Secure, Channel::Local]),
