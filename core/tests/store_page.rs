@@ -268,6 +268,56 @@ fn a_page_that_is_cut_or_overwritten_under_a_handle_is_noticed() {
     assert_eq!(names(&folder.open()), ["a", "b", "c", "d"]);
 }
 
+/// A copy of the database that names no page takes its place, while hosts of the former one map theirs.
+#[test]
+fn a_page_that_the_database_does_not_name_is_recycled() {
+    for behind in [false, true] {
+        let folder = Folder::new();
+        let backup = folder.path().join("backup.db");
+        let store = folder.open();
+        let (revoked, mut generation) = add(&store, "revoked");
+        store.backup(&backup).unwrap();
+        foreign(&backup).execute_batch("UPDATE meta SET page = NULL").unwrap();
+        if behind {
+            generation = add(&store, "later").1;
+        }
+        let host = page(&folder);
+        drop(store);
+        std::fs::rename(&backup, folder.db()).unwrap();
+        assert!(host.counters().shows(generation), "what the hosts believe until they poll");
+        let late = folder.open();
+        if behind {
+            late.adopt().unwrap();
+        }
+        write(&late, |tx| tx.delete_key(revoked.id).unwrap());
+        assert!(!host.counters().shows(generation) && host.is_recycled(), "{behind}");
+        assert!(page(&folder).is_settled() && is_quick(&late));
+    }
+}
+
+/// `cp -p` and `mv`, `rsync`: what is announced in the copy does not reach those who map the original.
+#[test]
+fn a_copy_of_the_page_is_not_the_page() {
+    for open_before in [true, false] {
+        let folder = Folder::new();
+        let mut store = folder.open();
+        let (_, generation) = add(&store, "a");
+        store.generation().unwrap();
+        let (host, copy) = (page(&folder), folder.path().join("copy"));
+        std::fs::copy(folder.page(), &copy).unwrap();
+        std::fs::rename(&copy, folder.page()).unwrap();
+        if !open_before {
+            store = folder.open();
+        }
+        let (_, later) = add(&store, "b");
+        let now = page(&folder);
+        assert!(now.id() != host.id() && now.is_settled() && now.counters().shows(later));
+        if open_before {
+            assert!(!host.counters().shows(generation), "it was mapped here, so everybody could be told");
+        }
+    }
+}
+
 #[test]
 fn an_older_database_beside_its_page_is_refused_until_it_is_adopted() {
     let folder = Folder::new();
