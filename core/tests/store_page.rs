@@ -268,6 +268,55 @@ fn a_page_that_is_cut_or_overwritten_under_a_handle_is_noticed() {
     assert_eq!(names(&folder.open()), ["a", "b", "c", "d"]);
 }
 
+/// What reads on the check's connection looks at the files, and the next check takes the time of that look for its own.
+#[test]
+fn a_look_at_the_files_is_one_at_the_page_whoever_looks() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let (_, generation) = add(&store, "a");
+    store.generation().unwrap();
+    std::thread::sleep(Duration::from_millis(1000));
+    std::fs::remove_file(folder.page()).unwrap();
+    store.changes_since(generation).unwrap();
+    assert_eq!(store.generation().unwrap(), generation);
+    assert!(store.page_in_use() == Some(false));
+}
+
+/// Nobody asked for a second, so that nobody knows that the page is still whole.
+#[test]
+fn an_idle_handle_looks_at_its_page_before_it_touches_it() {
+    let cut = |folder: &Folder| File::options().write(true).open(folder.page()).unwrap().set_len(0).unwrap();
+    let idle: [(&str, &dyn Fn(&SqliteStore)); 2] =
+        [("read", &|store| assert_eq!(names(store), ["a"])), ("write", &|store| drop(add(store, "b")))];
+    for (what, act) in idle {
+        let folder = Folder::new();
+        drop(folder.open());
+        assert!(
+            in_child(|| {
+                let store = folder.open();
+                add(&store, "a");
+                store.generation().unwrap();
+                std::thread::sleep(Duration::from_millis(1000));
+                cut(&folder);
+                act(&store);
+                store.generation().is_ok()
+            }),
+            "{what}"
+        );
+    }
+    // And a transaction may take long.
+    let folder = Folder::new();
+    drop(folder.open());
+    assert!(in_child(|| {
+        let store = folder.open();
+        let generation = write(&store, |tx| {
+            tx.insert_key(&store_support::key("a")).unwrap();
+            cut(&folder);
+        });
+        store.generation().unwrap() == generation && page(&folder).counters().shows(generation)
+    }));
+}
+
 /// A copy of the database that names no page takes its place, while hosts of the former one map theirs.
 #[test]
 fn a_page_that_the_database_does_not_name_is_recycled() {
