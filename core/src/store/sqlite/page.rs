@@ -5,6 +5,8 @@
 //! counters that nobody raises any more. Hence:
 //!
 //! * Whoever makes a page marks the one that it replaces as recycled, if it has it mapped: then nobody believes it.
+//! * A page at the path that does not count is recycled as well, and its successor is new whatever the database says: the
+//!   database may be a copy that was put in the place of the one whose page it is.
 //! * Otherwise the new page is *new*, not *settled*, and every writer that finds it so returns only when [`SETTLE_MS`]
 //!   have passed since it saw the page first. By then each reader has polled (it does so every second), and has found
 //!   that its page has lost its path. The first writer that has waited settles the page. No clock is compared with
