@@ -268,6 +268,106 @@ fn a_page_that_is_cut_or_overwritten_under_a_handle_is_noticed() {
     assert_eq!(names(&folder.open()), ["a", "b", "c", "d"]);
 }
 
+/// What reads on the check's connection looks at the files, and the next check takes the time of that look for its own.
+#[test]
+fn a_look_at_the_files_is_one_at_the_page_whoever_looks() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let (_, generation) = add(&store, "a");
+    store.generation().unwrap();
+    std::thread::sleep(Duration::from_millis(1000));
+    std::fs::remove_file(folder.page()).unwrap();
+    store.changes_since(generation).unwrap();
+    assert_eq!(store.generation().unwrap(), generation);
+    assert!(store.page_in_use() == Some(false));
+}
+
+/// Nobody asked for a second, so that nobody knows that the page is still whole.
+#[test]
+fn an_idle_handle_looks_at_its_page_before_it_touches_it() {
+    let cut = |folder: &Folder| File::options().write(true).open(folder.page()).unwrap().set_len(0).unwrap();
+    for what in ["read", "write"] {
+        let folder = Folder::new();
+        drop(folder.open());
+        assert!(
+            in_child(|| {
+                let store = folder.open();
+                add(&store, "a");
+                store.generation().unwrap();
+                std::thread::sleep(Duration::from_millis(1000));
+                cut(&folder);
+                match what {
+                    "read" => assert_eq!(names(&store), ["a"]),
+                    _ => drop(add(&store, "b")),
+                }
+                store.generation().is_ok()
+            }),
+            "{what}"
+        );
+    }
+    // And a transaction may take long.
+    let folder = Folder::new();
+    drop(folder.open());
+    assert!(in_child(|| {
+        let store = folder.open();
+        let generation = write(&store, |tx| {
+            tx.insert_key(&store_support::key("a")).unwrap();
+            cut(&folder);
+        });
+        store.generation().unwrap() == generation && page(&folder).counters().shows(generation)
+    }));
+}
+
+/// A copy of the database that names no page takes its place, while hosts of the former one map theirs.
+#[test]
+fn a_page_that_the_database_does_not_name_is_recycled() {
+    for behind in [false, true] {
+        let folder = Folder::new();
+        let backup = folder.path().join("backup.db");
+        let store = folder.open();
+        let (revoked, mut generation) = add(&store, "revoked");
+        store.backup(&backup).unwrap();
+        foreign(&backup).execute_batch("UPDATE meta SET page = NULL").unwrap();
+        if behind {
+            generation = add(&store, "later").1;
+        }
+        let host = page(&folder);
+        drop(store);
+        std::fs::rename(&backup, folder.db()).unwrap();
+        assert!(host.counters().shows(generation), "what the hosts believe until they poll");
+        let late = folder.open();
+        if behind {
+            late.adopt().unwrap();
+        }
+        write(&late, |tx| tx.delete_key(revoked.id).unwrap());
+        assert!(!host.counters().shows(generation) && host.is_recycled(), "{behind}");
+        assert!(page(&folder).is_settled() && is_quick(&late));
+    }
+}
+
+/// `cp -p` and `mv`, `rsync`: what is announced in the copy does not reach those who map the original.
+#[test]
+fn a_copy_of_the_page_is_not_the_page() {
+    for open_before in [true, false] {
+        let folder = Folder::new();
+        let mut store = folder.open();
+        let (_, generation) = add(&store, "a");
+        store.generation().unwrap();
+        let (host, copy) = (page(&folder), folder.path().join("copy"));
+        std::fs::copy(folder.page(), &copy).unwrap();
+        std::fs::rename(&copy, folder.page()).unwrap();
+        if !open_before {
+            store = folder.open();
+        }
+        let (_, later) = add(&store, "b");
+        let now = page(&folder);
+        assert!(now.id() != host.id() && now.is_settled() && now.counters().shows(later));
+        if open_before {
+            assert!(!host.counters().shows(generation), "it was mapped here, so everybody could be told");
+        }
+    }
+}
+
 #[test]
 fn an_older_database_beside_its_page_is_refused_until_it_is_adopted() {
     let folder = Folder::new();

@@ -1,18 +1,20 @@
 //! The revocation page: one small file that every process on the machine which uses a store maps, so that a check
 //! learns of a commit anywhere by two loads from memory.
 //!
-//! Layout, version 1, 4096 bytes, in the machine's byte order (the file never leaves it):
+//! Layout, version 2, 4096 bytes, in the machine's byte order (the file never leaves it):
 //!
 //! | offset | what |
 //! |---|---|
 //! | 0 | magic, "inspgen" and a zero byte |
-//! | 8 | layout version, 1 |
+//! | 8 | layout version, 2 |
 //! | 16 | the store's id, 16 bytes |
 //! | 32 | the page's own id, 16 random bytes, which the database names too |
 //! | 48 | when it was made, Unix seconds; for a human who looks |
 //! | 56 | status: 1 new, 2 settled, 3 recycled; only rises |
 //! | 64 | `pending`, alone on its cache line (see [`protocol`]) |
 //! | 128 | `clean`, likewise |
+//! | 192 | the device that the file is on |
+//! | 200 | its inode there: a copy of a page is another file, and is not used |
 //!
 //! All of it is only ever accessed by atomic loads and stores: other processes do the same at the same time.
 //!
@@ -45,7 +47,7 @@ use crate::{
 /// The size of the file, and of the mapping.
 const SIZE: u64 = 4096;
 const MAGIC: u64 = u64::from_ne_bytes(*b"inspgen\0");
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 const NEW: u64 = 1;
 const SETTLED: u64 = 2;
@@ -60,9 +62,12 @@ struct Raw {
     made_at: AtomicU64,
     status: AtomicU64,
     counters: Counters,
+    device: AtomicU64,
+    inode: AtomicU64,
 }
 
-const _: () = assert!(offset_of!(Raw, status) == 56 && offset_of!(Raw, counters) == 64 && size_of::<Raw>() == 192);
+const _: () = assert!(offset_of!(Raw, status) == 56 && offset_of!(Raw, counters) == 64);
+const _: () = assert!(offset_of!(Raw, device) == 192 && offset_of!(Raw, inode) == 200 && size_of::<Raw>() <= 4096);
 
 /// A page that is mapped. Unmapped when it is dropped; a forked child shares it with its parent.
 #[derive(Debug)]
@@ -88,8 +93,10 @@ impl Page {
     /// another owner or mode than the database although the caller could make one that has not.
     pub fn open(path: &Path, beside: &Path) -> io::Result<Self> {
         // Before it is opened: merely opening a device may do something.
-        if !std::fs::symlink_metadata(path)?.is_file() {
-            return Err(unsuitable("not a regular file"));
+        let named = std::fs::symlink_metadata(path)?;
+        if !named.is_file() || named.nlink() != 1 || named.size() != SIZE {
+            // Closing another name of the database would drop the locks of this process's connections to it.
+            return Err(unsuitable("not a regular file of the right size with one name"));
         }
         let file = OpenOptions::new()
             .read(true)
@@ -130,7 +137,7 @@ impl Page {
                 .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
                 .open(&draft)?;
             allocate(&file)?;
-            file.write_all(&new.bytes()?)?;
+            file.write_all(&new.bytes(&fs::identity_of(&file.metadata()?))?)?;
             fs::match_owner_and_mode(&file, beside)?;
             file.sync_all()?;
             let mut page = Self::map(&file)?;
@@ -212,14 +219,22 @@ impl Page {
         self.file.same_file(&other.file)
     }
 
-    /// Whether the file that has the name `path` is this page, whole, and in use. By `stat` first, so that no byte is
+    /// Whether the file that has the name `path` is this page, whole, no copy, and in use. By `stat` first, so that no byte is
     /// touched that is not there.
     #[must_use]
     pub fn is_at(&self, path: &Path) -> bool {
         let there = std::fs::symlink_metadata(path).ok().filter(Metadata::is_file);
         there.is_some_and(|there| {
             there.nlink() == 1 && there.size() == SIZE && fs::identity_of(&there).same_file(&self.file)
-        }) && !self.is_recycled()
+        }) && !self.is_copy()
+            && !self.is_recycled()
+    }
+
+    /// Whether this is a copy of a page, under another inode. Others may map the original, and what is announced here
+    /// would not reach them. What it says of the past is true all the same.
+    fn is_copy(&self) -> bool {
+        let made_as = (self.raw().device.load(Ordering::Acquire), self.raw().inode.load(Ordering::Acquire));
+        made_as != (self.file.device, self.file.inode)
     }
 
     /// Whether the file that has the name `path` is this page, but has lost its size: not a byte of it may be touched.
@@ -283,7 +298,7 @@ pub struct NewPage {
 }
 
 impl NewPage {
-    fn bytes(&self) -> io::Result<Vec<u8>> {
+    fn bytes(&self, file: &FileIdentity) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         bytes.extend(MAGIC.to_ne_bytes());
         bytes.extend(VERSION.to_ne_bytes());
@@ -295,6 +310,9 @@ impl NewPage {
         bytes.extend(self.floor.max(self.committed).to_ne_bytes());
         bytes.resize(128, 0);
         bytes.extend(self.committed.to_ne_bytes());
+        bytes.resize(192, 0);
+        bytes.extend(file.device.to_ne_bytes());
+        bytes.extend(file.inode.to_ne_bytes());
         bytes.resize(usize::try_from(SIZE).map_err(|_| unsuitable("no such size"))?, 0);
         Ok(bytes)
     }
@@ -455,6 +473,12 @@ mod tests {
         }
         std::fs::write(folder.page(), &whole).unwrap();
         folder.open().unwrap();
+        let copy = folder.0.join("copy");
+        std::fs::copy(folder.page(), &copy).unwrap();
+        std::fs::rename(&copy, folder.page()).unwrap();
+        let copied = folder.open().unwrap();
+        assert!(!copied.is_at(&folder.page()), "others may map the original");
+        assert_eq!(copied.counters().clean(), 7, "what was committed is told");
 
         let second = folder.0.join("second");
         std::fs::hard_link(folder.page(), &second).unwrap();

@@ -54,11 +54,11 @@ impl Shared {
     ) -> Result<T> {
         let lanes = self.connections.lanes()?;
         // In WAL mode a reader waits for no writer; behind one connection it would wait for the writer's turn.
-        let lane = match behavior {
+        let mine = match behavior {
             TransactionBehavior::Deferred => &lanes.activity_reader,
             _ => &lanes.activity,
         };
-        let mut lane = lane.lock();
+        let mut lane = mine.lock();
         let path = self.activity_path();
         let manner = Manner { synchronous: "NORMAL", max_pages: None, ..self.manner };
         if let Some(link) = &lane.value
@@ -69,15 +69,24 @@ impl Shared {
         let link = match &mut lane.value {
             Some(link) => link,
             none => {
-                match fs::create_private(&path, Some(&self.path)) {
-                    Ok(()) => {}
-                    Err(_) if path.exists() => {}
-                    Err(error) => return Err(from_io(error)),
+                let file = || {
+                    match fs::create_private(&path, Some(&self.path)) {
+                        Ok(()) => {}
+                        Err(_) if path.exists() => {}
+                        Err(error) => return Err(from_io(error)),
+                    }
+                    fs::identity(&path).map_err(from_io)
+                };
+                let open = || {
+                    let link = Link::open(&path, manner)?;
+                    prepare(&link)?;
+                    link.use_wal(&path, manner)?;
+                    Ok(link)
+                };
+                match self.connections.opening_activity(&lanes, mine, file, open)? {
+                    Some(link) => none.insert(link),
+                    None => return Err(Error::with(Code::StoreLocked, "the former activity file is in use")),
                 }
-                let link = Link::open(&path, manner)?;
-                prepare(&link)?;
-                link.use_wal(&path, manner)?;
-                none.insert(link)
             }
         };
         (|| {
@@ -185,4 +194,47 @@ fn prepare(link: &Link) -> Result<()> {
         transaction.pragma_update(None, "user_version", VERSION).fault()?;
     }
     transaction.commit().fault()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{SqliteStore, Store};
+
+    #[test]
+    fn no_two_lanes_of_a_process_have_different_activity_files_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || SqliteStore::open(folder.path().join("store.db")).unwrap();
+        let (store, sibling) = (open(), open());
+        let key = Id::random().unwrap();
+        for each in [&store, &sibling] {
+            each.note_used(&[(key, 1)]).unwrap();
+            assert_eq!(each.last_used(key).unwrap(), Some(1));
+        }
+        let shm = || std::fs::metadata(folder.path().join("store.db.activity-shm")).unwrap().len();
+        assert!(shm() > 0);
+        let replace = || std::fs::remove_file(store.shared.activity_path()).unwrap();
+        for busy in [&store, &sibling] {
+            replace();
+            {
+                let lanes = busy.shared.connections.lanes().unwrap();
+                let reader = lanes.activity_reader.lock();
+                assert!(reader.value.is_some());
+                assert_eq!(store.note_used(&[(key, 2)]).unwrap_err().code(), Code::StoreLocked);
+                assert!(shm() > 0, "nothing is cut under who is at work");
+            }
+            store.note_used(&[(key, 3)]).unwrap();
+            for closed in [&store, &sibling] {
+                let lanes = closed.shared.connections.lanes().unwrap();
+                assert!(lanes.activity_reader.lock().value.is_none(), "closed before the new file was opened");
+                assert_eq!(closed.last_used(key).unwrap(), Some(3));
+            }
+        }
+        // What is busy with the file that is there is in nobody's way.
+        let late = open();
+        let lanes = store.shared.connections.lanes().unwrap();
+        let _busy = (lanes.activity.lock(), lanes.activity_reader.lock());
+        late.note_used(&[(key, 4)]).unwrap();
+        assert_eq!(late.last_used(key).unwrap(), Some(4));
+    }
 }

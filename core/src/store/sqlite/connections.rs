@@ -211,6 +211,8 @@ pub(super) struct Lanes {
     pub(super) activity: Lane<Option<Link>>,
     /// The activity file, to be read: that waits for nobody.
     pub(super) activity_reader: Lane<Option<Link>>,
+    /// The activity file that one of the two opened last. Changed under [`Connections::opening_activity`] alone.
+    activity_home: Mutex<Option<FileIdentity>>,
 }
 
 impl Lanes {
@@ -226,6 +228,27 @@ impl Lanes {
         for lane in [&self.reader, &self.writer, &self.backup, &self.activity, &self.activity_reader] {
             lane.reopen();
         }
+    }
+
+    /// Closes what the activity lanes have open, unless it is `file`. `mine` is a lane that the caller holds, and has
+    /// closed itself. `false` when the other is in use at this moment.
+    fn close_former_activity(&self, file: &FileIdentity, mine: Option<&Lane<Option<Link>>>) -> bool {
+        let mut home = self.activity_home.lock().unwrap_or_else(PoisonError::into_inner);
+        if home.as_ref().is_none_or(|home| home.same_file(file)) {
+            // A lane that is busy is busy with this file.
+            return true;
+        }
+        for lane in [&self.activity, &self.activity_reader] {
+            if mine.is_some_and(|mine| std::ptr::eq(mine, lane)) {
+                continue;
+            }
+            let Some(mut lane) = lane.try_lock() else { return false };
+            if lane.value.as_ref().is_some_and(|link| !link.file.same_file(file)) {
+                lane.value = None;
+            }
+        }
+        *home = None;
+        true
     }
 
     /// The orderly end: the last one out writes the log back into the database, as SQLite does by default.
@@ -256,6 +279,10 @@ struct Slot {
     polled: AtomicU64,
     path: PathBuf,
 }
+
+/// Held by whoever opens an activity file, so that no two of this process open different ones at once. Its holder holds
+/// a lane too, which a fork waits for: no child finds it taken.
+static OPENING_ACTIVITY: Mutex<()> = Mutex::new(());
 
 /// Everybody's connections, of all handles of the process.
 static EVERYBODY: ArcSwapOption<Vec<Weak<Slot>>> = ArcSwapOption::const_empty();
@@ -329,6 +356,35 @@ impl Connections {
             }
         }
         closed
+    }
+
+    /// Runs `open`, which opens the activity file, of which `file` tells which one it is, for the lane `mine` of `lanes`, which is held and has nothing
+    /// open, once no lane of this process has a former file of that name open: SQLite would truncate its `-shm` under
+    /// its feet. `None` when one of them is in use at this moment.
+    pub(super) fn opening_activity<T>(
+        &self,
+        lanes: &Lanes,
+        mine: &Lane<Option<Link>>,
+        file: impl FnOnce() -> Result<FileIdentity>,
+        open: impl FnOnce() -> Result<T>,
+    ) -> Result<Option<T>> {
+        let _alone = OPENING_ACTIVITY.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = file()?;
+        let everybody = EVERYBODY.load_full();
+        let siblings = everybody.iter().flat_map(|list| list.iter()).filter_map(Weak::upgrade);
+        let mut closed = lanes.close_former_activity(&file, Some(mine));
+        for sibling in siblings.filter(|other| other.path == self.0.path && !Arc::ptr_eq(other, &self.0)) {
+            let theirs = sibling.lanes.load_full();
+            if !sibling.lineage.inherited_by_clone() && theirs.epoch == fork::epoch() {
+                closed &= theirs.close_former_activity(&file, None);
+            }
+        }
+        if !closed {
+            return Ok(None);
+        }
+        // Before it is open: what is noted here and is not open costs nothing but a look.
+        *lanes.activity_home.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
+        open().map(Some)
     }
 
     /// This process's lanes: new ones when it is a child that has not asked before.

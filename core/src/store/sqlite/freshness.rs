@@ -171,10 +171,6 @@ impl Shared {
 
     fn ask(&self, fresh: &mut Fresh, lanes: &Lanes) -> Result<u64> {
         let looked = self.look(fresh, lanes)?;
-        if looked {
-            // Before any of its bytes is touched.
-            self.pages.look();
-        }
         let found = match self.ask_link(fresh)? {
             // The page knows of a commit that this connection can't see. The file may have been replaced, and the new
             // one adopted, since it was looked at.
@@ -270,6 +266,9 @@ impl Shared {
                 Some(link) if link.file != file => fresh.link = None,
                 _ => {}
             }
+            // With the rest, whoever looks: a check takes the time of this look for the time of its poll. And before any
+            // of the page's bytes is touched.
+            self.pages.look();
             // Only now: a look that failed is due again at the next check.
             fresh.looked_at = Some(now);
         }
@@ -279,6 +278,16 @@ impl Shared {
             fresh.found = None;
         }
         Ok(due)
+    }
+
+    /// Looks at the page when no check did so within the last second, before one of its bytes is touched: it may have
+    /// lost them while this handle was idle.
+    pub(super) fn look_at_page(&self) -> Result<()> {
+        let polled = self.connections.polled()?;
+        if polled == 0 || monotonic_millis().saturating_sub(polled) >= POLL_WITHIN_MS {
+            self.pages.look();
+        }
+        Ok(())
     }
 
     /// Opens a connection to the file at the store's path, which must be a store already.
@@ -345,6 +354,7 @@ impl Shared {
         body: impl FnOnce(State, &Connection) -> Result<T>,
     ) -> Result<T> {
         // Before the transaction: what this handle and the page know by now, the snapshot taken after must hold.
+        self.look_at_page()?;
         let known = self.history.load_full();
         let clean = self.pages.clean(&known.mark.store);
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Deferred).fault()?;

@@ -5,6 +5,8 @@
 //! counters that nobody raises any more. Hence:
 //!
 //! * Whoever makes a page marks the one that it replaces as recycled, if it has it mapped: then nobody believes it.
+//! * A page at the path that does not count is recycled as well, and its successor is new whatever the database says: the
+//!   database may be a copy that was put in the place of the one whose page it is.
 //! * Otherwise the new page is *new*, not *settled*, and every writer that finds it so returns only when [`SETTLE_MS`]
 //!   have passed since it saw the page first. By then each reader has polled (it does so every second), and has found
 //!   that its page has lost its path. The first writer that has waited settles the page. No clock is compared with
@@ -106,10 +108,21 @@ pub(super) struct Plan<'a> {
     pub(super) floor: i64,
     /// The page that counts; `None` when one is to be made.
     page: Option<Use<'a>>,
-    /// No process maps any page but the one that counts, or the one that `retire` retires.
+    /// No process maps any page but the one that counts, or those that [`Plan::retire`] retires.
     settled: bool,
-    /// The page that the database names, mapped here though it lost its path.
-    retire: Option<&'a Page>,
+    /// Mapped here, and not the page that counts: it lost its path, or the database never named it.
+    former: Option<&'a Page>,
+    /// At the path and in use, though this database does not name it: hosts of the one that did may believe it.
+    stray: Option<Page>,
+}
+
+impl Plan<'_> {
+    /// Sends whoever believes a page that does not count back to the database. To be called before the commit.
+    fn retire(&self) {
+        for page in self.former.into_iter().chain(&self.stray) {
+            page.recycle();
+        }
+    }
 }
 
 /// What a writer still owes when its commit is done: to wait until nobody maps a former page.
@@ -166,8 +179,10 @@ impl Pages {
 
     /// Drops the page when its file lost its name or its size.
     pub(super) fn look(&self) {
+        let slot = self.current.load(Ordering::Acquire);
         if self.current().is_some_and(|page| !page.is_at(&self.path)) {
-            self.current.store(0, Ordering::Release);
+            // Unless another lane has installed another meanwhile.
+            let _ = self.current.compare_exchange(slot, 0, Ordering::AcqRel, Ordering::Acquire);
         }
     }
 
@@ -239,23 +254,29 @@ impl Pages {
         let mapped = self.current().filter(|page| !page.is_cut(&self.path));
         mapped.map_or(Ok(()), &mut evidence)?;
         let mut page = mapped.filter(counts).map(Use::Kept);
+        let mut stray = None;
         if page.is_none()
             && let Some(found) = self.open(&mark.store)
         {
             evidence(&found)?;
             if counts(&&found) {
                 page = self.install(found);
+            } else if !found.is_recycled() {
+                stray = Some(found);
             }
         }
-        let retire = mapped.filter(|mapped| page.is_none() && Named::Page(*mapped.id()) == named);
-        let settled = match (page.as_deref().or(retire), named) {
+        let former = mapped.filter(|mapped| !page.as_ref().is_some_and(|page| page.same_file(mapped)));
+        let heirless = former.filter(|former| Named::Page(*former.id()) == named);
+        let settled = match (page.as_deref().or(heirless), named) {
+            // The database's word is about the pages of *this* database; a page of another copy of it lies here too.
+            _ if stray.is_some() => false,
             (Some(page), _) => page.is_settled() || age(page.since()) >= SETTLE_MS,
             (None, Named::Nothing) => true,
             (None, Named::Abandoned(mark)) => age(self.abandoned_since(mark)) >= SETTLE_MS,
             (None, Named::Page(_)) => false,
         };
         let floor = i64::try_from(floor).unwrap_or(mark.generation);
-        Ok(Plan { named, store: mark.store, committed, floor, page, retire, settled })
+        Ok(Plan { named, store: mark.store, committed, floor, page, settled, former, stray })
     }
 
     /// When this handle found this state without a page first.
@@ -277,7 +298,7 @@ impl Pages {
     /// Those of the commit, after which nothing has changed but for a number that is burnt.
     pub(super) fn commit<'a>(
         &'a self,
-        plan: Plan<'a>,
+        mut plan: Plan<'a>,
         transaction: rusqlite::Transaction<'_>,
         generation: i64,
     ) -> Result<Option<Owed<'a>>> {
@@ -285,14 +306,16 @@ impl Pages {
         let commit = |transaction: rusqlite::Transaction<'_>| {
             transaction.commit().map_err(|error| from_sqlite_at(&error, &self.database))
         };
+        plan.retire();
+        // The transaction may have taken long: not a byte is touched of a page that was cut meanwhile.
+        if plan.page.as_ref().is_some_and(|page| page.is_cut(&self.path)) {
+            (plan.page, plan.settled) = (None, false);
+        }
         if let Some(page) = plan.page {
             page.counters().commit(generation, || commit(transaction))?;
             return Ok(owed(page, plan.settled));
         }
-        if let Some(former) = plan.retire {
-            former.recycle();
-            self.current.store(0, Ordering::Release);
-        }
+        self.current.store(0, Ordering::Release);
         if let Some(page) = self.make(&plan) {
             Named::Page(*page.id()).write(&transaction)?;
             page.counters().commit(generation, || commit(transaction))?;
@@ -334,9 +357,7 @@ impl Pages {
             return Ok(());
         }
         let Some(page) = self.make(&plan) else { return Ok(()) };
-        if let Some(former) = plan.retire {
-            former.recycle();
-        }
+        plan.retire();
         Named::Page(*page.id()).write(&transaction)?;
         transaction.commit().fault()?;
         self.install(page);

@@ -65,6 +65,7 @@ impl Shared {
     }
 
     fn write_on(&self, link: &Link, body: impl FnOnce(&Connection) -> Result<()>) -> Result<(i64, Option<Owed<'_>>)> {
+        self.look_at_page()?;
         let known = self.history.load_full();
         let clean = self.pages.clean(&known.mark.store);
         let transaction = self.begin(link)?;
@@ -128,6 +129,7 @@ impl Shared {
 
     fn adopt_on(&self, link: &Link) -> Result<Option<Owed<'_>>> {
         check_whole(&link.connection, "what is there now is damaged, so it can't be adopted")?;
+        self.look_at_page()?;
         let transaction = self.begin(link)?;
         let State { mut mark, named } = read_state(&transaction)?;
         let plan = self.pages.plan(named, &mark, true)?;
