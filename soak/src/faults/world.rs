@@ -84,7 +84,23 @@ impl World {
     /// The store as it is now, closed, to begin with.
     pub(super) fn into_template(mut self) -> Option<Template> {
         self.handle = None;
+        self.without_page().ok()?;
         Some(Template { folder: self.folder, holds: self.sure.pop()? })
+    }
+
+    /// Takes the revocation page away, and what the database says of one: a copied page does not count, and the first
+    /// change in each copy of the store would wait out the second in which somebody might read the original.
+    fn without_page(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let mut page = self.database().into_os_string();
+        page.push(".gen");
+        match std::fs::remove_file(page) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        if self.database().exists() {
+            rusqlite::Connection::open(self.database())?.execute("UPDATE meta SET page = NULL", [])?;
+        }
+        Ok(())
     }
 
     pub(super) fn step(&mut self, step: Step, armed: &Armed) -> Result<(), Breach> {
