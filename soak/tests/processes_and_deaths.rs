@@ -32,6 +32,7 @@ fn a_killed_writer_loses_nothing_that_it_acknowledged() {
 
 #[test]
 fn many_processes_share_one_store() {
-    let run = sweep("processes", &[("seconds", 3), ("checks", 10_000)]);
-    assert!(run.count("writes") >= 3 && run.count("granted") > 0, "{}", run.standing());
+    // One write a second: how many fall into three of them is not for a test to say.
+    let run = sweep("processes", &[("seconds", 3), ("checks", 10_000), ("writes", 3)]);
+    assert!(run.count("granted") > 0, "{}", run.standing());
 }
