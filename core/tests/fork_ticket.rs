@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![cfg(feature = "sqlite")]
 
+#[path = "../src/store/passes_on.rs"]
+mod passes_on;
 mod store_support;
 
 use std::{
@@ -18,6 +20,7 @@ use inspire_auth_core::{
     keys::{Attempt, Caller, Channel, NewKey, Presented, Request, Requirement},
     store::{AuditEvent, Changes, KeyWithCredentials, MemoryStore, Reader, Store, TagKey, Transaction},
 };
+use passes_on::passes_on;
 use store_support::in_child;
 
 /// A store whose freshness can be made to take as long as the test needs: it says that it was asked, and waits.
@@ -36,39 +39,7 @@ impl Store for Gated {
         }
         self.store.generation()
     }
-    fn load(&self, each: &mut dyn FnMut(KeyWithCredentials) -> Result<()>) -> Result<u64> {
-        self.store.load(each)
-    }
-    fn changes_since(&self, since: u64) -> Result<Changes> {
-        self.store.changes_since(since)
-    }
-    fn read(&self, body: &mut dyn FnMut(&dyn Reader) -> Result<()>) -> Result<()> {
-        self.store.read(body)
-    }
-    fn write(&self, body: &mut dyn FnMut(&mut dyn Transaction) -> Result<()>) -> Result<u64> {
-        self.store.write(body)
-    }
-    fn wait_for_change(&self, seen: u64, timeout: Duration) -> Result<u64> {
-        self.store.wait_for_change(seen, timeout)
-    }
-    fn tag_key(&self) -> Result<TagKey> {
-        self.store.tag_key()
-    }
-    fn adopt(&self) -> Result<()> {
-        self.store.adopt()
-    }
-    fn note_used(&self, batch: &[(Id, i64)]) -> Result<()> {
-        self.store.note_used(batch)
-    }
-    fn last_used(&self, key: Id) -> Result<Option<i64>> {
-        self.store.last_used(key)
-    }
-    fn append_audit(&self, events: &[AuditEvent]) -> Result<()> {
-        self.store.append_audit(events)
-    }
-    fn audit(&self, limit: usize) -> Result<Vec<AuditEvent>> {
-        self.store.audit(limit)
-    }
+    passes_on!(load changes_since read write wait_for_change tag_key adopt note_used last_used append_audit audit);
 }
 
 #[test]

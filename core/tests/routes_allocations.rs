@@ -1,44 +1,15 @@
 //! Finding a route, or finding none, allocates nothing: every request of a host does it, the ones of an attacker too.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
 #![allow(unsafe_code, reason = "a counting allocator is one")]
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-};
+mod allocations;
 
+use allocations::allocations;
 use inspire_auth_core::{
     Code, InspireAuth, Options, StoreLocation,
     keys::{Presented, Request, Requirement},
     routes::Routes,
 };
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call goes to the system's allocator unchanged; counting touches only a thread local of plain data.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
-        // SAFETY: as promised by this function's own caller.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as promised by this function's own caller.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static GLOBAL: Counting = Counting;
 
 #[test]
 fn finding_a_route_allocates_nothing() {
@@ -49,22 +20,21 @@ fn finding_a_route_allocates_nothing() {
     for (ignore_case, ignore_suffix) in [(false, false), (true, false), (false, true), (true, true)] {
         let said = format!(r#""ignore_case": {ignore_case}, "ignore_suffix": {ignore_suffix}"#);
         let routes = Routes::parse(&format!(r#"{{{said}, "routes": [{rules}]}}"#)).unwrap();
-        let before = ALLOCATIONS.with(Cell::get);
-        let mut codes = [Code::Ok; 6];
-        for (at, (method, path)) in [
+        let asked = [
             ("GET", "/Data/500/x/y?z"),
             ("POST", "/Data/500/x"),
             ("GET", "/elsewhere"),
             ("GET", "/Data//x"),
             ("GET", long.as_str()),
             ("GET", "/Data.a/500.b.c/x."),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            codes[at] = routes.find(method, path.as_bytes()).map_or_else(|error| error.code(), |_| Code::Ok);
-        }
-        assert_eq!(ALLOCATIONS.with(Cell::get), before);
+        ];
+        let mut codes = [Code::Ok; 6];
+        let count = allocations(|| {
+            for (code, (method, path)) in codes.iter_mut().zip(asked) {
+                *code = routes.find(method, path.as_bytes()).map_or_else(|error| error.code(), |_| Code::Ok);
+            }
+        });
+        assert_eq!(count, 0);
         let last = if ignore_case { Code::Ok } else { Code::RouteDenied };
         let suffixed = if ignore_suffix { Code::Ok } else { Code::RouteDenied };
         assert_eq!(codes, [Code::Ok, Code::RouteDenied, Code::RouteDenied, Code::PathNotCanonical, last, suffixed]);
@@ -91,9 +61,8 @@ fn a_refusal_that_is_not_noted_allocates_nothing() {
         loop {
             let (before, mut silent) = (dropped(), 0);
             for _ in 0..3000 {
-                let before = ALLOCATIONS.with(Cell::get);
-                let answer = ask();
-                silent += u64::from(ALLOCATIONS.with(Cell::get) == before);
+                let mut answer = Code::Ok;
+                silent += u64::from(allocations(|| answer = ask()) == 0);
                 assert_eq!(answer, code);
             }
             let unnoted = dropped() - before;

@@ -9,43 +9,12 @@
 )]
 #![allow(unsafe_code, reason = "a counting allocator is one")]
 
+mod allocations;
 mod store_support;
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-};
-
+use allocations::allocations;
 use inspire_auth_core::store::{MemoryStore, Store};
 use store_support::{Folder, add};
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call goes to the system's allocator unchanged; counting touches only a thread local of plain data.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
-        // SAFETY: as promised by this function's own caller.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as promised by this function's own caller.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static GLOBAL: Counting = Counting;
-
-fn allocations(body: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.with(Cell::get);
-    body();
-    ALLOCATIONS.with(Cell::get) - before
-}
 
 fn shows_no_allocation(store: &dyn Store) {
     shows_no_allocation_on(store, "a");

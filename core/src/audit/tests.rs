@@ -20,7 +20,10 @@ use crate::{
     keys::{
         Caller, Channel, Created, Import, ImportFormat, KeyUpdate, NewKey, Presented, Principal, Request, Requirement,
     },
-    store::{AuditEvent, Changes, KeyWithCredentials, MemoryStore, Reader, Store, Strength, TagKey, Transaction},
+    store::{
+        AuditEvent, Changes, KeyWithCredentials, MemoryStore, Reader, Store, Strength, TagKey, Transaction,
+        passes_on::passes_on,
+    },
 };
 
 /// A folder, and a log in it.
@@ -295,39 +298,7 @@ impl Store for Uncommitting {
             if self.fails.load(Ordering::SeqCst) { Err(Error::new(Code::StoreFull)) } else { Ok(()) }
         })
     }
-    fn generation(&self) -> Result<u64> {
-        self.store.generation()
-    }
-    fn load(&self, each: &mut dyn FnMut(KeyWithCredentials) -> Result<()>) -> Result<u64> {
-        self.store.load(each)
-    }
-    fn changes_since(&self, since: u64) -> Result<Changes> {
-        self.store.changes_since(since)
-    }
-    fn read(&self, body: &mut dyn FnMut(&dyn Reader) -> Result<()>) -> Result<()> {
-        self.store.read(body)
-    }
-    fn wait_for_change(&self, seen: u64, timeout: Duration) -> Result<u64> {
-        self.store.wait_for_change(seen, timeout)
-    }
-    fn tag_key(&self) -> Result<TagKey> {
-        self.store.tag_key()
-    }
-    fn adopt(&self) -> Result<()> {
-        self.store.adopt()
-    }
-    fn note_used(&self, batch: &[(Id, i64)]) -> Result<()> {
-        self.store.note_used(batch)
-    }
-    fn last_used(&self, key: Id) -> Result<Option<i64>> {
-        self.store.last_used(key)
-    }
-    fn append_audit(&self, events: &[AuditEvent]) -> Result<()> {
-        self.store.append_audit(events)
-    }
-    fn audit(&self, limit: usize) -> Result<Vec<AuditEvent>> {
-        self.store.audit(limit)
-    }
+    passes_on!(generation load changes_since read wait_for_change tag_key adopt note_used last_used append_audit audit);
 }
 
 #[test]

@@ -7,6 +7,8 @@
 //! before the call began. That one promise is what makes a revocation immediate.
 
 mod memory;
+#[cfg(test)]
+pub(crate) mod passes_on;
 mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;

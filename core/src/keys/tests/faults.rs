@@ -8,7 +8,7 @@ use std::{
 use super::*;
 use crate::{
     Error, Id,
-    store::{AuditEvent, Changes, KeyWithCredentials, Reader, TagKey, Transaction},
+    store::{AuditEvent, Changes, KeyWithCredentials, Reader, TagKey, Transaction, passes_on::passes_on},
 };
 
 /// A memory store that fails on demand.
@@ -58,15 +58,6 @@ impl Store for Faulty {
         self.up()?;
         self.store.write(body)
     }
-    fn wait_for_change(&self, seen: u64, timeout: Duration) -> Result<u64> {
-        self.store.wait_for_change(seen, timeout)
-    }
-    fn tag_key(&self) -> Result<TagKey> {
-        self.store.tag_key()
-    }
-    fn adopt(&self) -> Result<()> {
-        self.store.adopt()
-    }
     fn note_used(&self, batch: &[(Id, i64)]) -> Result<()> {
         self.active()?;
         self.store.note_used(batch)
@@ -79,9 +70,7 @@ impl Store for Faulty {
         self.active()?;
         self.store.append_audit(events)
     }
-    fn audit(&self, limit: usize) -> Result<Vec<AuditEvent>> {
-        self.store.audit(limit)
-    }
+    passes_on!(wait_for_change tag_key adopt audit);
 }
 
 /// T28: a store that can't be asked denies, warm or cold, and never calls a credential invalid for it.
