@@ -1,4 +1,4 @@
-//! Measurements, one a name: `cargo run --release -p inspire-auth-bench -- prf` (or `warm`, `calls`).
+//! Measurements, one a name: `cargo run --release -p inspire-auth-bench -- prf` (or `warm`, `page`, `calls`).
 #![allow(clippy::print_stdout, clippy::print_stderr)] // its output is its purpose
 #![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::expect_used)] // nothing here is untrusted
 
@@ -7,6 +7,11 @@ use std::{hint::black_box, process::ExitCode, time::Instant};
 use inspire_auth_core::{
     InspireAuth, Options, StoreLocation,
     keys::{Caller, Channel, NewKey, Presented, Request, Requirement},
+};
+
+use inspire_auth_platform::{
+    clock::monotonic_millis,
+    page::{NewPage, Page},
 };
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -26,12 +31,16 @@ fn main() -> ExitCode {
             warm();
             ExitCode::SUCCESS
         }
+        Some("page") => {
+            page();
+            ExitCode::SUCCESS
+        }
         Some("calls") => {
             calls();
             ExitCode::SUCCESS
         }
         _ => {
-            eprintln!("usage: inspire-auth-bench prf | warm | calls [number]");
+            eprintln!("usage: inspire-auth-bench prf | warm | page | calls [number [memory | sqlite]]");
             ExitCode::from(2)
         }
     }
@@ -109,11 +118,49 @@ fn warm() {
     }
 }
 
-/// So many granted checks (20000, unless the next argument says otherwise) on the store in memory and nothing else: to
-/// be run under a profiler. `valgrind --tool=callgrind`, with two numbers, gives the instructions of one check.
+/// What a check asks in order to know that nothing newer was committed, piece by piece: the revocation page, whose two
+/// counters are read where every process maps them, and the clock that says whether a poll is due.
+fn page() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, database) = (folder.path().join("db.gen"), folder.path().join("db"));
+    std::fs::write(&database, "").expect("a file");
+    let new = NewPage { store: [1; 16], id: [2; 16], committed: 7, floor: 7, settled: true };
+    let page = Page::create(&path, &database, &new).expect("a page");
+    let nothing = || {
+        black_box(7_u64);
+    };
+    let shows = || assert!(black_box(&page).counters().shows(black_box(7)));
+    let clock = || {
+        black_box(monotonic_millis());
+    };
+    let pieces: [(&str, &dyn Fn()); 3] = [("an empty call", &nothing), ("the page", &shows), ("the clock", &clock)];
+    let mut samples = vec![Vec::with_capacity(SAMPLES); pieces.len()];
+    for _ in 0..SAMPLES {
+        for ((_, piece), samples) in pieces.iter().zip(&mut samples) {
+            let start = Instant::now();
+            for _ in 0..SAMPLE {
+                black_box(piece)();
+            }
+            samples.push(start.elapsed().as_nanos() as f64 / f64::from(SAMPLE));
+        }
+    }
+    println!("ns a call, that of the empty call included: the least and the median of {SAMPLES} samples of {SAMPLE}");
+    for ((name, _), samples) in pieces.iter().zip(&mut samples) {
+        samples.sort_by(f64::total_cmp);
+        println!("{name:<14} {:6.2} {:6.2}", samples[0], samples[SAMPLES / 2]);
+    }
+}
+
+/// So many granted checks (20000, unless the next argument says otherwise) on the store in memory (unless the one after
+/// says `sqlite`) and nothing else: to be run under a profiler. `valgrind --tool=callgrind`, with two numbers, gives
+/// the instructions of one check.
 fn calls() {
     let number = std::env::args().nth(2).map_or(CALLS, |text| text.parse().expect("a number"));
-    let host = Host::new(StoreLocation::Memory);
+    let folder = tempfile::tempdir().expect("a folder");
+    let host = Host::new(match std::env::args().nth(3).as_deref() {
+        Some("sqlite") => StoreLocation::Path(folder.path().join("calls.db")),
+        _ => StoreLocation::Memory,
+    });
     let request = host.request(&host.right);
     for _ in 0..number {
         assert!(black_box(host.auth.authenticate(black_box(&request))).is_ok());

@@ -135,6 +135,23 @@ def changes_are_obeyed_by_the_next_check(one, two, _folder):
         other.check(name, key, "INVALID_CREDENTIAL")
         other.check(name, new)
 
+        name, key = fresh("overlap")
+        new = actor.ask("keys.rotate", name=name, overlap_seconds=3600)["key"]
+        other.check(name, key)
+        other.check(name, new)
+        newest = actor.ask("keys.rotate", name=name, overlap_seconds=0)["key"]
+        other.check(name, key, "INVALID_CREDENTIAL")
+        other.check(name, new, "INVALID_CREDENTIAL")
+        other.check(name, newest)
+
+        name, key = fresh("overlap-deleted")
+        new = actor.ask("keys.rotate", name=name, overlap_seconds=3600)["key"]
+        other.check(name, key)
+        other.check(name, new)
+        actor.ask("keys.delete", name=name)
+        other.check(name, key, "INVALID_CREDENTIAL")
+        other.check(name, new, "INVALID_CREDENTIAL")
+
         name, key = fresh("expire")
         actor.ask("keys.update", name=name, revision=1, expires_at=1_600_000_000)
         other.check(name, key, "INVALID_CREDENTIAL")

@@ -475,14 +475,16 @@ mod tests {
     }
 
     #[test]
-    fn what_root_makes_belongs_to_whoever_has_the_store() {
+    fn what_is_appended_without_a_handle_is_screened_and_belongs_to_whoever_has_the_store() {
         use std::os::unix::fs::{MetadataExt as _, chown};
         let folder = tempfile::tempdir().unwrap();
         let (path, store) = (folder.path().join("audit.log"), folder.path().join("keys.db"));
         std::fs::write(&store, "").unwrap();
         // Nobody but root can give a file away; for others owner and group are theirs anyway.
         let _ = chown(&store, Some(54_321), Some(54_321));
-        crate::audit::append(&AuditFile::at(&path), Some(&store), &event("")).unwrap();
+        let key = format!("{}{}", crate::keys::KEY_PREFIX, "k".repeat(43));
+        crate::audit::append(&AuditFile::at(&path), Some(&store), &event(&key)).unwrap();
+        assert!(!std::fs::read_to_string(&path).unwrap().contains(&key), "it is screened like all others");
         let owner = |path: &Path| std::fs::metadata(path).map(|stat| (stat.uid(), stat.gid())).unwrap();
         assert_eq!(owner(&path), owner(&store));
     }

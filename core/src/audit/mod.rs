@@ -43,8 +43,10 @@ use crate::{
 /// # Errors
 /// `INVALID_ARGUMENT` for options out of range, or a path that is the store's; `AUDIT_UNAVAILABLE`.
 pub fn append(file: &AuditFile, beside: Option<&Path>, event: &AuditEvent) -> Result<()> {
+    let mut event = event.clone();
+    screen(&mut event);
     Journal::new(file.clone(), beside.map(Path::to_owned))?
-        .append_durably(event)
+        .append_durably(&event)
         .map_err(|unwritten| unavailable(unwritten.error))
 }
 

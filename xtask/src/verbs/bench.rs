@@ -28,7 +28,7 @@ fn run(arguments: Vec<String>) -> Outcome {
 }
 
 fn core() -> Outcome {
-    for name in ["prf", "warm"] {
+    for name in ["prf", "warm", "page"] {
         run::visibly(run::cargo().args([
             "run",
             "--quiet",

@@ -2,61 +2,134 @@
 //!
 //! What may survive stands in `.cargo/mutants.toml`, each with its reason.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use crate::{
     Failure, Outcome, need, project,
     run::{self, say},
 };
 
+/// Files that are changed, and where their own tests are.
+struct Area {
+    name: &'static str,
+    files: &'static [&'static str],
+    /// The test programs that hold the tests nearest to it, as arguments of cargo.
+    programs: &'static [&'static str],
+    /// Those tests, as a filter of nextest.
+    tests: &'static str,
+}
+
 /// The modules that parse, verify, revoke, and judge levels and routes.
-const FILES: &[&str] = &[
-    "core/src/keys/credential.rs",
-    "core/src/keys/levels.rs",
-    "core/src/keys/phc.rs",
-    "core/src/keys/authenticate.rs",
-    "core/src/routes/**",
-    "core/src/license/armour.rs",
-    "core/src/license/envelope.rs",
-    "core/src/license/keys.rs",
-    "core/src/license/open.rs",
-    "core/src/license/payload.rs",
-    "core/src/license/checks.rs",
-    "core/src/store/sqlite/freshness.rs",
-    "core/src/store/sqlite/changes.rs",
-    "core/src/store/sqlite/write.rs",
-    "platform/src/page/protocol.rs",
+const AREAS: &[Area] = &[
+    Area {
+        name: "credential",
+        files: &["core/src/keys/credential.rs"],
+        programs: &["--lib"],
+        tests: "test(keys::credential)",
+    },
+    Area { name: "levels", files: &["core/src/keys/levels.rs"], programs: &["--lib"], tests: "test(keys::levels)" },
+    Area { name: "phc", files: &["core/src/keys/phc.rs"], programs: &["--lib"], tests: "test(keys::phc)" },
+    Area {
+        name: "verify",
+        files: &["core/src/keys/authenticate.rs"],
+        programs: &["--lib"],
+        tests: "test(keys::tests::decision) | test(keys::tests::rotation)",
+    },
+    Area { name: "routes", files: &["core/src/routes/**"], programs: &["--lib"], tests: "test(routes::)" },
+    Area {
+        name: "licenses",
+        files: &[
+            "core/src/license/armour.rs",
+            "core/src/license/envelope.rs",
+            "core/src/license/keys.rs",
+            "core/src/license/open.rs",
+            "core/src/license/payload.rs",
+            "core/src/license/checks.rs",
+        ],
+        programs: &["--lib", "--test=license_vectors"],
+        tests: "test(license::) | binary(license_vectors)",
+    },
+    Area {
+        name: "revocation",
+        files: &[
+            "core/src/store/sqlite/freshness.rs",
+            "core/src/store/sqlite/changes.rs",
+            "core/src/store/sqlite/write.rs",
+            "platform/src/page/protocol.rs",
+        ],
+        programs: &["--lib", "--test=store_page", "--test=store_history", "--test=store_sqlite"],
+        tests: "test(store::) | test(page::) | binary(/^store_/)",
+    },
 ];
 
 /// One slice: goes on with the mutants that no earlier slice has seen caught.
+///
+/// Each area is gone through twice: with the tests nearest to it, which take seconds and catch nearly all, and then,
+/// for what they let live, with every test of the library.
 pub(super) fn run(minutes: &str, afresh: bool) -> Outcome {
     if !need::has_nextest() {
         return Err(Failure::Failed("cargo-nextest is missing: cargo xtask tools".to_owned()));
     }
+    let minutes: u64 = minutes.parse().map_err(|_| Failure::Usage("--minutes takes a number".to_owned()))?;
+    let until = Instant::now() + Duration::from_secs(minutes.saturating_mul(60));
     let program = need::cargo_mutants()?;
     let folder = project::work("mutants");
     let tree = checkout(&folder)?;
-    if afresh {
-        let _ = fs::remove_dir_all(folder.join("mutants.out"));
-    }
-    let mut command = run::command("timeout");
-    command.arg("--signal=INT").arg("--kill-after=60").arg(format!("{minutes}m"));
-    command.arg(program).args(["mutants", "--in-place", "--iterate", "--no-shuffle", "--test-tool=nextest"]);
-    command.args(["--baseline=skip", "--timeout=180", "--build-timeout=600"]);
-    command.args(["--test-package=inspire-auth-core,inspire-auth-platform", "--colors=never"]);
-    command.arg("--output").arg(&folder);
-    for file in FILES {
-        command.args(["--file", file]);
-    }
-    // A target folder that outlives the slices: only the mutated crate is compiled again.
-    command.current_dir(&tree).env("CARGO_TARGET_DIR", folder.join("target")).env_remove("CARGO");
     say(&format!("mutating for {minutes} minutes, in a copy of the last commit"));
-    let status = command.status().map_err(|error| format!("timeout: {error}"))?;
-    // 124: the slice is over. 2 and 3: some were missed, or hung. Anything else is no result.
-    if !matches!(status.code(), Some(0 | 2 | 3 | 124)) {
-        return Err(format!("cargo-mutants ended with {status}; see {}", folder.join("mutants.out").display()).into());
+    let mut whole = true;
+    for area in AREAS {
+        let results = folder.join(area.name);
+        if afresh {
+            let _ = fs::remove_dir_all(&results);
+        }
+        whole = whole && go_through(area, &program, &tree, &folder, until)?;
     }
-    tell(&folder.join("mutants.out"), status.code() != Some(124))
+    tell(&folder, whole)
+}
+
+/// Whether every mutant of the area has been tried by every test that might notice it.
+fn go_through(area: &Area, program: &Path, tree: &Path, folder: &Path, until: Instant) -> Outcome<bool> {
+    let results = folder.join(area.name);
+    let gone_through = results.join("gone-through-with-the-nearest-tests");
+    fs::create_dir_all(&results)?;
+    for nearest in [true, false] {
+        if nearest && gone_through.exists() {
+            continue;
+        }
+        let left = until.saturating_duration_since(Instant::now()).as_secs();
+        if left == 0 {
+            return Ok(false);
+        }
+        say(&format!("{}: {}", area.name, if nearest { "the tests nearest to it" } else { "every test" }));
+        let mut command = run::command("timeout");
+        command.arg("--signal=INT").arg("--kill-after=60").arg(format!("{left}s"));
+        command.arg(program).args(["mutants", "--in-place", "--iterate", "--no-shuffle", "--test-tool=nextest"]);
+        command.args(["--baseline=skip", "--timeout=180", "--build-timeout=600", "--colors=never"]);
+        command.args(["--test-package=inspire-auth-core,inspire-auth-platform", "--output"]).arg(&results);
+        for file in area.files {
+            command.args(["--file", file]);
+        }
+        if nearest {
+            command.args(area.programs.iter().map(|program| format!("--cargo-arg={program}")));
+            command.args(["--", "-E", area.tests]);
+        }
+        // A target folder that outlives the slices: only the mutated crate is compiled again.
+        command.current_dir(tree).env("CARGO_TARGET_DIR", folder.join("target")).env_remove("CARGO");
+        command.env("CARGO_INCREMENTAL", "1").env("CARGO_PROFILE_DEV_DEBUG", "0");
+        let status = command.status().map_err(|error| format!("timeout: {error}"))?;
+        match status.code() {
+            Some(124) => return Ok(false),
+            // 2 and 3: some were missed, or hung.
+            Some(0 | 2 | 3) if nearest => fs::write(&gone_through, "")?,
+            Some(0 | 2 | 3) => {}
+            _ => return Err(format!("cargo-mutants ended with {status}; see {}", results.display()).into()),
+        }
+    }
+    Ok(true)
 }
 
 /// A clone of the last commit, with what its tests read beside it.
@@ -83,8 +156,11 @@ fn checkout(folder: &Path) -> Outcome<std::path::PathBuf> {
 }
 
 /// Says what the slices have come to.
-fn tell(out: &Path, whole: bool) -> Outcome {
-    let lines = |name: &str| fs::read_to_string(out.join(name)).unwrap_or_default();
+fn tell(folder: &Path, whole: bool) -> Outcome {
+    let lines = |name: &str| {
+        let files = AREAS.iter().map(|area| folder.join(area.name).join("mutants.out").join(name));
+        files.filter_map(|file| fs::read_to_string(file).ok()).collect::<String>()
+    };
     let count = |name: &str| lines(name).lines().count();
     let (missed, hung) = (lines("missed.txt"), lines("timeout.txt"));
     say(&format!(
@@ -98,5 +174,5 @@ fn tell(out: &Path, whole: bool) -> Outcome {
     if missed.is_empty() && hung.is_empty() {
         return Ok(());
     }
-    Err(format!("these survived (a test is missing, or .cargo/mutants.toml a reason):\n{missed}{hung}").into())
+    Err(format!("these survived so far (a test is missing, or .cargo/mutants.toml a reason):\n{missed}{hung}").into())
 }
