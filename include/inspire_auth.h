@@ -1020,7 +1020,8 @@ typedef struct inspire_auth_options {
     void *audit_userdata;
     /**
      * A file that every change and every denial is written to, one JSON object a line; made with mode 0600 when it is
-     * not there. Any number of processes may write it. Not given: none. `docs/audit.md` has its schema.
+     * not there. Any number of processes may write it. Not given: none, and then nothing below may be given either.
+     * `docs/audit.md` has its schema.
      */
     struct inspire_str audit_file;
     /**
@@ -2334,7 +2335,7 @@ INSPIRE_API void inspire_created_key_free(struct inspire_created_key *created);
  * \param created set to the key and its secret; `inspire_created_key_free` frees it; NULL on failure
  * \param err set on failure; may be NULL
  * \return `OK`; `INVALID_NAME`, `INVALID_LEVEL`, `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `NAME_TAKEN`, `BUSY`; a
- * `STORE_...` code
+ * `STORE_...` code; `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
  */
 INSPIRE_API
 INSPIRE_MUST_USE
@@ -2426,7 +2427,8 @@ inspire_result inspire_key_export(const struct inspire_auth *auth,
  * `expires_at` and enabling, every level that the key has before and after
  * \param key set to the key as it is then; `inspire_key_free` frees it; NULL on failure
  * \param err set on failure; may be NULL
- * \return `OK`; `INVALID_LEVEL`, `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`; a `STORE_...` code
+ * \return `OK`; `INVALID_LEVEL`, `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`; a `STORE_...` code;
+ * `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
  */
 INSPIRE_API
 INSPIRE_MUST_USE
@@ -2448,7 +2450,8 @@ inspire_result inspire_key_update(const struct inspire_auth *auth,
  * \param caller who changes it; a principal needs the write requirement
  * \param key set to the key as it is then; `inspire_key_free` frees it; NULL on failure
  * \param err set on failure; may be NULL
- * \return `OK`; `INVALID_NAME`, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, `NAME_TAKEN`; a `STORE_...` code
+ * \return `OK`; `INVALID_NAME`, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, `NAME_TAKEN`; a `STORE_...` code;
+ * `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
  */
 INSPIRE_API
 INSPIRE_MUST_USE
@@ -2470,7 +2473,8 @@ inspire_result inspire_key_rename(const struct inspire_auth *auth,
  * \param caller who changes it; a principal needs the write requirement, and to enable, every level of the key
  * \param key set to the key as it is then; `inspire_key_free` frees it; NULL on failure
  * \param err set on failure; may be NULL
- * \return `OK`; `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`; a `STORE_...` code
+ * \return `OK`; `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`; a `STORE_...` code;
+ * `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
  */
 INSPIRE_API
 INSPIRE_MUST_USE
@@ -2516,7 +2520,8 @@ inspire_result inspire_key_duplicate(const struct inspire_auth *auth,
  * \param caller who changes it; a principal needs the write requirement, and every level of the key
  * \param created set to the key as it is then and its new secret; `inspire_created_key_free` frees it; NULL on failure
  * \param err set on failure; may be NULL
- * \return `OK`; `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, `BUSY`; a `STORE_...` code
+ * \return `OK`; `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, `BUSY`; a `STORE_...` code;
+ * `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
  */
 INSPIRE_API
 INSPIRE_MUST_USE
@@ -2536,7 +2541,8 @@ inspire_result inspire_key_rotate(const struct inspire_auth *auth,
  * \param revision the one that the caller has seen, or `INSPIRE_REVISION_ANY`
  * \param caller who deletes it; a principal needs the write requirement
  * \param err set on failure; may be NULL
- * \return `OK`; `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`; a `STORE_...` code
+ * \return `OK`; `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`; a `STORE_...` code;
+ * `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
  */
 INSPIRE_API
 INSPIRE_MUST_USE
@@ -2554,7 +2560,8 @@ inspire_result inspire_key_delete(const struct inspire_auth *auth,
  * \param caller `INSPIRE_ACTOR_SYSTEM`: only the host itself may vouch for every key
  * \param count set to how many were sealed
  * \param err set on failure; may be NULL
- * \return `OK`; `INVALID_ARGUMENT` without a pepper, `PERMISSION_DENIED` for a principal; a `STORE_...` code
+ * \return `OK`; `INVALID_ARGUMENT` without a pepper, `PERMISSION_DENIED` for a principal; a `STORE_...` code;
+ * `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
  */
 INSPIRE_API
 INSPIRE_MUST_USE
@@ -2702,7 +2709,7 @@ INSPIRE_API void inspire_license_free(struct inspire_license *license);
  * \param err set on failure; may be NULL. Its detail names all checks that failed, when there are several
  * \return `OK`; the first check that fails: `LICENSE_...`, `CLOCK_ROLLBACK`, `MACHINE_MISMATCH`, `NOT_MACHINE_BOUND`,
  * `OFFLINE_NOT_ENTITLED`, `ENTITLEMENTS_NOT_INCLUDED`; `FINGERPRINT_UNAVAILABLE`; `PERMISSION_DENIED`; a `STORE_...`
- * code
+ * code; `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
  */
 INSPIRE_API
 INSPIRE_MUST_USE
@@ -2823,7 +2830,8 @@ inspire_result inspire_license_revalidate(const struct inspire_auth *auth,
  * \param caller who takes it out; a principal needs the admin requirement
  * \param license set to the license as it is then; `inspire_license_free` frees it; NULL on failure
  * \param err set on failure; may be NULL
- * \return `OK`; `UNLICENSED`, `PERMISSION_DENIED`; a `STORE_...` code
+ * \return `OK`; `UNLICENSED`, `PERMISSION_DENIED`; a `STORE_...` code;
+ * `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
  */
 INSPIRE_API
 INSPIRE_MUST_USE

@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    ArgMatches, Args, Parser, Subcommand, ValueEnum,
+    builder::{OsStringValueParser, TypedValueParser},
+    parser::ValueSource,
+};
 
 use crate::commands::{audit, issuer, keys, license, machine, routes, shell, store};
 
@@ -37,6 +41,7 @@ pub(crate) struct Globals {
         value_name = "PATH",
         env = "INSPIRE_AUTH_STORE",
         hide_env_values = true,
+        value_parser = path(),
         help_heading = "Every command"
     )]
     pub(crate) store: Option<PathBuf>,
@@ -64,6 +69,7 @@ pub(crate) struct Globals {
         value_name = "PATH",
         env = "INSPIRE_AUTH_AUDIT_FILE",
         hide_env_values = true,
+        value_parser = path(),
         help_heading = "Audit"
     )]
     pub(crate) audit_file: Option<PathBuf>,
@@ -128,6 +134,23 @@ pub(crate) struct Globals {
     /// Argon2id lanes for new hashes [default: 1]
     #[arg(long, global = true, value_name = "N", help_heading = "Advanced", hide_short_help = true)]
     pub(crate) hash_p: Option<u32>,
+}
+
+/// A path, which may be empty: what that means depends on where it is from.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
+
+impl Globals {
+    /// A variable that is set to nothing is not set, as `docker compose` makes them.
+    pub(crate) fn forget_empty_variables(&mut self, matches: &ArgMatches) {
+        for (name, value) in [("store", &mut self.store), ("audit_file", &mut self.audit_file)] {
+            let is_empty = value.as_ref().is_some_and(|path| path.as_os_str().is_empty());
+            if is_empty && matches.value_source(name) == Some(ValueSource::EnvVariable) {
+                *value = None;
+            }
+        }
+    }
 }
 
 /// How security levels are read.

@@ -1,6 +1,7 @@
 //! What every command works with: the options, the store, and the person in front of it.
 
 use std::{
+    cell::Cell,
     io::{self, BufRead as _, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
     time::Duration,
@@ -27,6 +28,8 @@ use crate::{
 pub(crate) struct Context {
     pub(crate) globals: Globals,
     pub(crate) page: Page,
+    /// The handle that a command works with, and the audit file that it has.
+    audited: Cell<Option<(InspireAuth, PathBuf)>>,
 }
 
 /// Whether a command may make the store it is told.
@@ -41,7 +44,7 @@ pub(crate) enum Opening {
 impl Context {
     pub(crate) fn new(globals: Globals) -> Self {
         let page = Page::of_stdout(!globals.no_color);
-        Self { globals, page }
+        Self { globals, page, audited: Cell::new(None) }
     }
 
     /// Opens the store with what the command line says.
@@ -78,7 +81,11 @@ impl Context {
         }
         options.audit_file = self.audit_file()?;
         adjust(&mut options);
-        InspireAuth::open(options).map_err(|error| Failure::from(error).about(path.display().to_string()))
+        let audit_file = options.audit_file.as_ref().map(|file| file.path.clone());
+        let auth =
+            InspireAuth::open(options).map_err(|error| Failure::from(error).about(path.display().to_string()))?;
+        self.audited.set(audit_file.map(|file| (auth.clone(), file)));
+        Ok(auth)
     }
 
     /// The audit file, if one is named.
@@ -92,6 +99,9 @@ impl Context {
             let nothing = Failure::usage("there is no audit file to write").advise("give --audit-file PATH");
             return if more { Err(nothing) } else { Ok(None) };
         };
+        if path.as_os_str().is_empty() {
+            return Err(Failure::usage("the audit file has no name").advise("give --audit-file PATH"));
+        }
         let mut file = AuditFile::at(path);
         file.max_bytes = match (globals.audit_max_bytes, globals.audit_keep) {
             (Some(bytes), _) => bytes,
@@ -110,28 +120,34 @@ impl Context {
     /// Makes a change of the store as a whole, recorded in the audit file before it is made.
     pub(crate) fn recorded<T>(
         &self,
-        event: &str,
+        name: &str,
         detail: &str,
         change: impl FnOnce() -> inspire_auth_core::Result<T>,
     ) -> Result<T> {
         let Some(file) = self.audit_file()? else { return Ok(change()?) };
         let store = self.store_path(Opening::Existing)?;
-        let record = |event: String, detail: String, code| {
-            let event =
-                AuditEvent { at: time::now(), event, actor: "system".to_owned(), subject: String::new(), detail, code };
-            audit::append(&file, Some(&store), &event)
-        };
-        if let Err(error) = record(event.to_owned(), detail.to_owned(), Code::Ok) {
+        let record = |name: &str, detail, code| audit::append(&file, Some(&store), &event(name, detail, code));
+        if let Err(error) = record(name, detail, Code::Ok) {
             if self.globals.audit_required || error.code() != Code::AuditUnavailable {
                 return Err(Failure::from(error).about(files::name(&file.path)));
             }
-            self.note(&format!("warning: {} can't be written", file.path.display()));
+            warn_unrecorded(&file.path);
         }
         change().map_err(|error| {
             // The line says that it was done: this one says that it was not.
-            let _ = record(format!("{event}.failed"), "it was recorded, but not done".to_owned(), error.code());
+            let _ = record(&format!("{name}.failed"), "it was recorded, but not done", error.code());
             Failure::from(error)
         })
+    }
+
+    /// Says when the audit file did not take what a command did, although that was done: to be called behind it.
+    pub(crate) fn tell_unrecorded(&self) {
+        let Some((auth, path)) = self.audited.take() else { return };
+        let failed = auth.flush().is_err_and(|error| error.code() == Code::AuditUnavailable);
+        // It may have been tried, and given up, behind this command's back.
+        if failed || failures(&auth.metrics_text()) > 0 {
+            warn_unrecorded(&path);
+        }
     }
 
     /// Where the store is.
@@ -219,6 +235,24 @@ impl Context {
         asked.map_err(|error| Failure::io("the terminal", error))?;
         Ok(Zeroizing::new(answer.trim().to_owned()))
     }
+}
+
+/// What is done to the store as a whole, for an audit log.
+pub(crate) fn event(event: &str, detail: &str, code: Code) -> AuditEvent {
+    let (event, detail) = (event.to_owned(), detail.to_owned());
+    AuditEvent { at: time::now(), event, actor: "system".to_owned(), subject: String::new(), detail, code }
+}
+
+/// Said to whoever asked for silence too: nothing else shows that the record has a gap.
+fn warn_unrecorded(path: &Path) {
+    let text = format!("warning: {} could not be written: what was done is not recorded there", path.display());
+    let _ = writeln!(io::stderr().lock(), "{}", printable(&text));
+}
+
+/// How often an audit file could not be written, as the metrics have it.
+fn failures(metrics: &str) -> u64 {
+    let number = metrics.lines().find_map(|line| line.strip_prefix("inspire_audit_failures_total "));
+    number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 /// `ID HEX [NOT_AFTER]`.

@@ -37,15 +37,21 @@ fn main() -> ExitCode {
     let parsed = Cli::command()
         .color(if manners.color { ColorChoice::Auto } else { ColorChoice::Never })
         .try_get_matches()
-        .and_then(|matches| Cli::from_arg_matches(&matches));
+        .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let cli = match parsed {
-        Ok(cli) => cli,
+        Ok((mut cli, matches)) => {
+            cli.globals.forget_empty_variables(&matches);
+            cli
+        }
         Err(error) => return usage(&error, manners),
     };
     let context = Context::new(cli.globals);
     let done = catch_unwind(AssertUnwindSafe(|| commands::run(&context, cli.command)));
     match done.unwrap_or_else(|_| Err(Failure::from(Error::new(Code::Internal)))) {
-        Ok(report) => finish(&context, &report, manners),
+        Ok(report) => {
+            context.tell_unrecorded();
+            finish(&context, &report, manners)
+        }
         Err(failure) => fail(&failure, manners),
     }
 }

@@ -38,6 +38,15 @@ fn wrong_arguments_are_usage_errors_in_both_manners() {
     let mut homeless = Command::new(PROGRAM);
     let error = ran(homeless.env_clear().args(["keys", "list"]), b"").fails(2);
     assert!(error.contains("INSPIRE_AUTH_STORE"), "{error}");
+    // A variable that is set to nothing is as good as none.
+    for variable in ["INSPIRE_AUTH_STORE", "INSPIRE_AUTH_AUDIT_FILE"] {
+        ran(Command::new(PROGRAM).env_clear().env(variable, "").arg("version"), b"").ok();
+    }
+    let mut nowhere = sandbox.command(&["keys", "create", "a"]);
+    ran(nowhere.env("INSPIRE_AUTH_AUDIT_FILE", ""), b"").ok();
+    assert_eq!(sandbox.json(&["keys", "create", "b", "--audit-file", ""]).error(2), "INVALID_ARGUMENT");
+    let mut homeless = sandbox.command(&["keys", "list"]);
+    assert!(ran(homeless.env("INSPIRE_AUTH_STORE", ""), b"").fails(2).contains("no store is named"));
 }
 
 #[test]
@@ -60,11 +69,13 @@ fn every_command_explains_itself() {
         ("machine", "id explain"),
         ("issuer", "keygen sign inspect"),
         ("store", "backup restore adopt seal"),
+        ("audit", "tail list verify"),
     ] {
         let listed = sandbox.run(&[noun, "--help"]).ok();
         for verb in verbs.split(' ') {
             assert!(listed.contains(verb), "{noun} {verb}");
-            assert!(sandbox.run(&[noun, verb, "--help"]).ok().contains("Usage: inspire-auth"), "{noun} {verb}");
+            let help = sandbox.run(&[noun, verb, "--help"]).ok();
+            assert!(help.contains("Usage: inspire-auth") && help.contains("Example"), "{noun} {verb}");
         }
     }
     assert!(sandbox.run(&["issuer", "sign", "--help"]).ok().contains("fingerprint"));

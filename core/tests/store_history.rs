@@ -193,6 +193,49 @@ fn what_this_handle_wrote_itself_counts_as_known_at_once() {
     refuses_everything(&store);
 }
 
+/// How often this process has the file open that is at `path` now.
+#[cfg(target_os = "linux")]
+fn descriptors_of(path: &Path) -> usize {
+    let links = std::fs::read_dir("/proc/self/fd").unwrap();
+    links.filter(|link| std::fs::read_link(link.as_ref().unwrap().path()).is_ok_and(|to| to == path)).count()
+}
+
+/// SQLite truncates the `-shm` of a former file under whoever still reads it, once the new one is opened.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_new_file_is_not_opened_while_the_former_one_is_read() {
+    let folder = Folder::new();
+    let other = folder.path().join("other.db");
+    folder.open().backup(&other).unwrap();
+    let store = folder.open();
+    std::thread::scope(|scope| {
+        let (begun, has_begun) = std::sync::mpsc::channel();
+        let (release, gate) = std::sync::mpsc::channel::<()>();
+        // No check yet: nothing but the reader's own connection knows the former file.
+        scope.spawn({
+            let store = &store;
+            move || {
+                let read = store.read(&mut |_| {
+                    begun.send(()).unwrap();
+                    let _ = gate.recv();
+                    Ok(())
+                });
+                assert!(read.is_ok());
+            }
+        });
+        has_begun.recv().unwrap();
+        std::fs::rename(&other, folder.db()).unwrap();
+        for _ in 0..3 {
+            assert_eq!(store.generation().unwrap_err().code(), Code::StoreHistoryChanged);
+        }
+        assert_eq!(SqliteStore::open(folder.db()).unwrap_err().code(), Code::StoreLocked);
+        assert_eq!(descriptors_of(&folder.db()), 0);
+        drop(release);
+    });
+    refuses_everything(&store);
+    SqliteStore::open(folder.db()).unwrap().generation().unwrap();
+}
+
 #[test]
 fn a_store_that_vanishes_is_unavailable_and_may_come_back() {
     let folder = Folder::new();

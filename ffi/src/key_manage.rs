@@ -21,7 +21,7 @@ use inspire_auth_core::keys::Import;
 /// \param created set to the key and its secret; `inspire_created_key_free` frees it; NULL on failure
 /// \param err set on failure; may be NULL
 /// \return `OK`; `INVALID_NAME`, `INVALID_LEVEL`, `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `NAME_TAKEN`, `BUSY`; a
-/// `STORE_...` code
+/// `STORE_...` code; `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn inspire_key_create(
@@ -170,7 +170,8 @@ pub unsafe extern "C" fn inspire_key_export(
 /// `expires_at` and enabling, every level that the key has before and after
 /// \param key set to the key as it is then; `inspire_key_free` frees it; NULL on failure
 /// \param err set on failure; may be NULL
-/// \return `OK`; `INVALID_LEVEL`, `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`; a `STORE_...` code
+/// \return `OK`; `INVALID_LEVEL`, `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`; a `STORE_...` code;
+/// `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn inspire_key_update(
@@ -205,7 +206,8 @@ pub unsafe extern "C" fn inspire_key_update(
 /// \param caller who changes it; a principal needs the write requirement
 /// \param key set to the key as it is then; `inspire_key_free` frees it; NULL on failure
 /// \param err set on failure; may be NULL
-/// \return `OK`; `INVALID_NAME`, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, `NAME_TAKEN`; a `STORE_...` code
+/// \return `OK`; `INVALID_NAME`, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, `NAME_TAKEN`; a `STORE_...` code;
+/// `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn inspire_key_rename(
@@ -240,7 +242,8 @@ pub unsafe extern "C" fn inspire_key_rename(
 /// \param caller who changes it; a principal needs the write requirement, and to enable, every level of the key
 /// \param key set to the key as it is then; `inspire_key_free` frees it; NULL on failure
 /// \param err set on failure; may be NULL
-/// \return `OK`; `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`; a `STORE_...` code
+/// \return `OK`; `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`; a `STORE_...` code;
+/// `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn inspire_key_set_enabled(
@@ -314,7 +317,8 @@ pub unsafe extern "C" fn inspire_key_duplicate(
 /// \param caller who changes it; a principal needs the write requirement, and every level of the key
 /// \param created set to the key as it is then and its new secret; `inspire_created_key_free` frees it; NULL on failure
 /// \param err set on failure; may be NULL
-/// \return `OK`; `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, `BUSY`; a `STORE_...` code
+/// \return `OK`; `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, `BUSY`; a `STORE_...` code;
+/// `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn inspire_key_rotate(
@@ -348,7 +352,8 @@ pub unsafe extern "C" fn inspire_key_rotate(
 /// \param revision the one that the caller has seen, or `INSPIRE_REVISION_ANY`
 /// \param caller who deletes it; a principal needs the write requirement
 /// \param err set on failure; may be NULL
-/// \return `OK`; `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`; a `STORE_...` code
+/// \return `OK`; `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`; a `STORE_...` code;
+/// `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn inspire_key_delete(
@@ -376,7 +381,8 @@ pub unsafe extern "C" fn inspire_key_delete(
 /// \param caller `INSPIRE_ACTOR_SYSTEM`: only the host itself may vouch for every key
 /// \param count set to how many were sealed
 /// \param err set on failure; may be NULL
-/// \return `OK`; `INVALID_ARGUMENT` without a pepper, `PERMISSION_DENIED` for a principal; a `STORE_...` code
+/// \return `OK`; `INVALID_ARGUMENT` without a pepper, `PERMISSION_DENIED` for a principal; a `STORE_...` code;
+/// `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn inspire_key_seal_all(

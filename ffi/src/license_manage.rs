@@ -26,7 +26,7 @@ use crate::{
 /// \param err set on failure; may be NULL. Its detail names all checks that failed, when there are several
 /// \return `OK`; the first check that fails: `LICENSE_...`, `CLOCK_ROLLBACK`, `MACHINE_MISMATCH`, `NOT_MACHINE_BOUND`,
 /// `OFFLINE_NOT_ENTITLED`, `ENTITLEMENTS_NOT_INCLUDED`; `FINGERPRINT_UNAVAILABLE`; `PERMISSION_DENIED`; a `STORE_...`
-/// code
+/// code; `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn inspire_license_activate_offline(
@@ -214,7 +214,8 @@ pub unsafe extern "C" fn inspire_license_revalidate(
 /// \param caller who takes it out; a principal needs the admin requirement
 /// \param license set to the license as it is then; `inspire_license_free` frees it; NULL on failure
 /// \param err set on failure; may be NULL
-/// \return `OK`; `UNLICENSED`, `PERMISSION_DENIED`; a `STORE_...` code
+/// \return `OK`; `UNLICENSED`, `PERMISSION_DENIED`; a `STORE_...` code;
+/// `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn inspire_license_deactivate(

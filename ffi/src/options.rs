@@ -170,7 +170,8 @@ pub struct inspire_auth_options {
     /// Passed to `audit`.
     pub audit_userdata: *mut c_void,
     /// A file that every change and every denial is written to, one JSON object a line; made with mode 0600 when it is
-    /// not there. Any number of processes may write it. Not given: none. `docs/audit.md` has its schema.
+    /// not there. Any number of processes may write it. Not given: none, and then nothing below may be given either.
+    /// `docs/audit.md` has its schema.
     pub audit_file: inspire_str,
     /// The file is renamed to `<path>.1` (and so on) before it would grow past so many bytes; at least 64 KiB. 0: 64 MiB.
     pub audit_max_bytes: u64,
@@ -299,7 +300,13 @@ unsafe fn audit_file(options: &inspire_auth_options) -> Result<Option<AuditFile>
         _ => return Err(unknown("options.audit_on_failure")),
     };
     if options.audit_file.data.is_null() {
-        return Ok(None);
+        let more = chain || options.audit_on_failure != 0 || options.audit_max_bytes != 0 || options.audit_keep != 0;
+        // A host that says how the file is to be kept believes that there is one.
+        return match options.audit_file.len {
+            0 if more => Err(Error::with(Code::InvalidArgument, "options.audit_... without options.audit_file")),
+            0 => Ok(None),
+            _ => Err(ptr::null("options.audit_file")),
+        };
     }
     // SAFETY: the same contract.
     let mut file = AuditFile::at(unsafe { ptr::path(options.audit_file, "options.audit_file")? });

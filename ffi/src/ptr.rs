@@ -11,7 +11,7 @@ use crate::text::inspire_str;
 /// No structure of this library, in whatever version, is larger: a greater `struct_size` was never initialised.
 const MAX_STRUCT_SIZE: usize = 4096;
 
-fn null(what: &'static str) -> Error {
+pub(crate) fn null(what: &'static str) -> Error {
     Error::with(Code::NullParameter, what)
 }
 

@@ -3,13 +3,13 @@
 use std::{
     ffi::{CString, OsString},
     fs::{File, OpenOptions},
+    hash::{BuildHasher as _, RandomState},
     io,
     os::unix::{
         ffi::OsStrExt,
         fs::{MetadataExt, OpenOptionsExt},
     },
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU32, Ordering},
 };
 
 /// What `stat` tells about a file: enough to see that another one took its place, or that it was written.
@@ -71,13 +71,13 @@ pub(crate) fn identity_of(stat: &std::fs::Metadata) -> FileIdentity {
 /// `AlreadyExists` when there is anything at `path`, a dangling symbolic link included; else those of the system.
 pub fn create_private(path: &Path, like: Option<&Path>) -> io::Result<()> {
     let draft = draft_name(path)?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+        .open(&draft)?;
     let made = (|| {
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
-            .open(&draft)?;
         match like {
             Some(like) => match_owner_and_mode(&file, like)?,
             // The umask can only have taken permissions away; this gives the owner's back.
@@ -129,12 +129,14 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
+/// A name for what becomes `path`, which nobody else takes: by chance, since in two containers that share a folder all
+/// numbers of processes may be the same.
 pub(crate) fn draft_name(path: &Path) -> io::Result<PathBuf> {
-    static SERIAL: AtomicU32 = AtomicU32::new(0);
     let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no file name"))?;
     let mut draft = OsString::from(".");
     draft.push(name);
-    draft.push(format!(".{}.{}", std::process::id(), SERIAL.fetch_add(1, Ordering::Relaxed)));
+    // Each state has keys of its own, from the system's randomness.
+    draft.push(format!(".{:016x}", RandomState::new().hash_one(std::process::id())));
     Ok(path.with_file_name(draft))
 }
 

@@ -343,6 +343,15 @@ static void values_are_checked(const inspire_auth *auth)
     options.audit_on_failure = 2;
     GIVES(INVALID_ARGUMENT, inspire_auth_open(&options, &other, NULL));
     options = cheap_options(":memory:");
+    options.audit_on_failure = INSPIRE_AUDIT_FAILURE_DENY_MUTATIONS;
+    GIVES(INVALID_ARGUMENT, inspire_auth_open(&options, &other, NULL));
+    options = cheap_options(":memory:");
+    options.audit_keep = 10;
+    GIVES(INVALID_ARGUMENT, inspire_auth_open(&options, &other, NULL));
+    options = cheap_options(":memory:");
+    options.audit_file.len = 20;
+    GIVES(NULL_PARAMETER, inspire_auth_open(&options, &other, NULL));
+    options = cheap_options(":memory:");
     options.audit_file = INSPIRE_STR("/");
     GIVES(INVALID_ARGUMENT, inspire_auth_open(&options, &other, NULL));
     options.audit_file = INSPIRE_STR("/tmp/audit.log");

@@ -240,7 +240,7 @@ impl InspireAuth {
 
     /// Writes what has been noted on the side (last use, audit) to the store now. {@link InspireAuth.close} does it too.
     ///
-    /// @throws InspireAuthError a `STORE_*` code
+    /// @throws InspireAuthError a `STORE_*` code, `AUDIT_UNAVAILABLE`
     /// @example
     /// auth.flush(); // before a backup, say
     #[napi]
@@ -280,7 +280,7 @@ impl InspireAuth {
     /// Accepts what the store holds now as its history, in every process, after `STORE_HISTORY_CHANGED`: an operator's
     /// word that the replacement was meant.
     ///
-    /// @throws InspireAuthError a `STORE_*` code
+    /// @throws InspireAuthError a `STORE_*` code, `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
     /// @example
     /// auth.adoptStore(); // an operator has said that the store was replaced on purpose
     #[napi]

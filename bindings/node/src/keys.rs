@@ -327,7 +327,7 @@ impl Keys {
     /// Makes a key. Its secret is in the answer, and nowhere else, ever again.
     ///
     /// @throws InspireAuthError `INVALID_NAME`, `INVALID_LEVEL`, `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `NAME_TAKEN`,
-    /// `BUSY`, a `STORE_*` code
+    /// `BUSY`, a `STORE_*` code, `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
     /// @example
     /// const { key } = await auth.keys.create({ name: 'reporting', levels: ['Authenticated/Ops/Read'] }, { actor: SYSTEM });
     #[napi(ts_args_type = "key: NewKey, by: By", ts_return_type = "Promise<CreatedKey>")]
@@ -399,7 +399,7 @@ impl Keys {
     ///
     /// @param revision {@link KeyRecord.revision} as it was read; the change is refused when it has moved on
     /// @throws InspireAuthError `INVALID_LEVEL`, `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, a
-    /// `STORE_*` code
+    /// `STORE_*` code, `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
     /// @example
     /// const { revision } = auth.keys.get('reporting');
     /// await auth.keys.update('reporting', revision, { levels: ['Authenticated/Ops/Write'] }, { actor: caller });
@@ -436,7 +436,7 @@ impl Keys {
     /// Gives a key another name. Its secret and identity stay; the old name is unknown from then on.
     ///
     /// @throws InspireAuthError `INVALID_NAME`, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, `NAME_TAKEN`, a `STORE_*`
-    /// code
+    /// code, `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
     /// @example
     /// await auth.keys.rename('reporting', 'reports', { actor: SYSTEM });
     #[napi(ts_args_type = "name: string, newName: string, by: ByRevised", ts_return_type = "Promise<KeyRecord>")]
@@ -466,7 +466,8 @@ impl Keys {
 
     /// Enables or disables a key.
     ///
-    /// @throws InspireAuthError `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, a `STORE_*` code
+    /// @throws InspireAuthError `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, a `STORE_*` code,
+    /// `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
     /// @example
     /// await auth.keys.setEnabled('reporting', false, { actor: SYSTEM });
     #[napi(ts_args_type = "name: string, enabled: boolean, by: ByRevised", ts_return_type = "Promise<KeyRecord>")]
@@ -530,7 +531,7 @@ impl Keys {
     /// @param by `overlap` is how long the old secret stays good, in seconds: at most a year (31536000), and never beyond
     /// the key's own expiry. Not given, or 0, it is not at all. {@link KeyRecord.overlapEndsAt} says until when it is
     /// @throws InspireAuthError `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, `BUSY`, a `STORE_*`
-    /// code
+    /// code, `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
     /// @example
     /// const { key } = await auth.keys.rotate('reporting', { actor: SYSTEM, overlap: 24 * 3600 });
     #[napi(ts_args_type = "name: string, by: ByRevised & { overlap?: number }", ts_return_type = "Promise<CreatedKey>")]
@@ -548,7 +549,8 @@ impl Keys {
 
     /// Deletes a key: revokes it at once, and can't be undone.
     ///
-    /// @throws InspireAuthError `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, a `STORE_*` code
+    /// @throws InspireAuthError `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, a `STORE_*` code,
+    /// `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
     /// @example
     /// await auth.keys.delete('reporting', { actor: SYSTEM });
     #[napi(ts_args_type = "name: string, by: ByRevised", ts_return_type = "Promise<void>")]
@@ -568,7 +570,7 @@ impl Keys {
     /// after a look at the store. Gives the number of keys.
     ///
     /// @throws InspireAuthError `PERMISSION_DENIED` for anyone but `SYSTEM`, `INVALID_ARGUMENT` without a pepper, a
-    /// `STORE_*` code
+    /// `STORE_*` code, `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
     /// @example
     /// await auth.keys.sealAll({ actor: SYSTEM });
     #[napi(ts_args_type = "by: By", ts_return_type = "Promise<number>")]

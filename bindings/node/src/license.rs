@@ -237,7 +237,8 @@ impl License {
     /// @param by who installs it; a principal needs {@link OpenOptions.adminRequirement}. `force` installs a file that is
     /// older than the installed one of the same license; never one that was deactivated
     /// @throws InspireAuthError `PERMISSION_DENIED`; the code of the first check that fails (the detail lists all);
-    /// `LICENSE_KEY_REQUIRED` for an empty key; `FINGERPRINT_UNAVAILABLE`; a `STORE_*` code
+    /// `LICENSE_KEY_REQUIRED` for an empty key; `FINGERPRINT_UNAVAILABLE`; a `STORE_*` code;
+    /// `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
     /// @example
     /// await auth.license.activateOffline(key, await readFile('plant3.lic'), { actor: SYSTEM });
     #[napi(
@@ -289,7 +290,8 @@ impl License {
 
     /// Takes the license out, and buries its file: it can't be installed here again, only a newer one.
     ///
-    /// @throws InspireAuthError `PERMISSION_DENIED`, `UNLICENSED` when there is none, a `STORE_*` code
+    /// @throws InspireAuthError `PERMISSION_DENIED`, `UNLICENSED` when there is none, a `STORE_*` code,
+    /// `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
     /// @example
     /// (await auth.license.deactivate({ actor: SYSTEM })).state; // 'unlicensed'
     #[napi(ts_args_type = "by: By", ts_return_type = "Promise<LicenseStatus>")]

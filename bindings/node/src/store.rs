@@ -43,9 +43,9 @@ pub struct RestoreReport {
     pub name_taken: f64,
     /// In the live store only: deleted. By name, in order.
     pub deleted: Vec<String>,
-    /// What became of the license: there is `none`; the live store's was `kept`; the backup's was `restored`, or `left-out`
+    /// What became of the license: there is `none`; the live store's was `kept`; the backup's was `restored`, or `left_out`
     /// since a license was deactivated here.
-    #[napi(ts_type = "'none' | 'kept' | 'restored' | 'left-out'")]
+    #[napi(ts_type = "'none' | 'kept' | 'restored' | 'left_out'")]
     pub license: &'static str,
 }
 
@@ -63,7 +63,7 @@ impl From<Core> for RestoreReport {
                 LicenseRestored::None => "none",
                 LicenseRestored::Kept => "kept",
                 LicenseRestored::Restored => "restored",
-                LicenseRestored::LeftOut => "left-out",
+                LicenseRestored::LeftOut => "left_out",
             },
         }
     }

@@ -141,7 +141,6 @@ impl InspireAuth {
     ///
     /// Raises:
     ///     ArgumentError: an option is out of range.
-    ///     AuditUnavailableError: the audit file can't be written, and denies changes then.
     ///     StoreError: the store can't be opened.
     ///
     /// Example:
@@ -567,6 +566,7 @@ impl InspireAuth {
     /// and when the handle is closed.
     ///
     /// Raises:
+    ///     AuditUnavailableError: the audit file can't be written.
     ///     StoreError: the store can't be written.
     ///
     /// Example:
@@ -579,6 +579,7 @@ impl InspireAuth {
     /// operator who meant the change.
     ///
     /// Raises:
+    ///     AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
     ///     StoreError: the store can't be read or written.
     ///
     /// Example:

@@ -61,6 +61,7 @@ impl Keys {
     ///     NameTakenError: a key of this name exists.
     ///     PermissionDeniedError: the actor may not.
     ///     BusyError: too much is being hashed.
+    ///     AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
     ///     StoreError: the store can't be written.
     ///
     /// Example:
@@ -231,6 +232,7 @@ impl Keys {
     ///     NotFoundError: there is no such key.
     ///     ConflictError: the key has another revision.
     ///     PermissionDeniedError: the actor may not.
+    ///     AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
     ///     StoreError: the store can't be written.
     ///
     /// Example:
@@ -290,6 +292,7 @@ impl Keys {
     ///     NotFoundError: there is no such key.
     ///     ConflictError: the key has another revision.
     ///     PermissionDeniedError: the actor may not.
+    ///     AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
     ///     StoreError: the store can't be written.
     ///
     /// Example:
@@ -327,6 +330,7 @@ impl Keys {
     ///     NotFoundError: there is no such key.
     ///     ConflictError: the key has another revision.
     ///     PermissionDeniedError: the actor may not.
+    ///     AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
     ///     StoreError: the store can't be written.
     ///
     /// Example:
@@ -396,6 +400,7 @@ impl Keys {
     ///     ConflictError: the key has another revision.
     ///     PermissionDeniedError: the actor may not.
     ///     BusyError: too much is being hashed.
+    ///     AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
     ///     StoreError: the store can't be written.
     ///
     /// Example:
@@ -433,6 +438,7 @@ impl Keys {
     ///     NotFoundError: there is no such key.
     ///     ConflictError: the key has another revision.
     ///     PermissionDeniedError: the actor may not.
+    ///     AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
     ///     StoreError: the store can't be written.
     ///
     /// Example:
@@ -463,6 +469,7 @@ impl Keys {
     /// Raises:
     ///     ArgumentError: there is no pepper.
     ///     PermissionDeniedError: the actor is not `SYSTEM`.
+    ///     AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
     ///     StoreError: the store can't be written.
     ///
     /// Example:

@@ -174,6 +174,7 @@ impl License {
     /// Raises:
     ///     LicenseError: the first check that fails; the detail lists all.
     ///     PermissionDeniedError: the actor may not.
+    ///     AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
     ///     StoreError: the store can't be written.
     ///
     /// Example:
@@ -233,6 +234,7 @@ impl License {
     /// Raises:
     ///     UnlicensedError: there is none.
     ///     PermissionDeniedError: the actor may not.
+    ///     AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
     ///     StoreError: the store can't be written.
     ///
     /// Example:

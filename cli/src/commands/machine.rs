@@ -28,6 +28,10 @@ pub(crate) struct Id {}
 
 /// `machine explain`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  inspire-auth machine explain
+  inspire-auth machine explain --product gateway --json")]
 pub(crate) struct Explain {}
 
 pub(crate) fn run(context: &Context, command: Command) -> Result<Report> {

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use inspire_auth_core::{
+    Code,
     keys::Caller,
     store::{LicenseRestored, RestoreOptions, RestoreReport, SqliteStore, Store as _},
 };
 use serde_json::json;
 
 use crate::{
-    context::{Context, Opening},
+    context::{Context, Opening, event},
     failure::{Failure, Result},
     report::Report,
     table::Facts,
@@ -177,7 +178,12 @@ fn adopt(context: &Context, arguments: &Adopt) -> Result<Report> {
     let store = open(context, Opening::Existing)?;
     context
         .confirm("Adopt the store as it is? Keys revoked since this copy was made are valid again.", arguments.yes)?;
-    context.recorded("store.adopted", "", || store.adopt())?;
+    context.recorded("store.adopted", "", || {
+        store.adopt()?;
+        // As a handle does, which could not be opened here. What the log can't take undoes nothing.
+        let _ = store.append_audit(&[event("store.adopted", "", Code::Ok)]);
+        Ok(())
+    })?;
     context.note("Adopted. Running hosts go on with the store as it is now.");
     Ok(Report::new(json!({"adopted": true}), ""))
 }

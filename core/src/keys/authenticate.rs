@@ -8,7 +8,10 @@
 //! is looked at only behind its right secret, and until then a key that does not exist takes the same steps as one that
 //! does (`docs/decisions/0014-a-refusal-takes-one-time.md`).
 
-use std::{hint::black_box, sync::Arc};
+use std::{
+    hint::black_box,
+    sync::{Arc, atomic::Ordering},
+};
 
 use inspire_auth_platform::clock::monotonic_millis;
 use zeroize::Zeroizing;
@@ -23,7 +26,7 @@ use super::{
     index::{Credential, Entry, Found, Held},
     levels::{LevelSet, Requirement},
     mac::Digest,
-    pool::{Cost, Flight, Run},
+    pool::{Cost, Flight, FlightKey, Run},
     request::{Channel, Request},
     ticket::{Attempt, Ticket},
 };
@@ -479,7 +482,8 @@ impl Inner {
             let check = self.check(&pending);
             Ok(Box::new(move || attempt(one_try, check)))
         };
-        match self.pool.get().fly((pending.credential, pending.digest.to_bits()), cost, prepare) {
+        let (mark, secret) = (pending.mark.to_bits(), pending.digest.to_bits());
+        match self.pool.get().fly(FlightKey { credential: pending.credential, mark, secret }, cost, prepare) {
             Ok(flight) => Progress::Hashing(pending, flight),
             Err(_) if is_spent => self.go_on_without(pending, Some(Setback::Spent)),
             Err(error) => self.refused(error, Asked::known(&pending.name), clock::resolve(pending.terms.now)),
@@ -524,11 +528,20 @@ impl Inner {
     }
 
     /// Replaces a hash that is weaker than new ones, on the pool. Best effort: next time is soon enough.
+    ///
+    /// Once for as long as the key stays as it is: all who asked together come here, and what can't be written now will
+    /// not be by the next hash either.
     fn renew(&self, entry: &Arc<Entry>, credential: &Credential, key: &Zeroizing<Vec<u8>>) {
+        // What was not sealed must not become sealed by being used.
+        if entry.unsealed || credential.renewing.swap(true, Ordering::Relaxed) {
+            return;
+        }
         let scheme = if credential.scheme == Scheme::HmacSha256 { Scheme::HmacSha256 } else { Scheme::Argon2 };
         let (store, hasher, compiler) = (Arc::clone(&self.store), Arc::clone(&self.hasher), Arc::clone(&self.compiler));
-        let (entry, id, mark, secret) = (Arc::clone(entry), credential.id, credential.mark, key.clone());
-        let _ = self.pool.get().chore(self.hasher.cost_of_new(scheme), move || {
+        let (id, mark, secret) = (credential.id, credential.mark, key.clone());
+        let renewing = &credential.renewing;
+        let entry = Arc::clone(entry);
+        let will_be_done = self.pool.get().chore(self.hasher.cost_of_new(scheme), move || {
             let Ok(hashed) = hasher.hash(scheme, &secret) else { return };
             // Before anybody can see the new hash: it is the same secret's, and whoever knows that one knows it still.
             if let Some(credential) = entry.credentials.iter().find(|credential| credential.id == id) {
@@ -536,7 +549,7 @@ impl Inner {
             }
             let _ = store.write(&mut |tx| {
                 let Some(mut row) = tx.key_by_id(entry.id)? else { return Ok(()) };
-                // What was not sealed must not become sealed by being used.
+                // Nor what was changed since.
                 if !compiler.sealer.is_sealed(&row.key, &row.credentials) {
                     return Ok(());
                 }
@@ -553,6 +566,9 @@ impl Inner {
                 tx.update_key(&row.key)
             });
         });
+        if !will_be_done {
+            renewing.store(false, Ordering::Relaxed);
+        }
     }
 }
 

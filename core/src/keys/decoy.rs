@@ -1,6 +1,9 @@
 //! What is looked at in the place of a key that does not exist, so that its refusal takes the same steps.
 
-use std::sync::{Arc, atomic::AtomicI64};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicI64},
+};
 
 use super::{
     index::{Credential, Entry},
@@ -42,6 +45,7 @@ fn decoy(tag_key_id: u32) -> Entry {
         cost: 0,
         memo: Memo::default(),
         renewed: Memo::default(),
+        renewing: AtomicBool::new(false),
         failures: None,
     };
     Entry {

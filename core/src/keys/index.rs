@@ -9,7 +9,7 @@ use std::{
     marker::PhantomData,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
 };
 
@@ -80,6 +80,8 @@ pub(crate) struct Credential {
     /// The mark of the hash that this process renews the stored one to: the same secret's, so that it need not be seen
     /// again.
     pub(crate) renewed: Memo,
+    /// Whether this process has taken that on.
+    pub(crate) renewing: AtomicBool,
     /// Wrong secrets lately, for a human-chosen one; it outlives every change of the record.
     pub(crate) failures: Option<Arc<Failures>>,
 }
@@ -116,9 +118,17 @@ impl Credential {
             cost: compiler.hasher.cost_of(row),
             memo,
             renewed: Memo::default(),
+            renewing: AtomicBool::new(false),
             failures: is_chosen.then(|| same_id.and_then(|c| c.failures.clone()).unwrap_or_default()),
         }
     }
+}
+
+/// The credentials of a key that count. A key has one, or two while a rotation overlaps; more was not written by us,
+/// and each costs every check of the key's name.
+fn newest(credentials: &[CredentialRow]) -> &[CredentialRow] {
+    const MOST: usize = 8;
+    credentials.last_chunk::<MOST>().map_or(credentials, |newest| newest)
 }
 
 /// What turns rows into entries.
@@ -142,7 +152,7 @@ impl Compiler {
             expires_at: key.expires_at.unwrap_or(i64::MAX),
             levels,
             unsealed: !self.sealer.is_sealed(key, credentials),
-            credentials: credentials.iter().map(|c| Credential::new(c, self, before)).collect(),
+            credentials: newest(credentials).iter().map(|c| Credential::new(c, self, before)).collect(),
             last_used: AtomicI64::new(before.map_or(i64::MIN, |b| b.last_used.load(Ordering::Relaxed))),
         }
     }

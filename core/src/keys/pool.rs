@@ -144,7 +144,7 @@ impl Pool {
         if let Some(flight) = state.flights.get(&key) {
             return Ok(Arc::clone(flight));
         }
-        if !state.has_place(key.0, cost) {
+        if !state.has_place(key.credential, cost) {
             state.stats.busy = state.stats.busy.saturating_add(1);
             return Err(Error::new(Code::Busy));
         }
@@ -152,7 +152,7 @@ impl Pool {
         let run = prepare()?;
         self.enqueue(
             &mut state,
-            Job { cost, credential: Some(key.0), flight: Some(Arc::clone(&flight)), run, passed: 0 },
+            Job { cost, credential: Some(key.credential), flight: Some(Arc::clone(&flight)), run, passed: 0 },
         )?;
         state.flights.insert(key, Arc::clone(&flight));
         #[cfg(test)]

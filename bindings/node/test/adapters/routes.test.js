@@ -288,6 +288,53 @@ describe('paths that something has rewritten', () => {
     assert.equal((await ask(port, 'GET /as/x')).status, 200);
   });
 
+  test('fastify: what a hook has changed behind the router is refused', async (t) => {
+    const { auth, writer } = site(t);
+    for (const [before, hook] of [['onRequest', 'onRequest'], ['preValidation', 'preHandler']]) {
+      const app = Fastify();
+      t.after(() => app.close());
+      await app.register(inspireAuth, { auth });
+      app.addHook(before, async ({ raw, headers }) => {
+        if (headers['x-method']) raw.method = headers['x-method'];
+        if (headers['x-url']) raw.url = headers['x-url'];
+      });
+      app.addHook(hook, app.requireKey({ routes: TABLE }));
+      app.all('/data', async () => 'data');
+      app.get('/x', async () => 'x');
+      await app.register(async (scope) => void scope.get('/', async () => 'scope'), { prefix: '/data/walls' });
+      const answer = async (method, url, headers) => {
+        const { statusCode, body } = await app.inject({ method, url, headers });
+        return statusCode === 200 ? body : JSON.parse(body).error;
+      };
+      for (const url of ['/data', '/data/walls/', '/none']) {
+        assert.equal(await answer('GET', url, { 'x-url': '/x' }), 'PATH_NOT_CANONICAL', url);
+      }
+      const bearing = { authorization: `Bearer ${writer}` };
+      assert.equal(await answer('GET', '/x', { ...bearing, 'x-url': '/data' }), 'PATH_NOT_CANONICAL');
+      for (const [method, other] of [['POST', 'GET'], ['DELETE', 'GET'], ['GET', 'POST']]) {
+        assert.equal(await answer(method, '/data', { ...bearing, 'x-method': other }), 'PATH_NOT_CANONICAL', method);
+      }
+      assert.equal(await answer('GET', '/x', {}), 'x');
+      assert.equal(await answer('GET', '/data', bearing), 'data');
+      assert.equal(await answer('GET', '/x', { 'x-url': '/x', 'x-method': 'GET' }), 'x');
+    }
+  });
+
+  test('fastify: a guard with a table grants nothing where the plugin has not seen the request', async (t) => {
+    const { auth } = site(t);
+    const app = Fastify();
+    t.after(() => app.close());
+    let guard;
+    await app.register(async (scope) => {
+      await scope.register(inspireAuth, { auth });
+      guard = scope.requireKey({ routes: TABLE });
+    });
+    app.get('/x', { onRequest: guard }, async () => 'in');
+    const { statusCode, body } = await app.inject('/x');
+    assert.equal(statusCode, 500);
+    assert.match(body, /another scope/);
+  });
+
   test('fastify: what no route answers is denied as well', async (t) => {
     const { auth } = site(t);
     const app = Fastify();

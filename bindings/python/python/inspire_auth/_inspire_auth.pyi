@@ -109,7 +109,6 @@ class InspireAuth:
 
         Raises:
             ArgumentError: an option is out of range.
-            AuditUnavailableError: the audit file can't be written, and denies changes then.
             StoreError: the store can't be opened.
 
         Example:
@@ -396,6 +395,7 @@ class InspireAuth:
         and when the handle is closed.
 
         Raises:
+            AuditUnavailableError: the audit file can't be written.
             StoreError: the store can't be written.
 
         Example:
@@ -407,6 +407,7 @@ class InspireAuth:
         operator who meant the change.
 
         Raises:
+            AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
             StoreError: the store can't be read or written.
 
         Example:
@@ -605,6 +606,7 @@ class Keys:
             NameTakenError: a key of this name exists.
             PermissionDeniedError: the actor may not.
             BusyError: too much is being hashed.
+            AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
             StoreError: the store can't be written.
 
         Example:
@@ -733,6 +735,7 @@ class Keys:
             NotFoundError: there is no such key.
             ConflictError: the key has another revision.
             PermissionDeniedError: the actor may not.
+            AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
             StoreError: the store can't be written.
 
         Example:
@@ -767,6 +770,7 @@ class Keys:
             NotFoundError: there is no such key.
             ConflictError: the key has another revision.
             PermissionDeniedError: the actor may not.
+            AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
             StoreError: the store can't be written.
 
         Example:
@@ -799,6 +803,7 @@ class Keys:
             NotFoundError: there is no such key.
             ConflictError: the key has another revision.
             PermissionDeniedError: the actor may not.
+            AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
             StoreError: the store can't be written.
 
         Example:
@@ -858,6 +863,7 @@ class Keys:
             ConflictError: the key has another revision.
             PermissionDeniedError: the actor may not.
             BusyError: too much is being hashed.
+            AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
             StoreError: the store can't be written.
 
         Example:
@@ -880,6 +886,7 @@ class Keys:
             NotFoundError: there is no such key.
             ConflictError: the key has another revision.
             PermissionDeniedError: the actor may not.
+            AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
             StoreError: the store can't be written.
 
         Example:
@@ -900,6 +907,7 @@ class Keys:
         Raises:
             ArgumentError: there is no pepper.
             PermissionDeniedError: the actor is not `SYSTEM`.
+            AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
             StoreError: the store can't be written.
 
         Example:
@@ -1044,6 +1052,7 @@ class License:
         Raises:
             LicenseError: the first check that fails; the detail lists all.
             PermissionDeniedError: the actor may not.
+            AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
             StoreError: the store can't be written.
 
         Example:
@@ -1085,6 +1094,7 @@ class License:
         Raises:
             UnlicensedError: there is none.
             PermissionDeniedError: the actor may not.
+            AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
             StoreError: the store can't be written.
 
         Example:

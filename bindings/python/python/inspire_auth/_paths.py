@@ -49,8 +49,12 @@ def _target(method: str, received: bytes | None, decoded: bytes | None) -> Targe
         seen = 0 if decoded is None else len(decoded)
         _log.info("a path was received, of %d bytes, that is not the one that the application sees, of %d", len(path), seen)
         path = refused(path)
-    # Some routers take `get` for GET, and others do not; a text with a space is no method.
-    return method if method == method.upper() else f"{method} ", path
+    return judged_method(method), path
+
+
+def judged_method(method: str) -> str:
+    """A method as a table judges it. Some routers take ``get`` for GET, and others do not; a text with a space is none."""
+    return method if method == method.upper() else f"{method} "
 
 
 def _is_utf8(decoded: bytes) -> bool:

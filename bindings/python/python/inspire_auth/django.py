@@ -62,7 +62,7 @@ from typing import TYPE_CHECKING, Any
 from . import InspireAuth, InspireAuthError, Principal, Requirement
 from ._extras import needs
 from ._http import EnvironReader, Refusal, channel_reader, compiled, refuse
-from ._paths import Target, Terms, asgi_target, compiled_routes, refused, wsgi_target
+from ._paths import Target, Terms, asgi_target, compiled_routes, judged_method, refused, wsgi_target
 
 with needs("Django REST Framework", "django"):
     from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -124,6 +124,9 @@ def _target(request: Any) -> Target:
         # As Django has it: the setting goes before the server's word.
         prefix = settings.FORCE_SCRIPT_NAME or scope.get("root_path") or ""
         (method, path), seen = asgi_target({**scope, "root_path": prefix}), scope["path"].removeprefix(prefix)
+    # Views go by `request.method`, which another middleware may have changed.
+    if request.method != method.strip().upper():
+        method = judged_method(request.method)
     # The router goes by `path_info`, which another middleware may have changed.
     # What is taken off without regard to segments leaves a path without a slash.
     return method, path if seen == request.path_info and seen[:1] in ("", "/") else refused(path)

@@ -344,6 +344,40 @@ def test_django_routes_by_what_was_judged(serve: Any, store: str, keys: SimpleNa
             assert ask(at, "GET", "/x").json == table.told("/x", None)
 
 
+class Override:
+    """A middleware of a Django site by which a form can ask for any method."""
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: Any) -> Any:
+        request.method = request.headers.get("X-HTTP-Method-Override", request.method)
+        return self.get_response(request)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_django_is_judged_by_the_method_that_its_views_go_by(
+    is_async: bool, store: str, keys: SimpleNamespace
+) -> None:
+    both = [f"{__name__}.Override", "inspire_auth.django.RouteMiddleware"]
+    with table.django(store, TABLE, "plain", is_async=is_async), override_settings(MIDDLEWARE=both):
+        site = table.django_site
+        serve, app = (
+            (table.uvicorn, site.get_asgi_application()) if is_async else (werkzeug_thread, site.get_wsgi_application())
+        )
+        with serve(app) as at:
+
+            def asked(received: str, override: str) -> str:
+                return ask(at, received, "/data", bearer(keys.reader), ("X-HTTP-Method-Override", override)).code
+
+            for override, answer in (
+                ("GET", "200"), ("POST", "403 INSUFFICIENT_LEVEL"), ("DELETE", "403 ROUTE_DENIED"),
+                ("get", "403 ROUTE_DENIED"), ("delete", "403 ROUTE_DENIED"),
+            ):  # fmt: skip
+                for received in ("GET", "POST", "DELETE"):
+                    assert asked(received, override) == answer, (received, override)
+
+
 def test_django_needs_a_table(store: str) -> None:
     configured: dict[str, Any] = {"STORE": store}
     for routes in (None, {"routes": [{}]}, 7, "x"):

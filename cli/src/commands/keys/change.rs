@@ -55,6 +55,10 @@ pub(crate) struct Edit {
 
 /// `keys rename NAME NEW`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  inspire-auth keys rename reporting reports
+  inspire-auth keys rename reporting reports --revision 3")]
 pub(crate) struct Rename {
     /// The key
     name: String,
@@ -67,6 +71,10 @@ pub(crate) struct Rename {
 
 /// `keys enable NAME`, `keys disable NAME`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  inspire-auth keys disable reporting
+  inspire-auth keys enable reporting")]
 pub(crate) struct Switch {
     /// The key
     name: String,

@@ -35,6 +35,10 @@ pub(crate) struct List {
 
 /// `keys show NAME`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  inspire-auth keys show reporting
+  inspire-auth keys show reporting --json | jq .record.revision")]
 pub(crate) struct Show {
     /// The key
     name: String,

@@ -8,9 +8,15 @@ use std::{
 
 use crate::{id::Id, keys::hash::Verdict, lock::lock};
 
-/// What a flight is about: a credential, and the digest of the secret presented for it. A wrong secret has another
-/// digest than the right one, so it never answers for it.
-pub(crate) type FlightKey = (Id, (u64, u64));
+/// What a flight is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct FlightKey {
+    pub(crate) credential: Id,
+    /// The mark of the hash that is asked: its answer says nothing of the one that takes its place.
+    pub(crate) mark: (u64, u64),
+    /// The digest of the presented secret. A wrong one has another than the right one, so it never answers for it.
+    pub(crate) secret: (u64, u64),
+}
 
 /// One check in the air. Everybody who asks the same question meanwhile gets the same answer.
 pub(crate) struct Flight {

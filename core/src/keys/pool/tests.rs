@@ -15,7 +15,11 @@ fn id(n: u128) -> Id {
 }
 
 fn key(n: u128) -> FlightKey {
-    (id(n), (0, 0))
+    with_secret(n, 0)
+}
+
+fn with_secret(n: u128, secret: u64) -> FlightKey {
+    FlightKey { credential: id(n), mark: (0, 0), secret: (secret, 0) }
 }
 
 /// A pool with so many bytes and threads, however many cores there are.
@@ -98,8 +102,8 @@ fn equal_questions_share_one_answer() {
 #[test]
 fn another_secret_is_another_question() {
     let pool = pool(100, 2);
-    let (wrong, release) = hold(&pool, (id(1), (1, 1)), TAGGED);
-    let right = fly(&pool, (id(1), (1, 2)), TAGGED, || Verdict::Right { renew: false }).unwrap();
+    let (wrong, release) = hold(&pool, with_secret(1, 1), TAGGED);
+    let right = fly(&pool, with_secret(1, 2), TAGGED, || Verdict::Right { renew: false }).unwrap();
     drop(release);
     assert_eq!(wrong.wait(None), Some(Verdict::Wrong));
     assert_eq!(right.wait(None), Some(Verdict::Right { renew: false }));
@@ -226,7 +230,7 @@ fn threads_are_as_many_as_can_hash() {
 fn one_job_at_a_time_and_few_in_waiting_per_credential() {
     let pool = pool(1000, 4);
     let together = Arc::new(AtomicUsize::new(0));
-    let (first, release) = hold(&pool, (Id::NIL, (0, 0)), TAGGED);
+    let (first, release) = hold(&pool, with_secret(0, 0), TAGGED);
     let flights: Vec<_> = (1..=CREDENTIAL_QUEUE as u64)
         .map(|n| {
             let together = Arc::clone(&together);
@@ -236,11 +240,11 @@ fn one_job_at_a_time_and_few_in_waiting_per_credential() {
                 together.fetch_sub(1, Ordering::SeqCst);
                 Verdict::Wrong
             };
-            fly(&pool, (Id::NIL, (n, 0)), TAGGED, run).unwrap()
+            fly(&pool, with_secret(0, n), TAGGED, run).unwrap()
         })
         .collect();
     for n in 100..200 {
-        assert!(is_busy(idle(&pool, (Id::NIL, (n, 0)), TAGGED)), "its places are taken");
+        assert!(is_busy(idle(&pool, with_secret(0, n), TAGGED)), "its places are taken");
     }
     assert_eq!(idle(&pool, key(1), TAGGED).unwrap().wait(None), Some(Verdict::Wrong), "another one's are not");
     assert_eq!(pool.stats().queued, CREDENTIAL_QUEUE, "none of them runs beside the first");
@@ -248,7 +252,7 @@ fn one_job_at_a_time_and_few_in_waiting_per_credential() {
     for flight in flights.iter().chain([&first]) {
         assert_eq!(flight.wait(None), Some(Verdict::Wrong));
     }
-    assert!(idle(&pool, (Id::NIL, (100, 0)), TAGGED).is_ok(), "and free again");
+    assert!(idle(&pool, with_secret(0, 100), TAGGED).is_ok(), "and free again");
 }
 
 /// Whoever can make us hash fills half of the queue at most, takes half of the threads, and every second turn.

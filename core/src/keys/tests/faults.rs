@@ -1,14 +1,22 @@
 //! When the store fails: deny, say so, and let nothing on the side get in the way.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, Receiver, Sender},
+    },
     time::Duration,
 };
 
-use super::*;
+use super::{
+    cold::{begin, import, pending, phc},
+    *,
+};
 use crate::{
     Error, Id,
-    store::{AuditEvent, Changes, KeyWithCredentials, Reader, TagKey, Transaction, passes_on::passes_on},
+    keys::ImportFormat,
+    store::{AuditEvent, Changes, KeyWithCredentials, Reader, Strength, TagKey, Transaction, passes_on::passes_on},
 };
 
 /// A memory store that fails on demand.
@@ -71,6 +79,51 @@ impl Store for Faulty {
         self.store.append_audit(events)
     }
     passes_on!(wait_for_change tag_key adopt audit);
+}
+
+/// A memory store of which a hash, once it has read its row, waits until it is let go.
+#[derive(Debug)]
+struct Slow {
+    store: MemoryStore,
+    held: Mutex<Option<(Sender<()>, Receiver<()>)>>,
+}
+
+impl Store for Slow {
+    fn read(&self, body: &mut dyn FnMut(&dyn Reader) -> Result<()>) -> Result<()> {
+        self.store.read(body)?;
+        if std::thread::current().name() == Some("inspire-auth-hash")
+            && let Some((has_read, gate)) = self.held.lock().unwrap().take()
+        {
+            has_read.send(()).unwrap();
+            let _ = gate.recv();
+        }
+        Ok(())
+    }
+    passes_on!(generation load changes_since write wait_for_change tag_key adopt note_used last_used append_audit audit);
+}
+
+/// What a hash says that was asked of the former row is nobody's answer about the one that took its place.
+#[test]
+fn a_hash_that_is_replaced_while_it_is_asked_grants_nothing() {
+    let store = Arc::new(Slow { store: MemoryStore::new().unwrap(), held: Mutex::default() });
+    let auth = InspireAuth::open(options(StoreLocation::Custom(Arc::clone(&store) as Arc<dyn Store>))).unwrap();
+    import(&auth, "k", ImportFormat::Phc, &phc("former", 64), Strength::Random);
+    let (reading, has_read) = mpsc::channel();
+    let (release, gate) = mpsc::channel();
+    *store.held.lock().unwrap() = Some((reading, gate));
+    let before = pending(begin(&auth, "k:former"));
+    has_read.recv().unwrap();
+
+    let mut row = stored(&auth, "k").credentials.remove(0);
+    row.hash = phc("present", 64);
+    auth.store().write(&mut |tx| tx.update_credential(&row)).unwrap();
+    let after = pending(begin(&auth, "k:former"));
+    release.send(()).unwrap();
+    for ticket in [after, before] {
+        assert_eq!(code(ticket.wait(None).unwrap()), Code::InvalidCredential);
+    }
+    assert_eq!(code(ask(&auth, "k:former")), Code::InvalidCredential);
+    assert_eq!(code(ask(&auth, "k:present")), Code::Ok);
 }
 
 /// T28: a store that can't be asked denies, warm or cold, and never calls a credential invalid for it.

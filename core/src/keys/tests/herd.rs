@@ -9,8 +9,10 @@ use super::{
     *,
 };
 use crate::{
+    Id,
     keys::{Attempt, ImportFormat, Ticket},
-    store::Strength,
+    options::Pepper,
+    store::{Scheme, Strength},
 };
 
 /// Takes all the memory there is for hashing until it is let go.
@@ -108,6 +110,65 @@ fn a_renewed_hash_is_known_still() {
     assert_eq!(code(ask(&auth, "weak:guess")), Code::InvalidCredential);
     assert_eq!(code(ask(&auth, "weak:secret")), Code::Ok);
     assert_eq!(auth.inner.pool.get().stats().runs, before);
+}
+
+/// All who waited for one hash come back together; one of them renews it.
+#[test]
+fn a_weak_hash_is_renewed_once() {
+    let auth = open();
+    import(&auth, "weak", ImportFormat::Phc, &phc("secret", 32), Strength::Random);
+    settle(&auth);
+    let runs = || auth.inner.pool.get().stats().runs;
+    let release = block(&auth);
+    let before = runs();
+    let waiting: Vec<Ticket> = (0..50).map(|_| pending(begin(&auth, "weak:secret"))).collect();
+    drop(release);
+    for ticket in waiting {
+        assert_eq!(code(ticket.wait(None).unwrap()), Code::Ok);
+    }
+    settle(&auth);
+    assert_ne!(stored(&auth, "weak").credentials[0].hash, phc("secret", 32), "renewed");
+    assert_eq!(runs() - before, 3, "the check, the renewal, and what settling takes");
+}
+
+/// Where no row is ever accepted, nothing is renewed either: each request would cost another hash.
+#[test]
+fn what_is_not_sealed_is_not_renewed() {
+    let mut options = options(StoreLocation::Memory);
+    options.memo_chosen = false;
+    options.peppers = vec![Pepper { id: "p".into(), secret: zeroize::Zeroizing::new((0..32).collect()) }];
+    let auth = InspireAuth::open(options).unwrap();
+    import(&auth, "weak", ImportFormat::Phc, &phc("secret", 32), Strength::Chosen);
+    let mut row = stored(&auth, "weak").key;
+    row.seal = None;
+    auth.store().write(&mut |tx| tx.update_key(&row)).unwrap();
+    settle(&auth);
+    let before = auth.inner.pool.get().stats().runs;
+    for _ in 0..5 {
+        assert_eq!(code(ask(&auth, "weak:secret")), Code::InvalidCredential);
+    }
+    settle(&auth);
+    assert_eq!(auth.inner.pool.get().stats().runs - before, 5 + 1, "and what settling takes");
+}
+
+/// A row that nobody of ours wrote: each of a key's credentials would cost every check of its name.
+#[test]
+fn a_key_with_a_thousand_credentials_is_refused_like_any_other() {
+    let auth = open();
+    let created = create(&auth, "many", &[]);
+    let first = stored(&auth, "many").credentials.remove(0);
+    auth.store()
+        .write(&mut |tx| {
+            (0..1_000_u128).try_for_each(|n| {
+                let mut row = first.clone();
+                row.id = Id::from_bytes((n + 1).to_be_bytes());
+                (row.scheme, row.tag, row.created_at) = (Scheme::Unknown, None, first.created_at + 1);
+                tx.insert_credential(&row)
+            })
+        })
+        .unwrap();
+    assert_eq!(code(ask(&auth, &created.credential())), Code::InvalidCredential, "eight later ones count");
+    assert_eq!(code(ask(&auth, &wrong(&created))), Code::InvalidCredential);
 }
 
 /// A hash that somebody else put there, however like it looks, is another secret.

@@ -278,6 +278,8 @@ struct Slot {
     /// in this process with these connections: it does not survive a fork on either side.
     polled: AtomicU64,
     path: PathBuf,
+    /// The file that connections are open to, or about to be: what others may know while a lane is in use.
+    opened: ArcSwapOption<FileIdentity>,
 }
 
 /// Held by whoever opens an activity file, so that no two of this process open different ones at once. Its holder holds
@@ -297,6 +299,7 @@ impl Connections {
             lineage,
             polled: AtomicU64::new(0),
             path: path.to_owned(),
+            opened: ArcSwapOption::empty(),
         });
         EVERYBODY.rcu(|everybody| {
             let living = everybody.iter().flat_map(|list| list.iter()).filter(|other| other.strong_count() > 0);
@@ -325,6 +328,11 @@ impl Connections {
         self.0.set_polled(at);
     }
 
+    /// Notes which file is about to be opened.
+    pub(super) fn note_opening(&self, file: FileIdentity) {
+        self.0.opened.store(Some(Arc::new(file)));
+    }
+
     /// Closes what the other handles of this process have open at the same path, unless it is `file`, which is there
     /// now; those handles poll before their next check. SQLite would truncate the `-shm` of connections to a former file
     /// under their feet once the new one is opened. `false` when one of them is in use at this moment.
@@ -337,13 +345,15 @@ impl Connections {
             if sibling.lineage.inherited_by_clone() || lanes.epoch != fork::epoch() {
                 continue; // It has nothing open in this process.
             }
+            // What is in use on the same file stays.
+            let may_be_busy = sibling.opened.load().as_ref().is_none_or(|opened| opened.same_file(file));
             if let Some(mut fresh) = lanes.freshness.try_lock() {
                 if fresh.value.file().is_some_and(|open| !open.same_file(file)) {
                     fresh.value.close();
                     sibling.set_polled(0);
                 }
             } else {
-                closed = false;
+                closed &= may_be_busy;
             }
             for lane in [&lanes.reader, &lanes.writer, &lanes.backup] {
                 match lane.try_lock() {
@@ -351,7 +361,7 @@ impl Connections {
                         lane.value = None;
                     }
                     Some(_) => {}
-                    None => closed = false,
+                    None => closed &= may_be_busy,
                 }
             }
         }

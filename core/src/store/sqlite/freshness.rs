@@ -248,18 +248,9 @@ impl Shared {
             let file = fs::identity(&self.path).map_err(from_io)?;
             match &fresh.link {
                 Some(link) if !link.file.same_file(&file) => {
-                    // Every connection to the former file goes before the new file is opened: the two would share a
-                    // `-shm` file, and SQLite truncates that under the former's feet. What is busy now is tried again
-                    // at the next check.
                     fresh.found = None;
-                    let others = (lanes.reader.try_lock(), lanes.writer.try_lock(), lanes.backup.try_lock());
-                    let (Some(mut reader), Some(mut writer), Some(mut backup)) = others else {
-                        return Err(refusal());
-                    };
-                    if !self.connections.close_siblings(&file) {
-                        return Err(refusal());
-                    }
-                    (reader.value, writer.value, backup.value, fresh.link) = (None, None, None, None);
+                    self.close_former(lanes, &file)?;
+                    fresh.link = None;
                 }
                 // Written since the last look: by a checkpoint, as a rule. Should somebody have copied another file
                 // over this one, only a connection without cached pages sees it.
@@ -273,11 +264,31 @@ impl Shared {
             fresh.looked_at = Some(now);
         }
         if fresh.link.is_none() {
+            // Nothing was open here that would have shown it, but other lanes may have.
+            let file = fs::identity(&self.path).map_err(from_io)?;
+            if !file.same_file(&self.history.load().home) {
+                self.close_former(lanes, &file)?;
+            }
             let Link { connection, file } = self.open_link()?;
             fresh.link = Some(Asked { watch: Watch::new(connection, "PRAGMA data_version").fault()?, file });
             fresh.found = None;
         }
         Ok(due)
+    }
+
+    /// Closes every connection of this process to a former file at the store's path, which is `file` now: before that one
+    /// is opened. The two would share a `-shm` file, and SQLite truncates that under the former's feet.
+    ///
+    /// # Errors
+    /// `STORE_HISTORY_CHANGED` when one is busy: it is tried again at the next check.
+    fn close_former(&self, lanes: &Lanes, file: &FileIdentity) -> Result<()> {
+        let others = (lanes.reader.try_lock(), lanes.writer.try_lock(), lanes.backup.try_lock());
+        let (Some(mut reader), Some(mut writer), Some(mut backup)) = others else { return Err(refusal()) };
+        if !self.connections.close_siblings(file) {
+            return Err(refusal());
+        }
+        (reader.value, writer.value, backup.value) = (None, None, None);
+        Ok(())
     }
 
     /// Looks at the page when no check did so within the last second, before one of its bytes is touched: it may have
@@ -292,6 +303,7 @@ impl Shared {
 
     /// Opens a connection to the file at the store's path, which must be a store already.
     pub(super) fn open_link(&self) -> Result<Link> {
+        self.connections.note_opening(fs::identity(&self.path).map_err(from_io)?);
         let link = Link::open(&self.path, self.manner)?;
         match super::schema::identify(&link.connection)? {
             super::schema::Found::Store(super::schema::VERSION) => Ok(link),

@@ -77,8 +77,10 @@ impl SqliteStore {
         let history = {
             let lanes = connections.lanes()?;
             let mut lane = lanes.writer.lock();
-            // Whoever is busy with a former file at this path finds that out by itself, within the second.
-            let _ = connections.close_siblings(&file);
+            if !connections.close_siblings(&file) {
+                return Err(Error::with(Code::StoreLocked, "another handle is busy with a file that was replaced"));
+            }
+            connections.note_opening(file);
             let link = Link::open(&path, manner)?;
             // Before anything is written: what is not ours stays as it is.
             schema::identify(&link.connection)?;

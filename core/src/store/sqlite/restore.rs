@@ -30,10 +30,11 @@ use super::{
     write::Session,
 };
 use crate::{
+    audit::screened,
     clock,
     error::{Code, Error, Result},
     id::Id,
-    store::{KeyWithCredentials, Reader, Transaction},
+    store::{AuditEvent, KeyWithCredentials, Reader, Store as _, Transaction},
 };
 
 /// How a backup is restored.
@@ -81,6 +82,26 @@ pub struct RestoreReport {
     pub generation: u64,
 }
 
+impl RestoreReport {
+    /// What the audit log says of it.
+    fn event(&self, from: &Path) -> AuditEvent {
+        let Self { kept, updated, revived, disabled, stayed_deleted, name_taken, deleted, .. } = self;
+        let deleted = deleted.len();
+        AuditEvent {
+            at: clock::resolve(None),
+            event: "store.restored".to_owned(),
+            actor: "system".to_owned(),
+            subject: String::new(),
+            detail: screened(&format!(
+                "from {}: kept {kept}, updated {updated}, revived {revived}, disabled {disabled}, stayed deleted \
+                 {stayed_deleted}, name taken {name_taken}, deleted {deleted}",
+                from.display()
+            )),
+            code: Code::Ok,
+        }
+    }
+}
+
 impl SqliteStore {
     /// Brings back the backup at `from` into this store, in one write transaction. See the module for the rules: no
     /// key that was revoked here comes back to life.
@@ -95,6 +116,8 @@ impl SqliteStore {
             let backup = open_backup(from, self.path())?;
             Restore { live, backup: &backup, options, now: clock::resolve(None), report: &mut report }.run()
         })?;
+        // As with every change, the store's own log: what it can't take is no reason to call the restore failed.
+        let _ = self.append_audit(&[report.event(from)]);
         Ok(report)
     }
 }

@@ -68,7 +68,7 @@ const AREAS: &[Area] = &[
 
 /// One slice: goes on with the mutants that no earlier slice has seen caught.
 ///
-/// Each area is gone through twice: with the tests nearest to it, which take seconds and catch nearly all, and then,
+/// All areas are gone through twice: with the tests nearest to each, which take seconds and catch nearly all, and then,
 /// for what they let live, with every test of the library.
 pub(super) fn run(minutes: &str, afresh: bool) -> Outcome {
     if !need::has_nextest() {
@@ -80,56 +80,61 @@ pub(super) fn run(minutes: &str, afresh: bool) -> Outcome {
     let folder = project::work("mutants");
     let tree = checkout(&folder)?;
     say(&format!("mutating for {minutes} minutes, in a copy of the last commit"));
-    let mut whole = true;
-    for area in AREAS {
-        let results = folder.join(area.name);
-        if afresh {
-            let _ = fs::remove_dir_all(&results);
+    if afresh {
+        for area in AREAS {
+            let _ = fs::remove_dir_all(folder.join(area.name));
         }
-        whole = whole && go_through(area, &program, &tree, &folder, until)?;
+    }
+    let mut whole = true;
+    for nearest in [true, false] {
+        for area in AREAS {
+            whole = whole && go_through(area, nearest, &program, &tree, &folder, until)?;
+        }
     }
     tell(&folder, whole)
 }
 
-/// Whether every mutant of the area has been tried by every test that might notice it.
-fn go_through(area: &Area, program: &Path, tree: &Path, folder: &Path, until: Instant) -> Outcome<bool> {
+/// Whether every mutant of the area that nobody noticed yet has been tried, by the tests nearest to it or by all.
+fn go_through(area: &Area, nearest: bool, program: &Path, tree: &Path, folder: &Path, until: Instant) -> Outcome<bool> {
     let results = folder.join(area.name);
     let gone_through = results.join("gone-through-with-the-nearest-tests");
     fs::create_dir_all(&results)?;
-    for nearest in [true, false] {
-        if nearest && gone_through.exists() {
-            continue;
-        }
-        let left = until.saturating_duration_since(Instant::now()).as_secs();
-        if left == 0 {
-            return Ok(false);
-        }
-        say(&format!("{}: {}", area.name, if nearest { "the tests nearest to it" } else { "every test" }));
-        let mut command = run::command("timeout");
-        command.arg("--signal=INT").arg("--kill-after=60").arg(format!("{left}s"));
-        command.arg(program).args(["mutants", "--in-place", "--iterate", "--no-shuffle", "--test-tool=nextest"]);
-        command.args(["--baseline=skip", "--timeout=180", "--build-timeout=600", "--colors=never"]);
-        command.args(["--test-package=inspire-auth-core,inspire-auth-platform", "--output"]).arg(&results);
-        for file in area.files {
-            command.args(["--file", file]);
-        }
-        if nearest {
-            command.args(area.programs.iter().map(|program| format!("--cargo-arg={program}")));
-            command.args(["--", "-E", area.tests]);
-        }
-        // A target folder that outlives the slices: only the mutated crate is compiled again.
-        command.current_dir(tree).env("CARGO_TARGET_DIR", folder.join("target")).env_remove("CARGO");
-        command.env("CARGO_INCREMENTAL", "1").env("CARGO_PROFILE_DEV_DEBUG", "0");
-        let status = command.status().map_err(|error| format!("timeout: {error}"))?;
-        match status.code() {
-            Some(124) => return Ok(false),
-            // 2 and 3: some were missed, or hung.
-            Some(0 | 2 | 3) if nearest => fs::write(&gone_through, "")?,
-            Some(0 | 2 | 3) => {}
-            _ => return Err(format!("cargo-mutants ended with {status}; see {}", results.display()).into()),
-        }
+    if nearest && gone_through.exists() {
+        return Ok(true);
     }
-    Ok(true)
+    let left = until.saturating_duration_since(Instant::now()).as_secs();
+    if left == 0 {
+        return Ok(false);
+    }
+    say(&format!("{}: {}", area.name, if nearest { "the tests nearest to it" } else { "every test" }));
+    let mut command = run::command("timeout");
+    command.arg("--signal=INT").arg("--kill-after=60").arg(format!("{left}s"));
+    command.arg(program).args(["mutants", "--in-place", "--iterate", "--no-shuffle", "--test-tool=nextest"]);
+    command.args(["--baseline=skip", "--build-timeout=600", "--colors=never"]);
+    command.arg(if nearest { "--timeout=60" } else { "--timeout=900" });
+    command.args(["--test-package=inspire-auth-core,inspire-auth-platform", "--output"]).arg(&results);
+    for file in area.files {
+        command.args(["--file", file]);
+    }
+    if nearest {
+        command.args(area.programs.iter().map(|program| format!("--cargo-arg={program}")));
+        command.args(["--", "-E", area.tests]);
+    }
+    // A target folder that outlives the slices: only the mutated crate is compiled again.
+    command.current_dir(tree).env("CARGO_TARGET_DIR", folder.join("target")).env_remove("CARGO");
+    command.env("CARGO_INCREMENTAL", "1").env("CARGO_PROFILE_DEV_DEBUG", "0");
+    let status = command.status().map_err(|error| format!("timeout: {error}"))?;
+    match status.code() {
+        Some(124) => Ok(false),
+        // 2 and 3: some were missed, or hung.
+        Some(0 | 2 | 3) => {
+            if nearest {
+                fs::write(&gone_through, "")?;
+            }
+            Ok(true)
+        }
+        _ => Err(format!("cargo-mutants ended with {status}; see {}", results.display()).into()),
+    }
 }
 
 /// A clone of the last commit, with what its tests read beside it.
