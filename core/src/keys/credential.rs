@@ -348,6 +348,12 @@ mod tests {
                     assert!(!is_key(&bytes), "{byte} at {at} of {length}");
                     let dotted = byte == b'.' && at > 0 && length <= MAX_NAME;
                     assert_eq!(is_name(&bytes), dotted, "{byte} at {at} of {length}");
+                    // Two don't make up for each other.
+                    if at > 0 {
+                        bytes[at - 1] = byte;
+                        assert!(!is_key(&bytes), "{byte} twice, at {at} of {length}");
+                        bytes[at - 1] = b'n';
+                    }
                 }
                 bytes[at] = b'n';
             }

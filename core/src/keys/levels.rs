@@ -115,10 +115,11 @@ fn intern(paths: &[&str]) -> Vec<u32> {
 }
 
 fn bitmap(bits: &[u32]) -> Box<[u64]> {
-    let words = bits.iter().max().map_or(0, |max| (*max as usize / 64).saturating_add(1));
-    let mut map = vec![0_u64; words];
+    let mut map = Vec::new();
     for bit in bits {
-        if let Some(word) = map.get_mut(*bit as usize / 64) {
+        let word = *bit as usize / 64;
+        map.resize(map.len().max(word.saturating_add(1)), 0_u64);
+        if let Some(word) = map.get_mut(word) {
             *word |= 1 << (bit % 64);
         }
     }

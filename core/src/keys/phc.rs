@@ -145,6 +145,27 @@ mod tests {
         let old = Phc::parse(&GOOD.replace("$v=19", ""), GIB).unwrap();
         assert_eq!(old.version, argon2::Version::V0x10);
         assert_eq!(old.print(), GOOD.replace("v=19", "v=16"));
+        for (from, to) in [("v=19", "v=16"), ("argon2id", "argon2i"), ("argon2id", "argon2d")] {
+            let other = GOOD.replace(from, to);
+            assert_eq!(Phc::parse(&other, GIB).unwrap().print(), other);
+        }
+    }
+
+    #[test]
+    fn what_is_just_within_bounds_is_read() {
+        let read = |from: &str, to: &str| Phc::parse(&GOOD.replace(from, to), u64::MAX).is_ok();
+        for (from, to) in [
+            ("m=64", "m=8"),
+            ("m=64", "m=1048576"),
+            ("t=1", "t=64"),
+            ("p=1", "p=8"),
+            ("m=64,t=1,p=1", "m=128,t=1,p=16"),
+        ] {
+            assert!(read(from, to), "{to}");
+        }
+        for (from, to) in [("m=64", "m=7"), ("m=64", "m=1048577"), ("m=64,t=1,p=1", "m=127,t=1,p=16")] {
+            assert!(!read(from, to), "{to}");
+        }
     }
 
     /// T13: hostile parameters are an error before any memory is taken.

@@ -118,7 +118,7 @@ def run(cell: str, forks: int, folder: Path) -> None:
                 if number == 2 and cell.startswith("gunicorn"):
                     # All at once; with a preloaded application the new workers are forked from the same master.
                     running.child.send_signal(signal.SIGHUP)
-            status = running.end()
+            status = running.end(times=3 if cell.startswith("uwsgi") else 1)
             for sign in ("Traceback", "panicked", "Exception ignored", "TIMEOUT", "HARAKIRI", "SIGSEGV", "Fatal"):
                 assert sign not in running.output, running.output
             # uWSGI's says whether a worker was just starting.
