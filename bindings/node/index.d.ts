@@ -358,7 +358,7 @@ export declare class InspireAuth {
   /**
    * Writes what has been noted on the side (last use, audit) to the store now. {@link InspireAuth.close} does it too.
    *
-   * @throws InspireAuthError a `STORE_*` code
+   * @throws InspireAuthError a `STORE_*` code, `AUDIT_UNAVAILABLE`
    * @example
    * auth.flush(); // before a backup, say
    */
@@ -388,7 +388,7 @@ export declare class InspireAuth {
    * Accepts what the store holds now as its history, in every process, after `STORE_HISTORY_CHANGED`: an operator's
    * word that the replacement was meant.
    *
-   * @throws InspireAuthError a `STORE_*` code
+   * @throws InspireAuthError a `STORE_*` code, `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
    * @example
    * auth.adoptStore(); // an operator has said that the store was replaced on purpose
    */
@@ -417,7 +417,7 @@ export declare class Keys {
    * Makes a key. Its secret is in the answer, and nowhere else, ever again.
    *
    * @throws InspireAuthError `INVALID_NAME`, `INVALID_LEVEL`, `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `NAME_TAKEN`,
-   * `BUSY`, a `STORE_*` code
+   * `BUSY`, a `STORE_*` code, `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
    * @example
    * const { key } = await auth.keys.create({ name: 'reporting', levels: ['Authenticated/Ops/Read'] }, { actor: SYSTEM });
    */
@@ -471,7 +471,7 @@ export declare class Keys {
    *
    * @param revision {@link KeyRecord.revision} as it was read; the change is refused when it has moved on
    * @throws InspireAuthError `INVALID_LEVEL`, `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, a
-   * `STORE_*` code
+   * `STORE_*` code, `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
    * @example
    * const { revision } = auth.keys.get('reporting');
    * await auth.keys.update('reporting', revision, { levels: ['Authenticated/Ops/Write'] }, { actor: caller });
@@ -487,7 +487,7 @@ export declare class Keys {
    * Gives a key another name. Its secret and identity stay; the old name is unknown from then on.
    *
    * @throws InspireAuthError `INVALID_NAME`, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, `NAME_TAKEN`, a `STORE_*`
-   * code
+   * code, `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
    * @example
    * await auth.keys.rename('reporting', 'reports', { actor: SYSTEM });
    */
@@ -501,7 +501,8 @@ export declare class Keys {
   /**
    * Enables or disables a key.
    *
-   * @throws InspireAuthError `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, a `STORE_*` code
+   * @throws InspireAuthError `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, a `STORE_*` code,
+   * `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
    * @example
    * await auth.keys.setEnabled('reporting', false, { actor: SYSTEM });
    */
@@ -533,7 +534,7 @@ export declare class Keys {
    * @param by `overlap` is how long the old secret stays good, in seconds: at most a year (31536000), and never beyond
    * the key's own expiry. Not given, or 0, it is not at all. {@link KeyRecord.overlapEndsAt} says until when it is
    * @throws InspireAuthError `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, `BUSY`, a `STORE_*`
-   * code
+   * code, `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
    * @example
    * const { key } = await auth.keys.rotate('reporting', { actor: SYSTEM, overlap: 24 * 3600 });
    */
@@ -547,7 +548,8 @@ export declare class Keys {
   /**
    * Deletes a key: revokes it at once, and can't be undone.
    *
-   * @throws InspireAuthError `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, a `STORE_*` code
+   * @throws InspireAuthError `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT`, a `STORE_*` code,
+   * `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
    * @example
    * await auth.keys.delete('reporting', { actor: SYSTEM });
    */
@@ -563,7 +565,7 @@ export declare class Keys {
    * after a look at the store. Gives the number of keys.
    *
    * @throws InspireAuthError `PERMISSION_DENIED` for anyone but `SYSTEM`, `INVALID_ARGUMENT` without a pepper, a
-   * `STORE_*` code
+   * `STORE_*` code, `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
    * @example
    * await auth.keys.sealAll({ actor: SYSTEM });
    */
@@ -643,7 +645,8 @@ export declare class License {
    * @param by who installs it; a principal needs {@link OpenOptions.adminRequirement}. `force` installs a file that is
    * older than the installed one of the same license; never one that was deactivated
    * @throws InspireAuthError `PERMISSION_DENIED`; the code of the first check that fails (the detail lists all);
-   * `LICENSE_KEY_REQUIRED` for an empty key; `FINGERPRINT_UNAVAILABLE`; a `STORE_*` code
+   * `LICENSE_KEY_REQUIRED` for an empty key; `FINGERPRINT_UNAVAILABLE`; a `STORE_*` code;
+   * `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
    * @example
    * await auth.license.activateOffline(key, await readFile('plant3.lic'), { actor: SYSTEM });
    */
@@ -672,7 +675,8 @@ export declare class License {
   /**
    * Takes the license out, and buries its file: it can't be installed here again, only a newer one.
    *
-   * @throws InspireAuthError `PERMISSION_DENIED`, `UNLICENSED` when there is none, a `STORE_*` code
+   * @throws InspireAuthError `PERMISSION_DENIED`, `UNLICENSED` when there is none, a `STORE_*` code,
+   * `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
    * @example
    * (await auth.license.deactivate({ actor: SYSTEM })).state; // 'unlicensed'
    */
@@ -1407,10 +1411,10 @@ export interface RestoreReport {
   /** In the live store only: deleted. By name, in order. */
   deleted: Array<string>
   /**
-   * What became of the license: there is `none`; the live store's was `kept`; the backup's was `restored`, or `left-out`
+   * What became of the license: there is `none`; the live store's was `kept`; the backup's was `restored`, or `left_out`
    * since a license was deactivated here.
    */
-  license: 'none' | 'kept' | 'restored' | 'left-out'
+  license: 'none' | 'kept' | 'restored' | 'left_out'
 }
 
 /**

@@ -126,6 +126,31 @@ fn a_hash_that_is_replaced_while_it_is_asked_grants_nothing() {
     assert_eq!(code(ask(&auth, "k:present")), Code::Ok);
 }
 
+/// Nor is it when the former one comes back before anybody looks.
+#[test]
+fn a_hash_that_came_and_went_while_it_was_asked_grants_nothing() {
+    let store = Arc::new(Slow { store: MemoryStore::new().unwrap(), held: Mutex::default() });
+    let auth = InspireAuth::open(options(StoreLocation::Custom(Arc::clone(&store) as Arc<dyn Store>))).unwrap();
+    import(&auth, "k", ImportFormat::Phc, &phc("mine", 64), Strength::Random);
+    let mine = stored(&auth, "k").credentials.remove(0);
+    let replace = |hash: &str| {
+        let mut row = mine.clone();
+        hash.clone_into(&mut row.hash);
+        auth.store().write(&mut |tx| tx.update_credential(&row)).unwrap();
+    };
+    let (reading, has_read) = mpsc::channel();
+    let (release, gate) = mpsc::channel();
+    *store.held.lock().unwrap() = Some((reading, gate));
+    let all = super::herd::block(&auth);
+    let ticket = pending(begin(&auth, "k:passing"));
+    replace(&phc("passing", 64));
+    drop(all);
+    has_read.recv().unwrap();
+    replace(&mine.hash);
+    release.send(()).unwrap();
+    assert_eq!(code(ticket.wait(None).unwrap()), Code::InvalidCredential);
+}
+
 /// T28: a store that can't be asked denies, warm or cold, and never calls a credential invalid for it.
 #[test]
 fn a_store_that_can_not_be_asked_denies() {

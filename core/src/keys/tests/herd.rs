@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Takes all the memory there is for hashing until it is let go.
-fn block(auth: &InspireAuth) -> Sender<()> {
+pub(super) fn block(auth: &InspireAuth) -> Sender<()> {
     let (begun, has_begun) = mpsc::channel();
     let (release, gate) = mpsc::channel::<()>();
     let ceiling = 64 << 20;
