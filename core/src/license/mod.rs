@@ -23,6 +23,8 @@ mod json;
 pub mod keys;
 pub mod limits;
 pub mod machine;
+#[cfg(test)]
+mod online;
 mod open;
 mod payload;
 mod secret;
