@@ -11,7 +11,6 @@
  */
 #define _GNU_SOURCE
 #include "fork_keys.h"
-#include "fork_watch.h"
 
 #include <pthread.h>
 #include <sys/syscall.h>

@@ -130,6 +130,20 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_says_what_it_is_about() {
+        for (path, what) in [
+            ("/a\\b", "backslash"),
+            ("/a;b", "semicolon"),
+            ("/a#b", "fragment"),
+            ("/a b", "must be escaped"),
+            ("/%", "escape"),
+        ] {
+            let refusal = canonical(path.as_bytes(), false).unwrap_err();
+            assert!(refusal.contains(what), "{path}: {refusal}");
+        }
+    }
+
+    #[test]
     fn whatever_could_be_read_in_two_ways_is_refused() {
         for path in [
             "",

@@ -76,6 +76,23 @@ fn a_refusal_says_which_route_and_what() {
 }
 
 #[test]
+fn texts_have_a_longest_length() {
+    let long = |length: usize| "a".repeat(length);
+    let parse = |prefix: &str, entitlement: &str| {
+        Routes::parse(&with_rule(&format!(
+            r#""prefix": "{prefix}", "methods": ["GET"], "require": {{"any": []}}, "entitlement": "{entitlement}""#
+        )))
+        .is_ok()
+    };
+    let prefix = |length: usize| format!("/{}", long(length - 1));
+    assert!(parse(&prefix(8192), &long(128)));
+    for more in [1, 2] {
+        assert!(!parse(&prefix(8192 + more), "MFA"));
+        assert!(!parse("/a", &long(128 + more)));
+    }
+}
+
+#[test]
 fn a_prefix_is_whole_segments_of_unreserved_characters() {
     for bad in [
         "",
