@@ -240,6 +240,19 @@ codes! {
         "a limit of the license is reached";
         admin "remove something, or ask your vendor for a higher limit"; developer "check_limit compares the number in use, the new one included, with the license's limit";
 
+    323 NotActivated "NOT_ACTIVATED" 403 false "core/src/license/online/session.rs::a_machine_that_somebody_removed_is_not_activated"
+        "this machine is not activated for the license";
+        admin "activate again; somebody has taken this machine off the license"; developer "a signed answer said so, and it acts at once";
+    324 LicenseUnknown "LICENSE_UNKNOWN" 403 false "core/src/license/online/protocol.rs::codes_become_ours"
+        "the licensing server does not know this license key";
+        admin "check the license key; it may have been deleted"; developer "a signed NOT_FOUND";
+    325 MachineLimitReached "MACHINE_LIMIT_REACHED" 403 false "core/src/license/online/protocol.rs::codes_become_ours"
+        "the license is in use on as many machines as it allows";
+        admin "deactivate it on another machine, or ask your vendor for more"; developer "TOO_MANY_MACHINES, or MACHINE_LIMIT_EXCEEDED at the registration";
+    326 LicenseRefused "LICENSE_REFUSED" 403 false "core/src/license/online/protocol.rs::codes_become_ours"
+        "the licensing server refuses this license";
+        admin "the detail has the server's own words; contact your vendor"; developer "a validation code that this version does not know";
+
     400 StoreUnavailable "STORE_UNAVAILABLE" 503 true vector
         "the store can't be opened, read or written";
         admin "check that the path exists and that this user may write it"; developer "the error's source has the cause";
@@ -271,6 +284,40 @@ codes! {
     409 AuditUnavailable "AUDIT_UNAVAILABLE" 503 true "core/src/audit/tests.rs::a_mutation_that_cannot_be_recorded_is_denied"
         "the audit log can't be written, so nothing may be changed";
         admin "make room for the audit file, or give its folder back to the service"; developer "the policy of the audit file denies mutations that it can't record; see AuditFile::on_failure";
+
+    500 NetworkDns "NETWORK_DNS" 503 true "core/tests/online_http.rs::each_failure_of_the_network_has_its_code"
+        "the licensing server's name can't be resolved";
+        admin "check the name and this machine's DNS; `license doctor` tries each step"; developer "a failed call changes no license state";
+    501 NetworkConnect "NETWORK_CONNECT" 503 true "core/tests/online_http.rs::each_failure_of_the_network_has_its_code"
+        "the licensing server can't be connected to";
+        admin "check that this machine may connect to the host and port; `license doctor` names them"; developer "a failed call changes no license state";
+    502 NetworkTls "NETWORK_TLS" 503 true "core/tests/online_http.rs::each_failure_of_the_network_has_its_code"
+        "no secure connection to the licensing server: its certificate is not accepted, or it speaks another TLS";
+        admin "where a proxy looks into connections, give its certificate authority as ca_file; check this machine's clock"; developer "there is no option that turns this check off";
+    503 NetworkProxy "NETWORK_PROXY" 503 true "core/tests/online_http.rs::each_failure_of_the_network_has_its_code"
+        "the proxy can't be used, or refuses";
+        admin "check the proxy's address, name and password"; developer "see the proxy option; the environment's is used by default";
+    504 NetworkTimeout "NETWORK_TIMEOUT" 503 true "core/tests/online_http.rs::each_failure_of_the_network_has_its_code"
+        "the licensing server did not answer in time";
+        admin "try again later"; developer "what was asked may have been done all the same; every call can be repeated";
+    505 NetworkPolicy "NETWORK_POLICY" 503 false "core/src/license/online/server.rs::a_policy_names_hosts_and_domains"
+        "the host's policy does not allow this connection";
+        admin "allow the licensing server's host, or use offline licensing"; developer "see allowed_hosts";
+    506 ServerStatus "SERVER_STATUS" 503 true "core/src/license/online/session.rs::an_unexpected_status_is_told_and_changes_nothing"
+        "the licensing server answered with an error";
+        admin "try again later; the detail has the server's own words"; developer "an error is never signed evidence: it changes no license state";
+    507 ServerRateLimited "SERVER_RATE_LIMITED" 503 true "core/src/license/online/session.rs::a_busy_server_is_asked_again_as_far_as_the_deadline_allows"
+        "the licensing server asks for fewer calls";
+        admin "try again later"; developer "Retry-After was beyond the call's deadline";
+    508 ServerAnswerMalformed "SERVER_ANSWER_MALFORMED" 503 true "core/src/license/online/protocol.rs::an_answer_is_to_this_question_or_none"
+        "the licensing server's answer can't be read";
+        admin "check that the address is a licensing server's; a proxy may answer in its place"; developer "not the document that was expected, or larger than 1 MiB";
+    509 ServerSignatureInvalid "SERVER_SIGNATURE_INVALID" 503 false "core/src/license/online/signature.rs::whatever_is_signed_can_not_be_changed"
+        "the answer was not signed by the licensing server, or not for this question";
+        admin "somebody may be answering in the server's place; contact your vendor"; developer "check the trusted keys, the account and the signing host";
+    510 ClockSkew "CLOCK_SKEW" 503 true "core/src/license/online/session.rs::a_clock_that_is_wrong_is_told_apart_from_a_forged_answer"
+        "this machine's clock and the licensing server's are more than 5 minutes apart";
+        admin "set the clock right"; developer "the detail has the server's signed time";
 
     900 Internal "INTERNAL" 500 false "ffi/src/boundary.rs::a_panic_becomes_internal"
         "internal error";

@@ -1,6 +1,14 @@
 //! Online licensing: activation, re-validation and release by a licensing server that speaks Keygen's API.
 //!
-//! * `signature` decides whether an answer is the server's own.
+//! * `transport` carries one request; the host may bring its own.
+//! * `server` is where the server is, and what the host allows.
+//! * `signature` decides whether an answer is the server's own, by dates as `http_date` reads them.
+//! * `protocol` builds the calls, and reads what their answers say.
+//! * `session` makes an errand of them: which call is next, and what it amounts to.
 
 mod http_date;
+mod protocol;
+mod server;
+mod session;
 mod signature;
+mod transport;
