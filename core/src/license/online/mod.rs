@@ -6,6 +6,8 @@
 //! * `protocol` builds the calls, and reads what their answers say.
 //! * `session` makes an errand of them: which call is next, and what it amounts to.
 
+#[cfg(feature = "online")]
+mod http;
 mod http_date;
 mod protocol;
 mod server;

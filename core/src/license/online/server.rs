@@ -70,6 +70,13 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Whether the host's policy allows a connection to this host, in lower case.
+    pub(super) fn allows(&self, host: &str) -> bool {
+        self.allowed_hosts.as_ref().is_none_or(|allowed| allowed.iter().any(|pattern| allows(pattern, host)))
+    }
+}
+
 /// A base address, read once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Base {
@@ -105,9 +112,7 @@ impl Base {
         if !path.bytes().all(fine) || path.contains("//") {
             return Err(wrong("the path of the server's url is segments of unreserved characters"));
         }
-        if let Some(allowed) = &server.allowed_hosts
-            && !allowed.iter().any(|pattern| allows(pattern, &host))
-        {
+        if !server.allows(&host) {
             return Err(Error::new(Code::NetworkPolicy));
         }
         let account = match &server.account {
