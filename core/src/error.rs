@@ -285,19 +285,19 @@ codes! {
         "the audit log can't be written, so nothing may be changed";
         admin "make room for the audit file, or give its folder back to the service"; developer "the policy of the audit file denies mutations that it can't record; see AuditFile::on_failure";
 
-    500 NetworkDns "NETWORK_DNS" 503 true "core/tests/online_http.rs::each_failure_of_the_network_has_its_code"
+    500 NetworkDns "NETWORK_DNS" 503 true "core/src/license/online/http/tests.rs::each_failure_of_the_network_has_its_code"
         "the licensing server's name can't be resolved";
         admin "check the name and this machine's DNS; `license doctor` tries each step"; developer "a failed call changes no license state";
-    501 NetworkConnect "NETWORK_CONNECT" 503 true "core/tests/online_http.rs::each_failure_of_the_network_has_its_code"
+    501 NetworkConnect "NETWORK_CONNECT" 503 true "core/src/license/online/http/tests.rs::each_failure_of_the_network_has_its_code"
         "the licensing server can't be connected to";
         admin "check that this machine may connect to the host and port; `license doctor` names them"; developer "a failed call changes no license state";
-    502 NetworkTls "NETWORK_TLS" 503 true "core/tests/online_http.rs::each_failure_of_the_network_has_its_code"
+    502 NetworkTls "NETWORK_TLS" 503 true "core/src/license/online/http/tests.rs::each_failure_of_the_network_has_its_code"
         "no secure connection to the licensing server: its certificate is not accepted, or it speaks another TLS";
         admin "where a proxy looks into connections, give its certificate authority as ca_file; check this machine's clock"; developer "there is no option that turns this check off";
-    503 NetworkProxy "NETWORK_PROXY" 503 true "core/tests/online_http.rs::each_failure_of_the_network_has_its_code"
+    503 NetworkProxy "NETWORK_PROXY" 503 true "core/src/license/online/http/tests.rs::each_failure_of_the_network_has_its_code"
         "the proxy can't be used, or refuses";
         admin "check the proxy's address, name and password"; developer "see the proxy option; the environment's is used by default";
-    504 NetworkTimeout "NETWORK_TIMEOUT" 503 true "core/tests/online_http.rs::each_failure_of_the_network_has_its_code"
+    504 NetworkTimeout "NETWORK_TIMEOUT" 503 true "core/src/license/online/http/tests.rs::each_failure_of_the_network_has_its_code"
         "the licensing server did not answer in time";
         admin "try again later"; developer "what was asked may have been done all the same; every call can be repeated";
     505 NetworkPolicy "NETWORK_POLICY" 503 false "core/src/license/online/server.rs::a_policy_names_hosts_and_domains"

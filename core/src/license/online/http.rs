@@ -13,8 +13,13 @@ use std::{
 
 use ureq::{
     Agent, Error as Failure,
-    http::Request,
+    config::Config,
+    http::{Request, Uri},
     tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem},
+    unversioned::{
+        resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver},
+        transport::{DefaultConnector, NextTimeout},
+    },
 };
 
 use super::{
@@ -91,6 +96,19 @@ impl Http {
     }
 }
 
+/// The system's resolver, whose failures are told apart from those of a connection.
+#[derive(Debug)]
+struct Names(DefaultResolver);
+
+impl Resolver for Names {
+    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Failure> {
+        self.0.resolve(uri, config, timeout).map_err(|failure| match failure {
+            Failure::Io(_) => Failure::HostNotFound,
+            other => other,
+        })
+    }
+}
+
 impl Transport for Http {
     fn send(&self, request: &HttpRequest, deadline: Instant) -> Result<HttpResponse> {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -110,7 +128,7 @@ impl Transport for Http {
         if self.is_secure {
             config = config.https_only(true).tls_config(self.tls()?);
         }
-        let agent: Agent = config.build().into();
+        let agent = Agent::with_parts(config.build(), DefaultConnector::default(), Names(DefaultResolver::default()));
 
         let mut builder = Request::builder().method(request.method).uri(&request.url);
         for (name, value) in &request.headers {
@@ -177,3 +195,6 @@ fn of_io(error: &io::Error, proxied: bool) -> Code {
         _ => Code::NetworkConnect,
     }
 }
+
+#[cfg(test)]
+mod tests;
