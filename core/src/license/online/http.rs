@@ -170,9 +170,10 @@ impl Http {
             Failure::ConnectionFailed => Code::NetworkConnect,
             Failure::Tls(_) | Failure::Pem(_) | Failure::Rustls(_) | Failure::TlsRequired => Code::NetworkTls,
             Failure::Io(error) => of_io(error, proxied),
-            Failure::Protocol(_) | Failure::Http(_) | Failure::LargeResponseHeader(..) | Failure::BodyExceedsLimit(_) => {
-                Code::ServerAnswerMalformed
-            }
+            Failure::Protocol(_)
+            | Failure::Http(_)
+            | Failure::LargeResponseHeader(..)
+            | Failure::BodyExceedsLimit(_) => Code::ServerAnswerMalformed,
             _ => Code::NetworkConnect,
         };
         Error::new(code).caused_by(failure)
@@ -198,3 +199,5 @@ fn of_io(error: &io::Error, proxied: bool) -> Code {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;

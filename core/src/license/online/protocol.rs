@@ -129,7 +129,8 @@ impl Validation {
                 if data.get("type").and_then(Value::as_str) != Some("licenses") {
                     return Err(malformed());
                 }
-                let theirs = data.get("attributes").and_then(|attributes| attributes.get("key")).and_then(Value::as_str);
+                let theirs =
+                    data.get("attributes").and_then(|attributes| attributes.get("key")).and_then(Value::as_str);
                 if theirs != Some(key) {
                     return Err(another("the answer is about another license"));
                 }
@@ -183,7 +184,10 @@ pub(super) fn problem(response: &HttpResponse) -> (Option<String>, String) {
     let text = |name: &str| first.as_ref().and_then(|error| error.get(name)).and_then(Value::as_str);
     let code = text("code").map(str::to_owned);
     let said = printable(code.as_deref().unwrap_or_default(), text("detail").unwrap_or_default());
-    (code, if said.is_empty() { format!("HTTP {}", response.status) } else { format!("HTTP {}: {said}", response.status) })
+    (
+        code,
+        if said.is_empty() { format!("HTTP {}", response.status) } else { format!("HTTP {}: {said}", response.status) },
+    )
 }
 
 /// What a server says, as it may be shown: one line, not long.
@@ -251,7 +255,10 @@ mod tests {
     #[test]
     fn an_answer_is_to_this_question_or_none() {
         let good = answer(|_| ()).unwrap();
-        assert_eq!((good.standing, good.license.as_deref(), good.said.as_str()), (Standing::Good, Some("l"), "VALID: is valid"));
+        assert_eq!(
+            (good.standing, good.license.as_deref(), good.said.as_str()),
+            (Standing::Good, Some("l"), "VALID: is valid")
+        );
         type Change = fn(&mut Value);
         let another: [Change; 7] = [
             |d| d["meta"]["nonce"] = 8.into(),
@@ -322,11 +329,11 @@ mod tests {
 
     #[test]
     fn problems_are_told_in_one_line() {
-        let problem = |status, body: &str| {
-            problem(&HttpResponse { status, headers: Vec::new(), body: body.as_bytes().to_vec() })
-        };
+        let problem =
+            |status, body: &str| problem(&HttpResponse { status, headers: Vec::new(), body: body.as_bytes().to_vec() });
         let taken = r#"{"errors": [{"code": "FINGERPRINT_TAKEN", "detail": "has already\nbeen taken"}]}"#;
-        let told = (Some("FINGERPRINT_TAKEN".to_owned()), "HTTP 422: FINGERPRINT_TAKEN: has already been taken".to_owned());
+        let told =
+            (Some("FINGERPRINT_TAKEN".to_owned()), "HTTP 422: FINGERPRINT_TAKEN: has already been taken".to_owned());
         assert_eq!(problem(422, taken), told);
         for nothing in ["", "<html>", "{}", r#"{"errors": []}"#, r#"{"errors": {"code": 1}}"#] {
             assert_eq!(problem(502, nothing), (None, "HTTP 502".to_owned()), "{nothing}");

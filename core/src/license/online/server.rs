@@ -95,12 +95,14 @@ impl Base {
     /// `INVALID_ARGUMENT` for what is no such address; `NETWORK_POLICY` for a host that is not allowed.
     pub(super) fn of(server: &Server) -> Result<Self> {
         let wrong = |what: &'static str| Error::with(Code::InvalidArgument, what);
-        let (scheme, rest) = server.url.split_once("://").ok_or_else(|| wrong("the server's url is https://host/path"))?;
+        let (scheme, rest) =
+            server.url.split_once("://").ok_or_else(|| wrong("the server's url is https://host/path"))?;
         let (authority, path) = match rest.find('/') {
             Some(at) => rest.split_at(at),
             None => (rest, ""),
         };
-        let host = host_of(authority).ok_or_else(|| wrong("the server's url has a host and at most a port before its path"))?;
+        let host = host_of(authority)
+            .ok_or_else(|| wrong("the server's url has a host and at most a port before its path"))?;
         match scheme {
             "https" => {}
             "http" if is_this_machine(&host) => {}
@@ -121,12 +123,7 @@ impl Base {
             None => String::new(),
         };
         let signed_host = server.signing_host.as_deref().unwrap_or(&host).to_ascii_lowercase();
-        Ok(Self {
-            origin: format!("{scheme}://{authority}"),
-            path: format!("{path}{account}"),
-            host,
-            signed_host,
-        })
+        Ok(Self { origin: format!("{scheme}://{authority}"), path: format!("{path}{account}"), host, signed_host })
     }
 
     /// The target of a request: path and query, as it is sent and signed. `rest` begins with a slash.
@@ -170,7 +167,9 @@ fn host_of(authority: &str) -> Option<String> {
         }
     };
     let port_is_fine = match port.strip_prefix(':') {
-        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok_and(|port| port > 0),
+        Some(digits) => {
+            digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok_and(|port| port > 0)
+        }
         None => port.is_empty(),
     };
     port_is_fine.then_some(host)

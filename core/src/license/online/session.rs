@@ -100,7 +100,9 @@ impl Session<'_> {
             // By an earlier call of which no answer came, or by another license: the server says which.
             Some("FINGERPRINT_TAKEN") => match self.validate()? {
                 (Validation { standing: Standing::Good, .. }, _) => self.check_out(),
-                (Validation { standing: Standing::Refused(code), said, .. }, at) => Ok(Word::Refused { code, said, at }),
+                (Validation { standing: Standing::Refused(code), said, .. }, at) => {
+                    Ok(Word::Refused { code, said, at })
+                }
                 (Validation { said, .. }, _) => Err(Error::with(Code::NotActivated, said)),
             },
             Some("MACHINE_LIMIT_EXCEEDED") => Err(Error::with(Code::MachineLimitReached, said)),
@@ -124,12 +126,8 @@ impl Session<'_> {
     /// How the license stands, and when the server said so.
     fn validate(&self) -> Result<(Validation, i64)> {
         let nonce = nonce()?;
-        let call = Call::Validate {
-            key: self.license_key,
-            fingerprint: self.fingerprint,
-            product: self.product,
-            nonce,
-        };
+        let call =
+            Call::Validate { key: self.license_key, fingerprint: self.fingerprint, product: self.product, nonce };
         let (response, target) = self.exchange(&call)?;
         if response.status != 200 {
             return Err(refusal(&response));
@@ -467,7 +465,8 @@ mod tests {
     #[test]
     fn a_busy_server_is_asked_again_as_far_as_the_deadline_allows() {
         let busy = |seconds| Ok(plain(429, &[("Retry-After", seconds)], ""));
-        let server = Fake::new("VALID", true).scripted([busy("0"), Ok(plain(503, &[("retry-after", "0")], "")), busy("0")]);
+        let server =
+            Fake::new("VALID", true).scripted([busy("0"), Ok(plain(503, &[("retry-after", "0")], "")), busy("0")]);
         assert_eq!(server.run(|session| session.activate()), Ok(file()));
         assert_eq!(server.asked().len(), 3 + 2);
         for hopeless in ["11", "99999999999999999999", "soon", "-1"] {

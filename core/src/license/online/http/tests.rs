@@ -10,7 +10,7 @@ use std::{
 use super::*;
 
 /// Accepts connections and has `serve` answer each, on a thread of its own, until the test ends.
-fn listen(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
+pub(super) fn listen(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let serve = Arc::new(serve);
@@ -24,7 +24,7 @@ fn listen(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
 }
 
 /// Reads a request's head, and as much of a body as it says.
-fn read_request(stream: &mut impl io::Read) -> String {
+pub(super) fn read_request(stream: &mut impl io::Read) -> String {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     loop {
@@ -68,7 +68,7 @@ fn at(url: &str, change: impl FnOnce(&mut Server)) -> (Http, HttpRequest) {
     (Http::new(&server, &base).unwrap(), request)
 }
 
-fn send_within(time: Duration, url: &str, change: impl FnOnce(&mut Server)) -> Result<HttpResponse, Code> {
+pub(super) fn send_within(time: Duration, url: &str, change: impl FnOnce(&mut Server)) -> Result<HttpResponse, Code> {
     let (http, request) = at(url, change);
     let begun = Instant::now();
     let answer = http.send(&request, Instant::now() + time);
@@ -138,7 +138,9 @@ fn each_failure_of_the_network_has_its_code() {
             }
         })
     };
-    for address in [silent, trickle("HTTP/1.1 200 OK\r\nX-"), trickle("HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")] {
+    for address in
+        [silent, trickle("HTTP/1.1 200 OK\r\nX-"), trickle("HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")]
+    {
         assert_eq!(send_within(short, &format!("http://{address}"), |_| ()), Err(Code::NetworkTimeout));
     }
     // No HTTP, half an answer, too much of one.
@@ -163,7 +165,10 @@ fn each_failure_of_the_network_has_its_code() {
         // Until the other side has had enough.
         let _ = stream.read(&mut [0; 4096]);
     });
-    assert_eq!(send_within(Duration::from_secs(5), &format!("https://localhost:{}", plain.port()), |_| ()), Err(Code::NetworkTls));
+    assert_eq!(
+        send_within(Duration::from_secs(5), &format!("https://localhost:{}", plain.port()), |_| ()),
+        Err(Code::NetworkTls)
+    );
     let by = |proxy: String| {
         send_within(Duration::from_secs(5), "https://licensing.invalid", |server| server.proxy = Proxy::Url(proxy))
     };
@@ -192,7 +197,8 @@ fn a_file_of_authorities_is_one() {
     let path = folder.path().join("ca.pem");
     for text in ["", "x", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"] {
         std::fs::write(&path, text).unwrap();
-        let answer = send_within(Duration::from_secs(2), "https://h.invalid", |server| server.ca_file = Some(path.clone()));
+        let answer =
+            send_within(Duration::from_secs(2), "https://h.invalid", |server| server.ca_file = Some(path.clone()));
         assert_eq!(answer, Err(Code::NetworkTls), "{text}");
     }
     let missing = folder.path().join("none.pem");
