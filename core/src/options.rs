@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     keys::levels::RequirementSpec,
-    license::keys::TrustedKey,
+    license::{keys::TrustedKey, online::Server},
     store::{AuditEvent, Scheme, Store},
 };
 
@@ -131,6 +131,8 @@ pub struct Options {
     /// How long a file may be used after `issued` when its license does not hold `OFFLINE_LICENSING`.
     /// Default 30 days.
     pub max_lease: Duration,
+    /// The licensing server. `None`: licenses are installed from files, and nothing ever connects anywhere.
+    pub server: Option<Server>,
     /// What a gate does when the license does not allow something.
     pub enforcement: Enforcement,
     /// Whether license refusals answer HTTP 402 instead of 403. Default false.
@@ -204,6 +206,7 @@ impl Options {
             machine_id: None,
             allow_unbound: false,
             max_lease: Duration::from_secs(30 * 24 * 3600),
+            server: None,
             enforcement: Enforcement::Strict,
             payment_required: false,
             audit: None,

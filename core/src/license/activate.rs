@@ -12,7 +12,7 @@ use crate::{
     clock,
     error::{Code, Error, Result},
     keys::{Caller, Need},
-    store::{LicenseRow, Reader},
+    store::{LicenseRow, Reader, Transaction},
 };
 
 impl License<'_> {
@@ -31,24 +31,7 @@ impl License<'_> {
         let rules = self.inner.license.rules();
         let mutation = Mutation { event: "license.activated", subject: "", need: Need::Admin, caller };
         self.inner.mutate(&mutation, &mut |change| {
-            let tx = &mut *change.tx;
-            let verified = rules.verify(file, Some(now))?;
-            if license_key.is_empty() {
-                return Err(Error::new(Code::LicenseKeyRequired));
-            }
-            let read = rules.read(&verified, license_key)?;
-            let older = is_buried(&read.payload, tx)? || (!force && is_superseded(rules, &read.payload, tx)?);
-            let around = Surroundings { mode: Mode::Offline, marks: tx.license_marks()?, older };
-            refuse(rules.checks(&read, license_key, &around).failures(now))?;
-            tx.set_license(Some(&LicenseRow {
-                file: file.to_vec(),
-                license_key: license_key.to_owned(),
-                mode: Mode::Offline.as_str().to_owned(),
-                installed_at: now,
-                validated_at: now,
-            }))?;
-            tx.raise_license_mark(&read.key_id, read.payload.issued)?;
-            change.event.subject = read.payload.license.map(|license| license.id).unwrap_or_default();
+            change.event.subject = install(rules, change.tx, file, license_key, Mode::Offline, force, now)?;
             Mode::Offline.as_str().clone_into(&mut change.event.detail);
             Ok(())
         })?;
@@ -79,23 +62,40 @@ impl License<'_> {
         })?;
         self.status(Some(now))
     }
+}
 
-    /// Asks the licensing server again: only for a license that was activated online.
-    ///
-    /// # Errors
-    /// `PERMISSION_DENIED`, `UNLICENSED` when there is none, `NOT_AVAILABLE_OFFLINE` for one that was installed from a
-    /// file, `UNSUPPORTED_OPTION` for one that was not: this build does not speak to a server. A `STORE_*` code.
-    pub fn revalidate(&self, caller: &Caller<'_>) -> Result<Status> {
-        self.inner.store.read(&mut |reader| {
-            self.inner.authorize(reader, caller, Need::Admin)?;
-            let row = reader.license()?.ok_or(Error::new(Code::Unlicensed))?;
-            match Mode::parse(&row.mode) {
-                Mode::Offline => Err(Error::new(Code::NotAvailableOffline)),
-                Mode::Online => Err(Error::with(Code::UnsupportedOption, "online licensing is not in this build")),
-            }
-        })?;
-        self.status(caller.now)
+/// Installs a file in the open transaction, if every rule allows it. The license's id.
+///
+/// # Errors
+/// As [`License::activate_offline`].
+pub(super) fn install(
+    rules: &Rules,
+    tx: &mut dyn Transaction,
+    file: &[u8],
+    license_key: &str,
+    mode: Mode,
+    force: bool,
+    now: i64,
+) -> Result<String> {
+    let verified = rules.verify(file, Some(now))?;
+    if license_key.is_empty() {
+        return Err(Error::new(Code::LicenseKeyRequired));
     }
+    let read = rules.read(&verified, license_key)?;
+    let older = is_buried(&read.payload, tx)? || (!force && is_superseded(rules, &read.payload, tx)?);
+    let around = Surroundings { mode, marks: tx.license_marks()?, older };
+    refuse(rules.checks(&read, license_key, &around).failures(now))?;
+    tx.set_license(Some(&LicenseRow {
+        file: file.to_vec(),
+        license_key: license_key.to_owned(),
+        mode: mode.as_str().to_owned(),
+        installed_at: now,
+        validated_at: now,
+        refusal: None,
+        attempt: None,
+    }))?;
+    tx.raise_license_mark(&read.key_id, read.payload.issued)?;
+    Ok(read.payload.license.map(|license| license.id).unwrap_or_default())
 }
 
 /// The error of the first failure; with several, its detail lists them all.
@@ -108,6 +108,15 @@ fn refuse(failures: impl Iterator<Item = Code>) -> Result<()> {
             let names: Vec<&str> = failures.iter().map(|code| code.name()).collect();
             Err(Error::with(*first, format!("all that failed: {}", names.join(", "))))
         }
+    }
+}
+
+/// Whether this file is older than the installed one of the same license. Not so for one that can't be read: that it is to
+/// be installed says what is wrong with it.
+pub(super) fn is_behind(rules: &Rules, file: &[u8], license_key: &str, reader: &dyn Reader) -> Result<bool> {
+    match rules.verify(file, None).and_then(|verified| rules.read(&verified, license_key)) {
+        Ok(read) => is_superseded(rules, &read.payload, reader),
+        Err(_) => Ok(false),
     }
 }
 

@@ -168,7 +168,11 @@ mod tests {
             kind: Kind::Machine,
             issued: NOW,
             file_expires: Some(NOW + 10 * DAY),
-            machine: Some(Machine { fingerprint: Some("fp".into()), product: Some("machine's".into()) }),
+            machine: Some(Machine {
+                fingerprint: Some("fp".into()),
+                product: Some("machine's".into()),
+                requires_heartbeat: false,
+            }),
             license: Some(LicenseDocument {
                 id: "l1".into(),
                 key: Some(Zeroizing::new("KEY".to_owned())),

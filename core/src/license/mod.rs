@@ -23,8 +23,7 @@ mod json;
 pub mod keys;
 pub mod limits;
 pub mod machine;
-#[cfg(test)]
-mod online;
+pub mod online;
 mod open;
 mod payload;
 mod secret;

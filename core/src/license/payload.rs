@@ -36,6 +36,8 @@ pub(super) struct Payload {
 pub(super) struct Machine {
     pub(super) fingerprint: Option<String>,
     pub(super) product: Option<String>,
+    /// Whether the licensing server takes it off its license when it falls silent.
+    pub(super) requires_heartbeat: bool,
 }
 
 /// The license itself.
@@ -115,11 +117,14 @@ fn included(document: &Members) -> Result<Vec<Resource<'_>>> {
 
 fn machine(data: &Members) -> Result<Machine> {
     identity(data)?;
-    let fingerprint = match object(data, "attributes")? {
+    let attributes = object(data, "attributes")?;
+    let fingerprint = match attributes {
         Some(attributes) => text(attributes, "fingerprint")?.map(str::to_owned),
         None => None,
     };
-    Ok(Machine { fingerprint, product: related(data, "product")?.map(str::to_owned) })
+    let heartbeat = attributes.and_then(|attributes| attributes.get("requireHeartbeat"));
+    let requires_heartbeat = heartbeat.and_then(Value::as_bool).unwrap_or(false);
+    Ok(Machine { fingerprint, product: related(data, "product")?.map(str::to_owned), requires_heartbeat })
 }
 
 /// The license of a machine file: the one that the machine names; where it names none, the only one.

@@ -17,6 +17,7 @@ use super::{
     keys::{self, TrustedKey},
     limits,
     machine::{Machine, MachineIdentity},
+    online::Online,
     open::Secrets,
     payload::{LicenseDocument, Payload},
     secret,
@@ -25,21 +26,22 @@ use super::{
 use crate::{
     error::{Code, Error, Result},
     options::Options,
-    store::{LicenseRow, Reader},
+    store::{LicenseEvent, LicenseRow, Reader},
 };
 
 /// The licensing half of a handle: what the host decided, and one immutable snapshot of what is installed.
 #[derive(Debug)]
 pub(crate) struct LicenseHalf {
     rules: Rules,
+    online: Option<Online>,
     snapshot: ArcSwap<Option<Installed>>,
 }
 
 /// What the host decided that a license is judged by.
 #[derive(Debug)]
 pub(super) struct Rules {
-    trusted_keys: Vec<TrustedKey>,
-    product: Option<String>,
+    pub(super) trusted_keys: Vec<TrustedKey>,
+    pub(super) product: Option<String>,
     machine: Machine,
     allow_unbound: bool,
     /// Seconds.
@@ -127,6 +129,10 @@ pub(super) struct Installed {
     pub(super) mode: Mode,
     pub(super) masked_key: String,
     pub(super) validated_at: i64,
+    /// The last try to reach the licensing server, if it failed.
+    pub(super) attempt: Option<LicenseEvent>,
+    /// What the licensing server has signed against it since.
+    refusal: Option<Code>,
     /// Unix seconds from which the key that signed the file is no longer believed.
     trusted_until: Option<i64>,
     /// What the file says; or the check that stopped it from being read.
@@ -158,6 +164,8 @@ impl Installed {
             mode: Mode::parse(&row.mode),
             masked_key: secret::mask(&row.license_key),
             validated_at: row.validated_at,
+            attempt: row.attempt,
+            refusal: row.refusal.map(|refusal| refusal.code),
             trusted_until: None,
             content: Err(Code::LicenseMalformed),
         };
@@ -184,7 +192,7 @@ impl Installed {
             return Some(Code::LicenseSignatureInvalid);
         }
         match &self.content {
-            Ok(readable) => readable.checks.failures(now).next(),
+            Ok(readable) => self.refusal.or_else(|| readable.checks.failures(now).next()),
             Err(code) => Some(*code),
         }
     }
@@ -219,7 +227,8 @@ impl LicenseHalf {
     /// # Errors
     /// `INVALID_ARGUMENT`, also for two trusted keys of one id.
     pub(crate) fn new(options: &Options) -> Result<Self> {
-        Ok(Self { rules: Rules::new(options)?, snapshot: ArcSwap::from_pointee(None) })
+        let online = options.server.as_ref().map(Online::new).transpose()?;
+        Ok(Self { rules: Rules::new(options)?, online, snapshot: ArcSwap::from_pointee(None) })
     }
 
     /// Reads the license row again, verifies its file, and puts the result in the old one's place. A file that does not
@@ -266,6 +275,10 @@ impl LicenseHalf {
 
     pub(super) fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    pub(super) fn online(&self) -> Option<&Online> {
+        self.online.as_ref()
     }
 
     pub(super) fn machine(&self) -> Result<MachineIdentity> {

@@ -7,7 +7,7 @@ use super::{
     state::{Installed, Readable},
     warnings::{self, Warning},
 };
-use crate::error::Code;
+use crate::{error::Code, store::LicenseEvent};
 
 /// Whether the license may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -93,6 +93,8 @@ pub struct Status {
     pub lease_expires_at: Option<i64>,
     /// Unix seconds of the last installation or successful validation.
     pub last_validated_at: Option<i64>,
+    /// The last try to reach the licensing server, if it failed: why, and when (Unix seconds). It changes nothing else.
+    pub last_attempt: Option<LicenseEvent>,
     /// Effective limits by name, the three known ones always among them: all 0 unless the license is active; -1 is
     /// unlimited.
     pub limits: BTreeMap<String, i64>,
@@ -123,6 +125,7 @@ impl Status {
             expires_at: license.and_then(|license| license.expires_at),
             lease_expires_at: readable.and_then(Readable::ends),
             last_validated_at: Some(installed.validated_at),
+            last_attempt: installed.attempt,
             limits,
             entitlements: license.filter(|_| active).map(|l| l.entitlements().to_vec()).unwrap_or_default(),
             warnings: readable.map(|readable| warnings::of(readable, active, now)).unwrap_or_default(),
@@ -139,6 +142,7 @@ impl Status {
             expires_at: None,
             lease_expires_at: None,
             last_validated_at: None,
+            last_attempt: None,
             limits: with_known_names(BTreeMap::new()),
             entitlements: Vec::new(),
             warnings: Vec::new(),

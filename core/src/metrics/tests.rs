@@ -23,6 +23,7 @@ fn status() -> Status {
         expires_at: Some(1_900_000_000),
         lease_expires_at: None,
         last_validated_at: Some(1_800_000_000),
+        last_attempt: None,
         limits: BTreeMap::from([("MAX_DISPLAYS".to_owned(), 25), ("ODD \"\\\n}".to_owned(), -1)]),
         entitlements: Vec::new(),
         warnings: Vec::new(),

@@ -14,7 +14,9 @@ mod rows;
 mod sqlite;
 
 pub use memory::MemoryStore;
-pub use rows::{AuditEvent, CredentialRow, KeyRow, KeyWithCredentials, LicenseRow, Origin, Scheme, Strength, TagKey};
+pub use rows::{
+    AuditEvent, CredentialRow, KeyRow, KeyWithCredentials, LicenseEvent, LicenseRow, Origin, Scheme, Strength, TagKey,
+};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{LicenseRestored, RestoreOptions, RestoreReport, SqliteOptions, SqliteStore};
 

@@ -168,6 +168,19 @@ pub struct LicenseRow {
     pub installed_at: i64,
     /// Unix seconds of the last validation.
     pub validated_at: i64,
+    /// What the licensing server has signed against it, until it signs otherwise.
+    pub refusal: Option<LicenseEvent>,
+    /// The last try to reach the licensing server, if it failed.
+    pub attempt: Option<LicenseEvent>,
+}
+
+/// Something that happened to a license.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LicenseEvent {
+    /// What.
+    pub code: Code,
+    /// Unix seconds.
+    pub at: i64,
 }
 
 impl std::fmt::Debug for LicenseRow {

@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use inspire_auth_core::{
-    Id,
+    Code, Id,
     store::{
-        CredentialRow, KeyRow, KeyWithCredentials, LicenseRow, Origin, Scheme, SqliteStore, Store, Strength,
-        Transaction,
+        CredentialRow, KeyRow, KeyWithCredentials, LicenseEvent, LicenseRow, Origin, Scheme, SqliteStore, Store,
+        Strength, Transaction,
     },
 };
 
@@ -52,6 +52,8 @@ pub fn license() -> LicenseRow {
         mode: "offline".into(),
         installed_at: 5,
         validated_at: 6,
+        refusal: Some(LicenseEvent { code: Code::LicenseSuspended, at: 7 }),
+        attempt: Some(LicenseEvent { code: Code::NetworkTimeout, at: 8 }),
     }
 }
 

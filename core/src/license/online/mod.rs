@@ -1,11 +1,15 @@
 //! Online licensing: activation, re-validation and release by a licensing server that speaks Keygen's API.
 //!
-//! * `transport` carries one request; the host may bring its own.
+//! * `transport` carries one request; the host may bring its own, or else it is `http`'s.
 //! * `server` is where the server is, and what the host allows.
 //! * `signature` decides whether an answer is the server's own, by dates as `http_date` reads them.
 //! * `protocol` builds the calls, and reads what their answers say.
 //! * `session` makes an errand of them: which call is next, and what it amounts to.
+//! * `errands` runs one for a handle, and applies what it brings back.
 
+mod errands;
+#[cfg(test)]
+mod fake;
 #[cfg(feature = "online")]
 mod http;
 mod http_date;
@@ -14,3 +18,8 @@ mod server;
 mod session;
 mod signature;
 mod transport;
+
+pub use errands::Cancel;
+pub(super) use errands::Online;
+pub use server::{Proxy, Server};
+pub use transport::{HttpRequest, HttpResponse, MAX_BODY, Transport};

@@ -225,73 +225,12 @@ fn unbelievable(why: Unbelievable) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
-    use base64::{Engine as _, engine::general_purpose::STANDARD};
-    use serde_json::{Value, json};
-    use sha2::{Digest as _, Sha256};
-
-    use super::{super::http_date, super::transport::HttpRequest, *};
-    use crate::license::issue::SigningKey;
-
-    const NOW: i64 = 1_800_000_000;
-
-    /// A licensing server without a network: what it knows, and what it was asked.
-    #[derive(Debug)]
-    struct Fake {
-        state: Mutex<State>,
-        cancelled: AtomicBool,
-    }
-
-    #[derive(Debug)]
-    struct State {
-        code: &'static str,
-        is_registered: bool,
-        clock: i64,
-        asked: Vec<String>,
-        /// Answers to be given first, whatever is asked.
-        script: Vec<Result<HttpResponse, Code>>,
-    }
-
-    fn signer() -> SigningKey {
-        SigningKey::from_seed(&[7; 32])
-    }
-
-    fn plain(status: u16, headers: &[(&str, &str)], body: &str) -> HttpResponse {
-        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        HttpResponse { status, headers, body: body.as_bytes().to_vec() }
-    }
-
-    fn signed(request: &HttpRequest, clock: i64, status: u16, body: &Value) -> HttpResponse {
-        let body = body.to_string();
-        let target = request.url.strip_prefix("https://h.example").unwrap();
-        let (date, digest) = (http_date::format(clock), STANDARD.encode(Sha256::digest(body.as_bytes())));
-        let method = request.method.to_ascii_lowercase();
-        let message =
-            format!("(request-target): {method} {target}\nhost: h.example\ndate: {date}\ndigest: sha-256={digest}");
-        let signature = STANDARD.encode(signer().sign(message.as_bytes()));
-        let field = format!(
-            r#"keyid="acme", algorithm="ed25519", signature="{signature}", headers="(request-target) host date digest""#
-        );
-        plain(status, &[("Date", &date), ("Keygen-Signature", &field)], &body)
-    }
+    use super::{
+        super::fake::{Fake, NOW, plain, signer},
+        *,
+    };
 
     impl Fake {
-        fn new(code: &'static str, is_registered: bool) -> Self {
-            let state = State { code, is_registered, clock: NOW, asked: Vec::new(), script: Vec::new() };
-            Self { state: Mutex::new(state), cancelled: AtomicBool::new(false) }
-        }
-
-        fn scripted(self, script: impl IntoIterator<Item = Result<HttpResponse, Code>>) -> Self {
-            self.state.lock().unwrap().script = script.into_iter().collect();
-            self
-        }
-
-        /// What was asked, and forgets it.
-        fn asked(&self) -> Vec<String> {
-            std::mem::take(&mut self.state.lock().unwrap().asked)
-        }
-
         fn run<T>(&self, errand: impl FnOnce(&Session<'_>) -> Result<T>) -> Result<T, Code> {
             self.run_for(Duration::from_secs(10), errand)
         }
@@ -312,50 +251,6 @@ mod tests {
                 deadline: Instant::now() + time,
             };
             errand(&session).map_err(|error| error.code())
-        }
-    }
-
-    impl Transport for Fake {
-        fn send(&self, request: &HttpRequest, _: Instant) -> Result<HttpResponse> {
-            let mut state = self.state.lock().unwrap();
-            let target = request.url.strip_prefix("https://h.example/v1/").unwrap().split('?').next().unwrap();
-            state.asked.push(format!("{} {target}", request.method));
-            if !state.script.is_empty() {
-                return state.script.remove(0).map_err(Error::new);
-            }
-            let meta: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-            Ok(match (request.method, target) {
-                ("POST", "licenses/actions/validate-key") => {
-                    let code = match state.code {
-                        "VALID" if !state.is_registered => "FINGERPRINT_SCOPE_MISMATCH",
-                        code => code,
-                    };
-                    let license = match code {
-                        "NOT_FOUND" => Value::Null,
-                        _ => json!({"type": "licenses", "id": "l1", "attributes": {"key": meta["meta"]["key"]}}),
-                    };
-                    let meta = json!({
-                        "valid": code == "VALID", "code": code, "detail": "so it is",
-                        "nonce": meta["meta"]["nonce"], "scope": meta["meta"]["scope"],
-                    });
-                    signed(request, state.clock, 200, &json!({"data": license, "meta": meta}))
-                }
-                ("POST", "machines") if state.is_registered => {
-                    plain(422, &[], r#"{"errors": [{"code": "FINGERPRINT_TAKEN"}]}"#)
-                }
-                ("POST", "machines") => {
-                    state.is_registered = true;
-                    plain(201, &[], "{}")
-                }
-                ("POST", "machines/fp/actions/check-out") if state.is_registered => {
-                    plain(200, &[], r#"{"data": {"attributes": {"certificate": "a machine file"}}}"#)
-                }
-                ("DELETE", "machines/m1") if state.is_registered => {
-                    state.is_registered = false;
-                    plain(204, &[], "")
-                }
-                _ => plain(404, &[], r#"{"errors": [{"code": "NOT_FOUND"}]}"#),
-            })
         }
     }
 

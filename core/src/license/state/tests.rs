@@ -34,6 +34,8 @@ impl Fake {
             mode: "offline".into(),
             installed_at: NOW,
             validated_at: NOW,
+            refusal: None,
+            attempt: None,
         };
         Self { row: Some(row), ..Self::default() }
     }

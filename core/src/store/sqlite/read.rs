@@ -85,7 +85,8 @@ impl Reader for Session<'_> {
     }
 
     fn license(&self) -> Result<Option<LicenseRow>> {
-        let sql = "SELECT file, license_key, mode, installed_at, validated_at FROM license WHERE one = 1";
+        let sql = "SELECT file, license_key, mode, installed_at, validated_at, refusal, refused_at, attempt, \
+                   attempted_at FROM license WHERE one = 1";
         let mut statement = self.connection.prepare_cached(sql).fault()?;
         statement.query_row([], |row| Ok(rows::license(row))).optional().fault()
     }

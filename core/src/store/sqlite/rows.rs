@@ -6,8 +6,9 @@
 use rusqlite::{Row, types::ValueRef};
 
 use crate::{
+    error::Code,
     id::Id,
-    store::{CredentialRow, KeyRow, LicenseRow, Origin, Scheme, Strength},
+    store::{CredentialRow, KeyRow, LicenseEvent, LicenseRow, Origin, Scheme, Strength},
 };
 
 /// The columns of a key, in the order of [`key`].
@@ -48,6 +49,16 @@ impl<'r> Columns<'r, '_> {
 
     fn time(&mut self) -> i64 {
         self.take(0, integer)
+    }
+
+    /// A code that this version does not know, or that is damaged, is one that refuses.
+    fn license_event(&mut self) -> Option<LicenseEvent> {
+        let (code, at) = (self.value(), self.value());
+        let code = match code {
+            ValueRef::Null => return None,
+            code => code.as_str().ok().and_then(Code::named).unwrap_or(Code::LicenseRefused),
+        };
+        Some(LicenseEvent { code, at: integer(at).unwrap_or(0) })
     }
 
     fn flag(&mut self, when_damaged: bool) -> bool {
@@ -138,7 +149,8 @@ pub(super) fn credential(row: &Row<'_>, first: usize) -> Option<CredentialRow> {
     Some(credential)
 }
 
-/// The license of `SELECT file, license_key, mode, installed_at, validated_at`. What is damaged comes out empty, which
+/// The license of `SELECT file, license_key, mode, installed_at, validated_at, refusal, refused_at, attempt,
+/// attempted_at`. What is damaged comes out empty, which
 /// no signature fits.
 pub(super) fn license(row: &Row<'_>) -> LicenseRow {
     let mut columns = Columns { row, next: 0, damaged: false };
@@ -148,6 +160,8 @@ pub(super) fn license(row: &Row<'_>) -> LicenseRow {
         mode: columns.text(),
         installed_at: columns.time(),
         validated_at: columns.time(),
+        refusal: columns.license_event(),
+        attempt: columns.license_event(),
     }
 }
 

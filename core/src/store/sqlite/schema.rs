@@ -65,7 +65,11 @@ CREATE TABLE license (
     license_key TEXT NOT NULL,
     mode TEXT NOT NULL,
     installed_at INTEGER NOT NULL,
-    validated_at INTEGER NOT NULL
+    validated_at INTEGER NOT NULL,
+    refusal TEXT,
+    refused_at INTEGER,
+    attempt TEXT,
+    attempted_at INTEGER
 );
 CREATE TABLE license_marks (key_id TEXT NOT NULL PRIMARY KEY, issued INTEGER NOT NULL);
 CREATE TABLE license_burials (license_id TEXT NOT NULL PRIMARY KEY, issued INTEGER NOT NULL);

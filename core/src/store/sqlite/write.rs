@@ -268,8 +268,8 @@ impl Transaction for Session<'_> {
         let Some(license) = license else { return Ok(()) };
         self.connection
             .prepare_cached(
-                "INSERT INTO license (one, file, license_key, mode, installed_at, validated_at) \
-                 VALUES (1, ?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO license (one, file, license_key, mode, installed_at, validated_at, refusal, refused_at, \
+                 attempt, attempted_at) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )
             .fault()?
             .execute(params![
@@ -277,7 +277,11 @@ impl Transaction for Session<'_> {
                 license.license_key,
                 license.mode,
                 license.installed_at,
-                license.validated_at
+                license.validated_at,
+                license.refusal.map(|event| event.code.name()),
+                license.refusal.map(|event| event.at),
+                license.attempt.map(|event| event.code.name()),
+                license.attempt.map(|event| event.at),
             ])
             .fault()?;
         Ok(())

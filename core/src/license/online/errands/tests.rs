@@ -1,0 +1,237 @@
+//! Activation and re-validation, from the handle down to the server's answers.
+
+use super::{
+    super::{
+        Server,
+        fake::{Fake, NOW, plain, signer},
+    },
+    *,
+};
+use crate::{
+    HashParameters, InspireAuth, Options, StoreLocation,
+    license::{
+        Kind, State,
+        issue::{LicenseDescription, sign},
+        keys::TrustedKey,
+    },
+    store::{MemoryStore, Store},
+};
+
+const KEY: &str = "KEY-KEY-KEY";
+const DAY: i64 = 86_400;
+
+struct Plant {
+    server: Arc<Fake>,
+    store: Arc<MemoryStore>,
+}
+
+impl Plant {
+    fn new() -> Self {
+        let server = Fake::new("VALID", false);
+        let plant = Self { server: Arc::new(server), store: Arc::new(MemoryStore::new().unwrap()) };
+        plant.issues(NOW, |_| ());
+        plant
+    }
+
+    /// What the server's next check-outs give: issued then, for 14 days.
+    fn issues(&self, issued: i64, change: impl FnOnce(&mut LicenseDescription)) {
+        let mut license = LicenseDescription::new("l1", KEY);
+        license.fingerprint = Some("fp".into());
+        license.ttl = Some(u64::try_from(14 * DAY).unwrap());
+        license.entitlements = Some(vec!["MFA".into()]);
+        change(&mut license);
+        let file = sign(&signer(), &license, Kind::Machine, true, Some(issued)).unwrap();
+        self.server.state.lock().unwrap().file = file;
+    }
+
+    fn says(&self, code: &'static str) {
+        self.server.state.lock().unwrap().code = code;
+    }
+
+    fn clock(&self, now: i64) {
+        self.server.state.lock().unwrap().clock = now;
+    }
+
+    fn open(&self) -> InspireAuth {
+        let mut options = Options::new(StoreLocation::Custom(Arc::clone(&self.store) as Arc<dyn Store>));
+        options.hash = HashParameters { memory_kib: 64, iterations: 1, parallelism: 1 };
+        options.trusted_keys = vec![TrustedKey::new("vendor", signer().public()).unwrap()];
+        options.machine_id = Some("fp".into());
+        let mut server = Server::at("https://h.example/v1");
+        server.transport = Some(Arc::clone(&self.server) as Arc<dyn Transport>);
+        options.server = Some(server);
+        InspireAuth::open(options).unwrap()
+    }
+}
+
+fn at(now: i64) -> Caller<'static> {
+    Caller { now: Some(now), ..Caller::system() }
+}
+
+fn activated() -> (Plant, InspireAuth) {
+    let plant = Plant::new();
+    let auth = plant.open();
+    assert_eq!(auth.license().activate_online(KEY, &at(NOW)).unwrap().state, State::Active);
+    (plant, auth)
+}
+
+fn code<T>(result: Result<T>) -> Code {
+    result.err().map_or(Code::Ok, |error| error.code())
+}
+
+#[test]
+fn an_activation_installs_a_lease() {
+    let (_plant, auth) = activated();
+    let status = auth.license().status(Some(NOW)).unwrap();
+    assert_eq!((status.state, status.mode, status.reason), (State::Active, Some(Mode::Online), None));
+    assert_eq!((status.lease_expires_at, status.last_attempt), (Some(NOW + 14 * DAY), None));
+    assert!(auth.license().has_entitlement("MFA", Some(NOW)).unwrap());
+    // The grace is exact to the second.
+    let granted = |now| auth.license().has_entitlement("MFA", Some(now)).unwrap();
+    assert!(granted(NOW + 14 * DAY - 1) && !granted(NOW + 14 * DAY));
+    let log = auth.audit(1).unwrap();
+    assert_eq!((log[0].event.as_str(), log[0].subject.as_str()), ("license.activated", "l1"));
+}
+
+#[test]
+fn a_renewal_arrives_by_revalidation() {
+    let (plant, auth) = activated();
+    let later = NOW + 10 * DAY;
+    plant.clock(later);
+    plant.issues(later, |license| license.entitlements = Some(vec!["VIDEO_WALL_SYNC".into()]));
+    assert!(!auth.license().has_entitlement("VIDEO_WALL_SYNC", Some(later)).unwrap());
+    let status = auth.license().revalidate(&at(later)).unwrap();
+    assert_eq!((status.lease_expires_at, status.last_validated_at), (Some(later + 14 * DAY), Some(later)));
+    assert_eq!(status.entitlements, ["VIDEO_WALL_SYNC"]);
+}
+
+#[test]
+fn a_signed_refusal_acts_at_once_and_is_lifted_by_a_signed_word() {
+    for (said, ours, state) in [
+        ("SUSPENDED", Code::LicenseSuspended, State::Suspended),
+        ("EXPIRED", Code::LicenseExpired, State::Expired),
+        ("BANNED", Code::LicenseSuspended, State::Suspended),
+        ("NOT_FOUND", Code::LicenseUnknown, State::Invalid),
+    ] {
+        let (plant, auth) = activated();
+        let bystander = plant.open();
+        plant.says(said);
+        assert_eq!(code(auth.license().revalidate(&at(NOW + 60))), ours);
+        for handle in [&auth, &bystander, &plant.open()] {
+            let status = handle.license().status(Some(NOW + 60)).unwrap();
+            assert_eq!((status.state, status.reason), (state, Some(ours)), "{said}");
+            assert!(!handle.license().has_entitlement("MFA", Some(NOW + 60)).unwrap());
+        }
+        plant.says("VALID");
+        plant.issues(NOW + 120, |_| ());
+        assert_eq!(auth.license().revalidate(&at(NOW + 120)).unwrap().state, State::Active);
+        assert!(bystander.license().has_entitlement("MFA", Some(NOW + 120)).unwrap());
+    }
+}
+
+#[test]
+fn a_refused_activation_leaves_what_is_installed() {
+    let (plant, auth) = activated();
+    plant.says("SUSPENDED");
+    assert_eq!(code(auth.license().activate_online("ANOTHER-KEY", &at(NOW))), Code::LicenseSuspended);
+    assert_eq!(auth.license().status(Some(NOW)).unwrap().state, State::Active, "another license's refusal");
+    assert_eq!(code(auth.license().activate_online(KEY, &at(NOW))), Code::LicenseSuspended);
+    assert_eq!(auth.license().status(Some(NOW)).unwrap().state, State::Suspended, "its own");
+}
+
+#[test]
+fn an_outage_changes_nothing_but_says_so() {
+    let (plant, auth) = activated();
+    let fails = |code: Code| {
+        plant.server.state.lock().unwrap().script = vec![Err(code), Err(code)];
+        let failed = auth.license().revalidate(&at(NOW + DAY));
+        plant.server.state.lock().unwrap().script.clear();
+        failed
+    };
+    for failure in [Code::NetworkDns, Code::NetworkConnect, Code::NetworkTls, Code::NetworkTimeout] {
+        assert_eq!(code(fails(failure)), failure);
+        let status = auth.license().status(Some(NOW + DAY)).unwrap();
+        assert_eq!((status.state, status.last_validated_at), (State::Active, Some(NOW)));
+        assert_eq!(status.last_attempt, Some(LicenseEvent { code: failure, at: NOW + DAY }));
+    }
+    let granted = |now| auth.license().has_entitlement("MFA", Some(now)).unwrap();
+    assert!(granted(NOW + 14 * DAY - 1) && !granted(NOW + 14 * DAY));
+    plant.clock(NOW + DAY);
+    plant.issues(NOW + DAY, |_| ());
+    assert_eq!(auth.license().revalidate(&at(NOW + DAY)).unwrap().last_attempt, None);
+}
+
+#[test]
+fn no_unsigned_answer_takes_or_gives_anything() {
+    let (plant, auth) = activated();
+    for (status, body) in [
+        (200, r#"{"data": null, "meta": {"valid": false, "code": "SUSPENDED"}}"#),
+        (403, r#"{"errors": [{"code": "LICENSE_SUSPENDED"}]}"#),
+        (404, "{}"),
+        (500, ""),
+    ] {
+        plant.server.state.lock().unwrap().script = vec![Ok(plain(status, &[], body))];
+        assert!(matches!(code(auth.license().revalidate(&at(NOW))), Code::ServerStatus | Code::ServerSignatureInvalid));
+        assert_eq!(auth.license().status(Some(NOW)).unwrap().state, State::Active);
+    }
+    // A file that another key signed, or for another machine, is not installed.
+    let before = auth.license().status(Some(NOW)).unwrap().lease_expires_at;
+    plant.issues(NOW + 60, |license| license.fingerprint = Some("another".into()));
+    assert_eq!(code(auth.license().revalidate(&at(NOW + 60))), Code::LicenseKeyOrMachineMismatch);
+    plant.server.state.lock().unwrap().file = "-----BEGIN MACHINE FILE-----".to_owned();
+    assert_eq!(code(auth.license().revalidate(&at(NOW + 60))), Code::LicenseMalformed);
+    assert_eq!(auth.license().status(Some(NOW)).unwrap().lease_expires_at, before);
+}
+
+#[test]
+fn what_was_deactivated_meanwhile_stays_so() {
+    let (plant, auth) = activated();
+    plant.issues(NOW + 60, |_| ());
+    // The server's answer is under way while another process deactivates.
+    let other = plant.open();
+    let online = auth.inner.license.online().unwrap();
+    assert_eq!(online.base.host, "h.example");
+    let word = auth
+        .license()
+        .at_the_server(KEY, &Cancel::default(), &at(NOW + 60), |session| session.revalidate(false))
+        .unwrap();
+    other.license().deactivate(&at(NOW + 60)).unwrap();
+    let caller = at(NOW + 60);
+    let mutation = Mutation { event: "license.revalidated", subject: "", need: Need::Admin, caller: &caller };
+    let applied = auth.license().apply(&mutation, KEY, word, Some(Some("l1".to_owned())));
+    assert_eq!(code(applied), Code::Conflict);
+    assert_eq!(auth.license().status(Some(NOW)).unwrap().state, State::Unlicensed);
+}
+
+#[test]
+fn a_later_file_of_another_process_stays() {
+    let (plant, auth) = activated();
+    plant.issues(NOW + 60, |_| ());
+    let word = auth
+        .license()
+        .at_the_server(KEY, &Cancel::default(), &at(NOW + 60), |session| session.revalidate(false))
+        .unwrap();
+    plant.issues(NOW + 120, |_| ());
+    let later = plant.open().license().revalidate(&at(NOW + 120)).unwrap();
+    let caller = at(NOW + 120);
+    let mutation = Mutation { event: "license.revalidated", subject: "", need: Need::Admin, caller: &caller };
+    let applied = auth.license().apply(&mutation, KEY, word, Some(Some("l1".to_owned()))).unwrap();
+    assert_eq!(applied.lease_expires_at, later.lease_expires_at);
+}
+
+#[test]
+fn who_may_and_what_is_missing() {
+    let plant = Plant::new();
+    let auth = plant.open();
+    assert_eq!(code(auth.license().revalidate(&at(NOW))), Code::Unlicensed);
+    assert_eq!(code(auth.license().activate_online("", &at(NOW))), Code::LicenseKeyRequired);
+    let mut options = Options::new(StoreLocation::Memory);
+    options.machine_id = Some("fp".into());
+    let offline = InspireAuth::open(options).unwrap();
+    assert_eq!(code(offline.license().activate_online(KEY, &at(NOW))), Code::UnsupportedOption);
+    assert!(plant.server.asked().is_empty());
+    let cancel = Cancel::default();
+    cancel.cancel();
+    assert_eq!(code(auth.license().activate_online_unless(&cancel, KEY, &at(NOW))), Code::Cancelled);
+    assert!(plant.server.asked().is_empty());
+}

@@ -1,0 +1,133 @@
+//! A licensing server without a network, for tests.
+
+use std::{
+    sync::{Mutex, atomic::AtomicBool},
+    time::Instant,
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    http_date,
+    transport::{HttpRequest, HttpResponse, Transport},
+};
+use crate::{
+    error::{Code, Error, Result},
+    license::issue::SigningKey,
+};
+
+pub(super) const NOW: i64 = 1_800_000_000;
+
+/// A licensing server without a network: what it knows, and what it was asked.
+#[derive(Debug)]
+pub(super) struct Fake {
+    pub(super) state: Mutex<State>,
+    pub(super) cancelled: AtomicBool,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    /// The code of a validation.
+    pub(super) code: &'static str,
+    pub(super) is_registered: bool,
+    /// The server's clock, Unix seconds.
+    pub(super) clock: i64,
+    /// What a check-out gives.
+    pub(super) file: String,
+    pub(super) asked: Vec<String>,
+    /// Answers to be given first, whatever is asked.
+    pub(super) script: Vec<Result<HttpResponse, Code>>,
+}
+
+pub(super) fn signer() -> SigningKey {
+    SigningKey::from_seed(&[7; 32])
+}
+
+pub(super) fn plain(status: u16, headers: &[(&str, &str)], body: &str) -> HttpResponse {
+    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    HttpResponse { status, headers, body: body.as_bytes().to_vec() }
+}
+
+fn signed(request: &HttpRequest, clock: i64, status: u16, body: &Value) -> HttpResponse {
+    let body = body.to_string();
+    let target = request.url.strip_prefix("https://h.example").unwrap();
+    let (date, digest) = (http_date::format(clock), STANDARD.encode(Sha256::digest(body.as_bytes())));
+    let method = request.method.to_ascii_lowercase();
+    let message =
+        format!("(request-target): {method} {target}\nhost: h.example\ndate: {date}\ndigest: sha-256={digest}");
+    let signature = STANDARD.encode(signer().sign(message.as_bytes()));
+    let field = format!(
+        r#"keyid="acme", algorithm="ed25519", signature="{signature}", headers="(request-target) host date digest""#
+    );
+    plain(status, &[("Date", &date), ("Keygen-Signature", &field)], &body)
+}
+
+impl Fake {
+    pub(super) fn new(code: &'static str, is_registered: bool) -> Self {
+        let state = State {
+            code,
+            is_registered,
+            clock: NOW,
+            file: "a machine file".to_owned(),
+            asked: Vec::new(),
+            script: Vec::new(),
+        };
+        Self { state: Mutex::new(state), cancelled: AtomicBool::new(false) }
+    }
+
+    pub(super) fn scripted(self, script: impl IntoIterator<Item = Result<HttpResponse, Code>>) -> Self {
+        self.state.lock().unwrap().script = script.into_iter().collect();
+        self
+    }
+
+    /// What was asked, and forgets it.
+    pub(super) fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.lock().unwrap().asked)
+    }
+}
+
+impl Transport for Fake {
+    fn send(&self, request: &HttpRequest, _: Instant) -> Result<HttpResponse> {
+        let mut state = self.state.lock().unwrap();
+        let target = request.url.strip_prefix("https://h.example/v1/").unwrap().split('?').next().unwrap();
+        state.asked.push(format!("{} {target}", request.method));
+        if !state.script.is_empty() {
+            return state.script.remove(0).map_err(Error::new);
+        }
+        let meta: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        Ok(match (request.method, target) {
+            ("POST", "licenses/actions/validate-key") => {
+                let code = match state.code {
+                    "VALID" if !state.is_registered => "FINGERPRINT_SCOPE_MISMATCH",
+                    code => code,
+                };
+                let license = match code {
+                    "NOT_FOUND" => Value::Null,
+                    _ => json!({"type": "licenses", "id": "l1", "attributes": {"key": meta["meta"]["key"]}}),
+                };
+                let meta = json!({
+                    "valid": code == "VALID", "code": code, "detail": "so it is",
+                    "nonce": meta["meta"]["nonce"], "scope": meta["meta"]["scope"],
+                });
+                signed(request, state.clock, 200, &json!({"data": license, "meta": meta}))
+            }
+            ("POST", "machines") if state.is_registered => {
+                plain(422, &[], r#"{"errors": [{"code": "FINGERPRINT_TAKEN"}]}"#)
+            }
+            ("POST", "machines") => {
+                state.is_registered = true;
+                plain(201, &[], "{}")
+            }
+            ("POST", "machines/fp/actions/check-out") if state.is_registered => {
+                plain(200, &[], &json!({"data": {"attributes": {"certificate": state.file}}}).to_string())
+            }
+            ("DELETE", "machines/m1") if state.is_registered => {
+                state.is_registered = false;
+                plain(204, &[], "")
+            }
+            _ => plain(404, &[], r#"{"errors": [{"code": "NOT_FOUND"}]}"#),
+        })
+    }
+}
