@@ -140,6 +140,11 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_has_a_name() {
+        assert_eq!((Kind::License.as_str(), Kind::Machine.as_str()), ("license", "machine"));
+    }
+
+    #[test]
     fn lenient_where_files_in_the_wild_differ() {
         let bytes = b"any bytes at all, but more than fit in a line of sixty characters of base64";
         for kind in [Kind::License, Kind::Machine] {

@@ -147,21 +147,15 @@ class Process:
                 assert time.monotonic() < deadline, f"it says only:\n{''.join(self._lines)}"
                 self._changed.wait(0.1)
 
-    def end(self, *, times: int = 1) -> int:
-        """Ends it as a service manager would; returns its status. It must not hang.
-
-        Args:
-            times: how often it may have to be told. A worker of uWSGI that has just been forked still has its master's
-                handler, takes the signal for the master, and lives on.
-        """
+    def end(self) -> int:
+        """Ends it as a service manager would; returns its status. It must not hang."""
+        self.child.terminate()
         try:
-            for _ in range(times):
-                self.child.terminate()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    return self.child.wait(PATIENCE / times)
+            return self.child.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
             self.child.kill()
             self.child.wait(PATIENCE)
-            raise AssertionError(f"it did not end:\n{self.output}")
+            raise AssertionError(f"it did not end:\n{self.output}") from None
         finally:
             self._reader.join(PATIENCE)
             assert self.child.stdout is not None

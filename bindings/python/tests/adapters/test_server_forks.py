@@ -12,6 +12,7 @@ import signal
 import sqlite3
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,19 @@ class Matrix:
         self.all(theirs["credential"], "401 INVALID_CREDENTIAL")
 
 
+def settle(running: Process, *, is_lazy: bool) -> None:
+    """Waits until every worker of uWSGI's is up. One that has just been forked still has its master's handlers, takes a
+    signal for the master, and lives on; a lazy one for as long as it loads the application."""
+    time.sleep(0.5)  # Whoever has answered often enough goes away now.
+
+    def is_settled() -> bool:
+        begun = running.output.count("Respawned uWSGI worker")
+        is_up = not is_lazy or running.output.count("WSGI app 0") == WORKERS + begun
+        return is_up and running.output.count("is done. Seeya!") == begun
+
+    running.wait_for(is_settled)
+
+
 def run(cell: str, forks: int, folder: Path) -> None:
     store = folder / f"fork-{cell}.db"
     with InspireAuth.open(store, hash=FAST) as auth:
@@ -118,7 +132,9 @@ def run(cell: str, forks: int, folder: Path) -> None:
                 if number == 2 and cell.startswith("gunicorn"):
                     # All at once; with a preloaded application the new workers are forked from the same master.
                     running.child.send_signal(signal.SIGHUP)
-            status = running.end(times=3 if cell.startswith("uwsgi") else 1)
+            if cell.startswith("uwsgi"):
+                settle(running, is_lazy=cell.endswith("lazy"))
+            status = running.end()
             for sign in ("Traceback", "panicked", "Exception ignored", "TIMEOUT", "HARAKIRI", "SIGSEGV", "Fatal"):
                 assert sign not in running.output, running.output
             # uWSGI's says whether a worker was just starting.
