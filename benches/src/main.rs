@@ -22,32 +22,39 @@ const ROUNDS: usize = 31;
 const CALLS: u32 = 20_000;
 
 fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
-        Some("prf") => {
-            prf();
-            ExitCode::SUCCESS
-        }
-        Some("warm") => {
-            warm();
-            ExitCode::SUCCESS
-        }
-        Some("page") => {
-            page();
-            ExitCode::SUCCESS
-        }
-        Some("calls") => {
-            calls();
-            ExitCode::SUCCESS
-        }
+    let measure = match std::env::args().nth(1).as_deref() {
+        Some("prf") => prf,
+        Some("warm") => warm,
+        Some("page") => page,
+        Some("calls") => calls,
         _ => {
             eprintln!("usage: inspire-auth-bench prf | warm | page | calls [number [memory | sqlite]]");
-            ExitCode::from(2)
+            return ExitCode::from(2);
         }
-    }
+    };
+    measure();
+    ExitCode::SUCCESS
 }
 
 /// One candidate: its name, and one call of it.
-type Candidate<'a> = (&'a str, &'a dyn Fn(&[u8]));
+type Candidate<'a> = (&'a str, &'a dyn Fn());
+
+/// The times of each candidate, sorted, in ns a call: so many samples of so many calls. Interleaved, so that a slow moment
+/// of the machine slows all of them.
+fn interleaved(candidates: &[Candidate<'_>], samples: usize, calls: u32) -> Vec<Vec<f64>> {
+    let mut times = vec![Vec::with_capacity(samples); candidates.len()];
+    for _ in 0..samples {
+        for ((_, call), times) in candidates.iter().zip(&mut times) {
+            let start = Instant::now();
+            for _ in 0..calls {
+                black_box(call)();
+            }
+            times.push(start.elapsed().as_nanos() as f64 / f64::from(calls));
+        }
+    }
+    times.iter_mut().for_each(|times| times.sort_by(f64::total_cmp));
+    times
+}
 
 /// The candidates for the memo's and the tag's keyed function, over a generated key (53 bytes) and over the longest one.
 fn prf() {
@@ -57,32 +64,20 @@ fn prf() {
     for length in [53, 200] {
         let secret = vec![b'a'; length];
         let candidates: [Candidate<'_>; 3] = [
-            ("SipHash-2-4-128", &|s| {
-                black_box(sip.hash(s));
+            ("SipHash-2-4-128", &|| {
+                black_box(sip.hash(black_box(&secret)));
             }),
-            ("BLAKE3 keyed, 256 bits", &|s| {
-                black_box(blake3::keyed_hash(&key, s));
+            ("BLAKE3 keyed, 256 bits", &|| {
+                black_box(blake3::keyed_hash(&key, black_box(&secret)));
             }),
-            ("HMAC-SHA-256, key schedule kept", &|s| {
+            ("HMAC-SHA-256, key schedule kept", &|| {
                 let mut mac = hmac.clone();
-                mac.update(s);
+                mac.update(black_box(&secret));
                 black_box(mac.finalize().into_bytes());
             }),
         ];
-        let mut samples = vec![Vec::with_capacity(ROUNDS); candidates.len()];
-        // Interleaved, so that a slow moment of the machine slows all of them.
-        for _ in 0..ROUNDS {
-            for (at, (_, run)) in candidates.iter().enumerate() {
-                let start = Instant::now();
-                for _ in 0..CALLS {
-                    run(black_box(&secret));
-                }
-                samples[at].push(start.elapsed().as_nanos() as f64 / f64::from(CALLS));
-            }
-        }
         println!("{length}-byte secret, median of {ROUNDS} interleaved rounds of {CALLS} calls:");
-        for ((name, _), times) in candidates.iter().zip(&mut samples) {
-            times.sort_by(f64::total_cmp);
+        for ((name, _), times) in candidates.iter().zip(interleaved(&candidates, ROUNDS, CALLS)) {
             println!("  {name:<34} {:7.1} ns", times[ROUNDS / 2]);
         }
     }
@@ -133,20 +128,9 @@ fn page() {
     let clock = || {
         black_box(monotonic_millis());
     };
-    let pieces: [(&str, &dyn Fn()); 3] = [("an empty call", &nothing), ("the page", &shows), ("the clock", &clock)];
-    let mut samples = vec![Vec::with_capacity(SAMPLES); pieces.len()];
-    for _ in 0..SAMPLES {
-        for ((_, piece), samples) in pieces.iter().zip(&mut samples) {
-            let start = Instant::now();
-            for _ in 0..SAMPLE {
-                black_box(piece)();
-            }
-            samples.push(start.elapsed().as_nanos() as f64 / f64::from(SAMPLE));
-        }
-    }
+    let pieces: [Candidate<'_>; 3] = [("an empty call", &nothing), ("the page", &shows), ("the clock", &clock)];
     println!("ns a call, that of the empty call included: the least and the median of {SAMPLES} samples of {SAMPLE}");
-    for ((name, _), samples) in pieces.iter().zip(&mut samples) {
-        samples.sort_by(f64::total_cmp);
+    for ((name, _), samples) in pieces.iter().zip(interleaved(&pieces, SAMPLES, SAMPLE)) {
         println!("{name:<14} {:6.2} {:6.2}", samples[0], samples[SAMPLES / 2]);
     }
 }

@@ -70,13 +70,7 @@ pub(crate) fn identity_of(stat: &std::fs::Metadata) -> FileIdentity {
 /// # Errors
 /// `AlreadyExists` when there is anything at `path`, a dangling symbolic link included; else those of the system.
 pub fn create_private(path: &Path, like: Option<&Path>) -> io::Result<()> {
-    let draft = draft_name(path)?;
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
-        .open(&draft)?;
+    let (file, draft) = begin_draft(path)?;
     let made = (|| {
         match like {
             Some(like) => match_owner_and_mode(&file, like)?,
@@ -129,15 +123,23 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// A name for what becomes `path`, which nobody else takes: by chance, since in two containers that share a folder all
-/// numbers of processes may be the same.
-pub(crate) fn draft_name(path: &Path) -> io::Result<PathBuf> {
+/// Makes an empty file that is to become `path`, with mode 0600 and a name that nobody else takes: by chance, since in two
+/// containers that share a folder all numbers of processes may be the same.
+pub(crate) fn begin_draft(path: &Path) -> io::Result<(File, PathBuf)> {
     let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no file name"))?;
     let mut draft = OsString::from(".");
     draft.push(name);
     // Each state has keys of its own, from the system's randomness.
     draft.push(format!(".{:016x}", RandomState::new().hash_one(std::process::id())));
-    Ok(path.with_file_name(draft))
+    let draft = path.with_file_name(draft);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+        .open(&draft)?;
+    Ok((file, draft))
 }
 
 /// Gives `draft` the name `path`, unless something has it.

@@ -127,14 +127,7 @@ impl Page {
     /// # Errors
     /// Those of the system. Nothing is at `path` then that was not there before.
     pub fn create(path: &Path, beside: &Path, new: &NewPage) -> io::Result<Self> {
-        let draft = fs::draft_name(path)?;
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
-            .open(&draft)?;
+        let (mut file, draft) = fs::begin_draft(path)?;
         let made = (|| {
             allocate(&file)?;
             file.write_all(&new.bytes(&fs::identity_of(&file.metadata()?))?)?;

@@ -57,19 +57,25 @@ static int again(inspire_result result)
     return result == INSPIRE_RESULT_STORE_LOCKED;
 }
 
+/* A write that must be done, however often it is asked for. */
+#define WRITES(call)                                                                                                \
+    do {                                                                                                            \
+        inspire_result written;                                                                                     \
+        do                                                                                                          \
+            written = (call);                                                                                       \
+        while (again(written));                                                                                     \
+        GIVES(OK, written);                                                                                         \
+    } while (0)
+
 /* A new key: its `Authorization` in `value`; its secret and its id besides, when asked for. */
 static void make(const inspire_auth *with, const char *name, char *value, char *secret, char *id)
 {
     inspire_caller caller = by_system();
     inspire_key_spec spec = INSPIRE_KEY_SPEC_INIT;
     inspire_created_key *created = NULL;
-    inspire_result result;
     int length;
     spec.name = inspire_str_from(name);
-    do
-        result = inspire_key_create(with, &spec, &caller, &created, NULL);
-    while (again(result));
-    GIVES(OK, result);
+    WRITES(inspire_key_create(with, &spec, &caller, &created, NULL));
     /* Not by `bearer`, whose buffer is one for all threads. */
     length = snprintf(value, SECRET, "Bearer %s", inspire_created_key_credential(created).data);
     CHECK(length > 7 && length < SECRET);
@@ -83,23 +89,15 @@ static void make(const inspire_auth *with, const char *name, char *value, char *
 static void delete_key(const char *name)
 {
     inspire_caller caller = by_system();
-    inspire_result result;
-    do
-        result = inspire_key_delete(auth, inspire_str_from(name), INSPIRE_REVISION_ANY, &caller, NULL);
-    while (again(result));
-    GIVES(OK, result);
+    WRITES(inspire_key_delete(auth, inspire_str_from(name), INSPIRE_REVISION_ANY, &caller, NULL));
 }
 
 static void set_enabled(const inspire_auth *with, const char *name, uint32_t enabled)
 {
     inspire_caller caller = by_system();
     inspire_key *key = NULL;
-    inspire_result result;
-    do
-        result =
-            inspire_key_set_enabled(with, inspire_str_from(name), enabled, INSPIRE_REVISION_ANY, &caller, &key, NULL);
-    while (again(result));
-    GIVES(OK, result);
+    WRITES(
+        inspire_key_set_enabled(with, inspire_str_from(name), enabled, INSPIRE_REVISION_ANY, &caller, &key, NULL));
     inspire_key_free(key);
 }
 

@@ -106,6 +106,9 @@ def changes_are_obeyed_by_the_next_check(one, two, _folder):
             other.check(name, key)
             return name, key
 
+        def rotated(name, overlap):
+            return actor.ask("keys.rotate", name=name, overlap_seconds=overlap)["key"]
+
         name, key = fresh("delete")
         actor.ask("keys.delete", name=name)
         other.check(name, key, "INVALID_CREDENTIAL")
@@ -131,21 +134,21 @@ def changes_are_obeyed_by_the_next_check(one, two, _folder):
         other.check(f"{name}-new", key)
 
         name, key = fresh("rotate")
-        new = actor.ask("keys.rotate", name=name, overlap_seconds=0)["key"]
+        new = rotated(name, 0)
         other.check(name, key, "INVALID_CREDENTIAL")
         other.check(name, new)
 
         name, key = fresh("overlap")
-        new = actor.ask("keys.rotate", name=name, overlap_seconds=3600)["key"]
+        new = rotated(name, 3600)
         other.check(name, key)
         other.check(name, new)
-        newest = actor.ask("keys.rotate", name=name, overlap_seconds=0)["key"]
+        newest = rotated(name, 0)
         other.check(name, key, "INVALID_CREDENTIAL")
         other.check(name, new, "INVALID_CREDENTIAL")
         other.check(name, newest)
 
         name, key = fresh("overlap-deleted")
-        new = actor.ask("keys.rotate", name=name, overlap_seconds=3600)["key"]
+        new = rotated(name, 3600)
         other.check(name, key)
         other.check(name, new)
         actor.ask("keys.delete", name=name)

@@ -199,6 +199,12 @@ mod tests {
             let json = format!(r#"{{"enc":"e30=","sig":"{sig}","alg":"{algorithm}"}}"#);
             assert_eq!(refusal(&json), Code::LicenseUnsupportedAlgorithm, "{algorithm}");
         }
+        // Those that are known are named.
+        for (algorithm, name) in
+            [("base64+rsa-sha256", Some("rsa-sha256")), ("a+ecdsa-p256", Some("ecdsa-p256")), ("a+b", None)]
+        {
+            assert_eq!(unsupported(algorithm).detail(), name);
+        }
         // The algorithm is looked at before the signature's form: an RSA signature has another length.
         assert_eq!(refusal(r#"{"enc":"","sig":"","alg":"base64+rsa-sha256"}"#), Code::LicenseUnsupportedAlgorithm);
     }

@@ -220,6 +220,13 @@ mod tests {
                 assert_eq!(PublicKey::from_bytes(&bytes).unwrap_err().code(), Code::WeakTrustedKey);
             }
         }
+        // Each byte that is less makes it a number below the prime.
+        for (at, byte) in [(0, 0xec), (1, 0xfe), (15, 0), (30, 0xfe), (31, 0x7e), (31, 0xfe)] {
+            let mut bytes = [0xff; 32];
+            bytes[31] = 0x7f;
+            bytes[at] = byte;
+            assert!(is_canonical(&bytes), "{byte} at {at}");
+        }
         // y = 2 is not on the curve.
         let mut off = [0; 32];
         off[0] = 2;
@@ -232,6 +239,7 @@ mod tests {
         for bad in ["", "a\n", &"x".repeat(65)] {
             assert_eq!(key(bad).unwrap_err().code(), Code::InvalidArgument);
         }
+        assert!(key(&"x".repeat(64)).is_ok() && key(&"\u{e9}".repeat(64)).is_ok());
         assert!(check_configuration(&[key("a").unwrap(), key("b").unwrap()]).is_ok());
         let twice = check_configuration(&[key("a").unwrap(), key("b").unwrap(), key("a").unwrap()]);
         assert_eq!(twice.unwrap_err().code(), Code::InvalidArgument);

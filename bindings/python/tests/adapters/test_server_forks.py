@@ -108,14 +108,18 @@ class Matrix:
 def settle(running: Process, *, is_lazy: bool) -> None:
     """Waits until every worker of uWSGI's is up. One that has just been forked still has its master's handlers, takes a
     signal for the master, and lives on; a lazy one for as long as it loads the application."""
-    time.sleep(0.5)  # Whoever has answered often enough goes away now.
 
     def is_settled() -> bool:
         begun = running.output.count("Respawned uWSGI worker")
         is_up = not is_lazy or running.output.count("WSGI app 0") == WORKERS + begun
         return is_up and running.output.count("is done. Seeya!") == begun
 
-    running.wait_for(is_settled)
+    # Whoever has answered often enough goes away now; and its successor needs a moment to be one of its own.
+    said = None
+    while said != running.output:
+        running.wait_for(is_settled)
+        said = running.output
+        time.sleep(1)
 
 
 def run(cell: str, forks: int, folder: Path) -> None:

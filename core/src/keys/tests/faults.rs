@@ -102,15 +102,20 @@ impl Store for Slow {
     passes_on!(generation load changes_since write wait_for_change tag_key adopt note_used last_used append_audit audit);
 }
 
+/// A handle on such a store, on which the next hash is to wait; what it says when it has read, and what lets it go on.
+fn waiting() -> (InspireAuth, Receiver<()>, Sender<()>) {
+    let (reading, has_read) = mpsc::channel();
+    let (release, gate) = mpsc::channel();
+    let store = Slow { store: MemoryStore::new().unwrap(), held: Mutex::new(Some((reading, gate))) };
+    let auth = InspireAuth::open(options(StoreLocation::Custom(Arc::new(store)))).unwrap();
+    (auth, has_read, release)
+}
+
 /// What a hash says that was asked of the former row is nobody's answer about the one that took its place.
 #[test]
 fn a_hash_that_is_replaced_while_it_is_asked_grants_nothing() {
-    let store = Arc::new(Slow { store: MemoryStore::new().unwrap(), held: Mutex::default() });
-    let auth = InspireAuth::open(options(StoreLocation::Custom(Arc::clone(&store) as Arc<dyn Store>))).unwrap();
+    let (auth, has_read, release) = waiting();
     import(&auth, "k", ImportFormat::Phc, &phc("former", 64), Strength::Random);
-    let (reading, has_read) = mpsc::channel();
-    let (release, gate) = mpsc::channel();
-    *store.held.lock().unwrap() = Some((reading, gate));
     let before = pending(begin(&auth, "k:former"));
     has_read.recv().unwrap();
 
@@ -129,8 +134,7 @@ fn a_hash_that_is_replaced_while_it_is_asked_grants_nothing() {
 /// Nor is it when the former one comes back before anybody looks.
 #[test]
 fn a_hash_that_came_and_went_while_it_was_asked_grants_nothing() {
-    let store = Arc::new(Slow { store: MemoryStore::new().unwrap(), held: Mutex::default() });
-    let auth = InspireAuth::open(options(StoreLocation::Custom(Arc::clone(&store) as Arc<dyn Store>))).unwrap();
+    let (auth, has_read, release) = waiting();
     import(&auth, "k", ImportFormat::Phc, &phc("mine", 64), Strength::Random);
     let mine = stored(&auth, "k").credentials.remove(0);
     let replace = |hash: &str| {
@@ -138,9 +142,6 @@ fn a_hash_that_came_and_went_while_it_was_asked_grants_nothing() {
         hash.clone_into(&mut row.hash);
         auth.store().write(&mut |tx| tx.update_credential(&row)).unwrap();
     };
-    let (reading, has_read) = mpsc::channel();
-    let (release, gate) = mpsc::channel();
-    *store.held.lock().unwrap() = Some((reading, gate));
     let all = super::herd::block(&auth);
     let ticket = pending(begin(&auth, "k:passing"));
     replace(&phc("passing", 64));
