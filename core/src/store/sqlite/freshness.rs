@@ -79,8 +79,8 @@ pub(super) struct Fresh {
 enum Found {
     /// It continues what is known, at this generation, and names this page.
     Good(u64, Named),
-    /// It is another history; the page knew of this generation then.
-    Refused(u64),
+    /// It is another history. Only a commit can make it one that is believed.
+    Refused,
 }
 
 impl Fresh {
@@ -174,7 +174,7 @@ impl Shared {
         let found = match self.ask_link(fresh)? {
             // The page knows of a commit that this connection can't see. The file may have been replaced, and the new
             // one adopted, since it was looked at.
-            Found::Refused(_) if !looked => {
+            Found::Refused if !looked => {
                 fresh.looked_at = None;
                 self.look(fresh, lanes)?;
                 self.ask_link(fresh)?
@@ -182,7 +182,7 @@ impl Shared {
             found => found,
         };
         match found {
-            Found::Refused(_) => Err(refusal()),
+            Found::Refused => Err(refusal()),
             Found::Good(generation, named) => {
                 if looked {
                     self.pages.follow(named, &self.history.load().mark.store);
@@ -206,7 +206,7 @@ impl Shared {
             Some(found @ Found::Good(generation, _)) if seen == fresh.data_version && clean <= generation => {
                 return Ok(found);
             }
-            Some(found @ Found::Refused(at)) if seen == fresh.data_version && clean <= at => return Ok(found),
+            Some(Found::Refused) if seen == fresh.data_version => return Ok(Found::Refused),
             _ => {}
         }
         fresh.found = None;
@@ -222,7 +222,7 @@ impl Shared {
                 self.pages.follow(named, &mark.store);
                 Found::Good(u64::try_from(mark.generation).unwrap_or(0), named)
             }
-            Err(error) if error.code() == Code::StoreHistoryChanged => Found::Refused(clean),
+            Err(error) if error.code() == Code::StoreHistoryChanged => Found::Refused,
             Err(error) => return Err(error),
         };
         fresh.found = Some(found);
@@ -246,16 +246,10 @@ impl Shared {
         let due = fresh.looked_at.is_none_or(|at| now.saturating_sub(at) >= POLL_EVERY_MS);
         if due {
             let file = fs::identity(&self.path).map_err(from_io)?;
-            match &fresh.link {
-                Some(link) if !link.file.same_file(&file) => {
-                    fresh.found = None;
-                    self.close_former(lanes, &file)?;
-                    fresh.link = None;
-                }
-                // Written since the last look: by a checkpoint, as a rule. Should somebody have copied another file
-                // over this one, only a connection without cached pages sees it.
-                Some(link) if link.file != file => fresh.link = None,
-                _ => {}
+            // Another file, or written since the last look: by a checkpoint, as a rule. Should somebody have copied
+            // another over this one, only a connection without cached pages sees it.
+            if fresh.link.as_ref().is_some_and(|link| link.file != file) {
+                fresh.link = None;
             }
             // With the rest, whoever looks: a check takes the time of this look for the time of its poll. And before any
             // of the page's bytes is touched.
@@ -264,7 +258,7 @@ impl Shared {
             fresh.looked_at = Some(now);
         }
         if fresh.link.is_none() {
-            // Nothing was open here that would have shown it, but other lanes may have.
+            // Nothing is open here any more, but in other lanes something may be.
             let file = fs::identity(&self.path).map_err(from_io)?;
             if !file.same_file(&self.history.load().home) {
                 self.close_former(lanes, &file)?;
@@ -536,6 +530,76 @@ mod tests {
         assert!(answers(POLL_EVERY_MS), "one thread polls, and the others go on");
         for age in [POLL_WITHIN_MS, POLL_BOUND_MS, 60_000] {
             assert!(!answers_beside_the_lane(&store, age, Duration::from_millis(100)), "{age}");
+        }
+    }
+
+    #[test]
+    fn a_poll_that_is_due_is_made_before_it_is_overdue() {
+        let (_folder, store) = store();
+        let connections = &store.shared.connections;
+        let last = monotonic_millis().saturating_sub(POLL_EVERY_MS + 1).max(1);
+        connections.set_polled(last);
+        store.generation().unwrap();
+        assert!(connections.polled().unwrap() > last);
+    }
+
+    /// A page that tells of what the connection can't see has the files looked at, due or not.
+    #[test]
+    fn a_replacement_that_another_process_adopted_is_no_refusal() {
+        const DATABASE: &str = "INSPIRE_TEST_ADOPTER";
+        if let Some(path) = std::env::var_os(DATABASE) {
+            SqliteStore::open(path).unwrap().adopt().unwrap();
+            return;
+        }
+        let (folder, store) = store();
+        let (database, backup) = (folder.path().join("store.db"), folder.path().join("backup.db"));
+        store.backup(&backup).unwrap();
+        let known = store.generation().unwrap();
+        std::fs::rename(&backup, &database).unwrap();
+        for beside in ["store.db-wal", "store.db-shm"] {
+            let _ = std::fs::remove_file(folder.path().join(beside));
+        }
+        let adopter = std::process::Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "store::sqlite::freshness::tests::a_replacement_that_another_process_adopted_is_no_refusal",
+            ])
+            .env(DATABASE, &database)
+            .output()
+            .unwrap();
+        assert!(adopter.status.success());
+
+        let shared = &store.shared;
+        shared.connections.lanes().unwrap().freshness.lock().value.looked_at = Some(monotonic_millis());
+        assert!(store.generation().unwrap() > known);
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_no_other_history() {
+        let (folder, store) = store();
+        let other = Connection::open(folder.path().join("store.db")).unwrap();
+        other.execute_batch("ALTER TABLE meta RENAME TO elsewhere").unwrap();
+        let shared = &store.shared;
+        shared.connections.set_polled(0);
+        let code = store.generation().unwrap_err().code();
+        assert!(code != Code::StoreHistoryChanged && code.name().starts_with("STORE_"), "{code:?}");
+    }
+
+    #[test]
+    fn a_look_at_a_file_that_is_still_there_waits_for_no_other_lane() {
+        let (_folder, store) = store();
+        let shared = &store.shared;
+        let lanes = shared.connections.lanes().unwrap();
+        let _busy = (lanes.reader.lock(), lanes.writer.lock(), lanes.backup.lock());
+        for link_too in [false, true] {
+            let mut lane = lanes.freshness.lock();
+            lane.value.looked_at = None;
+            if link_too {
+                lane.value.close();
+            }
+            drop(lane);
+            shared.connections.set_polled(0);
+            assert_eq!(store.generation().unwrap(), 1);
         }
     }
 
