@@ -392,8 +392,9 @@ impl Shared {
             Verdict::Another => Err(refusal()),
             // An adoption is above all that came before it, the page's word included.
             _ if behind => Err(refusal()),
-            verdict => {
-                let changed = verdict == Verdict::Adopted || mark != known.mark;
+            // An adoption moves the mark as every commit does.
+            Verdict::Continues | Verdict::Adopted => {
+                let changed = mark != known.mark;
                 let tag_key = if changed { read_tag_key(transaction)? } else { known.tag_key.clone() };
                 Ok(Verified { state, history: changed.then(|| History { mark, home: *file, tag_key }) })
             }
@@ -546,6 +547,22 @@ mod tests {
     /// A page that tells of what the connection can't see has the files looked at, due or not.
     #[test]
     fn a_replacement_that_another_process_adopted_is_no_refusal() {
+        replaced_and_adopted(
+            "store::sqlite::freshness::tests::a_replacement_that_another_process_adopted_is_no_refusal",
+            |store| store.generation().unwrap(),
+        );
+    }
+
+    #[test]
+    fn nor_is_it_one_to_who_lists_before_any_check() {
+        replaced_and_adopted("store::sqlite::freshness::tests::nor_is_it_one_to_who_lists_before_any_check", |store| {
+            store.load(&mut |_| Ok(())).unwrap()
+        });
+    }
+
+    /// Replaces the file under a handle that has just looked at it, has it adopted by another process, which runs this
+    /// very `test`, and asks `first` for the generation.
+    fn replaced_and_adopted(test: &str, first: impl Fn(&SqliteStore) -> u64) {
         const DATABASE: &str = "INSPIRE_TEST_ADOPTER";
         if let Some(path) = std::env::var_os(DATABASE) {
             SqliteStore::open(path).unwrap().adopt().unwrap();
@@ -560,10 +577,7 @@ mod tests {
             let _ = std::fs::remove_file(folder.path().join(beside));
         }
         let adopter = std::process::Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "store::sqlite::freshness::tests::a_replacement_that_another_process_adopted_is_no_refusal",
-            ])
+            .args(["--exact", test])
             .env(DATABASE, &database)
             .output()
             .unwrap();
@@ -571,7 +585,21 @@ mod tests {
 
         let shared = &store.shared;
         shared.connections.lanes().unwrap().freshness.lock().value.looked_at = Some(monotonic_millis());
-        assert!(store.generation().unwrap() > known);
+        assert!(first(&store) > known);
+    }
+
+    #[test]
+    fn what_a_check_found_is_known_from_then_on() {
+        let (folder, store) = store();
+        let other = Connection::open(folder.path().join("store.db")).unwrap();
+        let before = store.shared.history.load_full();
+        other.execute_batch("UPDATE tag_keys SET secret = zeroblob(length(secret))").unwrap();
+        store.shared.connections.set_polled(0);
+        let generation = store.generation().unwrap();
+        let now = store.shared.history.load_full();
+        assert!(now.mark.generation > before.mark.generation);
+        assert_eq!(u64::try_from(now.mark.generation), Ok(generation));
+        assert!(now.tag_key.secret.iter().all(|byte| *byte == 0));
     }
 
     #[test]
