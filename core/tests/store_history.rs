@@ -193,6 +193,21 @@ fn what_this_handle_wrote_itself_counts_as_known_at_once() {
     refuses_everything(&store);
 }
 
+/// Nothing that this handle knows is missing in what was put back, but the page knows better.
+#[test]
+fn a_handle_that_slept_refuses_what_was_rolled_back_to_what_it_knows() {
+    let folder = Folder::new();
+    let backup = folder.path().join("backup.db");
+    let store = folder.open();
+    let (revoked, known) = add(&store, "revoked");
+    store.backup(&backup).unwrap();
+    let sleeper = folder.open();
+    assert_eq!(sleeper.generation().unwrap(), known);
+    write(&store, |tx| tx.delete_key(revoked.id).unwrap());
+    roll_back(&folder, &backup);
+    refuses_everything(&sleeper);
+}
+
 /// How often this process has the file open that is at `path` now.
 #[cfg(target_os = "linux")]
 fn descriptors_of(path: &Path) -> usize {
@@ -285,10 +300,13 @@ fn a_file_overwritten_in_place_is_noticed() {
     foreign(&folder.db()).execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
     std::thread::sleep(Duration::from_millis(950));
     store.generation().unwrap();
+    assert_eq!(names(&store), ["a", "b"]);
     // By another process: closing the file here would drop the locks of this process's connections. And not by a
     // forked one, since a fork closes all connections.
     let copied = Command::new("cp").args([&early, &folder.db()]).status().unwrap();
     assert!(copied.success());
+    // A list does not come from pages that were read before.
+    assert_eq!(store.load(&mut |_| Ok(())).unwrap_err().code(), Code::StoreHistoryChanged);
     let begun = Instant::now();
     while store.generation().is_ok() {
         assert!(begun.elapsed() < Duration::from_secs(2), "not noticed within two seconds");

@@ -73,3 +73,27 @@ pub(super) fn trim(connection: &Connection, before: i64, after: i64) -> Result<(
         .fault()?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_old_goes_once_in_so_many_generations() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(
+                "CREATE TABLE changes (generation INTEGER PRIMARY KEY, token BLOB, kind TEXT, item BLOB);
+                 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100010)
+                 INSERT INTO changes SELECT i, zeroblob(16), 'key', zeroblob(16) FROM n",
+            )
+            .unwrap();
+        let left_after = |before, after| {
+            trim(&connection, before, after).unwrap();
+            connection.query_row("SELECT count(*) FROM changes", [], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        assert_eq!(left_after(1024, 1025), 100_010);
+        assert_eq!(left_after(1024, 2047), 100_010);
+        assert_eq!(left_after(1023, 1024), KEPT);
+    }
+}

@@ -79,8 +79,8 @@ pub(super) struct Fresh {
 enum Found {
     /// It continues what is known, at this generation, and names this page.
     Good(u64, Named),
-    /// It is another history; the page knew of this generation then.
-    Refused(u64),
+    /// It is another history. Only a commit can make it one that is believed.
+    Refused,
 }
 
 impl Fresh {
@@ -174,7 +174,7 @@ impl Shared {
         let found = match self.ask_link(fresh)? {
             // The page knows of a commit that this connection can't see. The file may have been replaced, and the new
             // one adopted, since it was looked at.
-            Found::Refused(_) if !looked => {
+            Found::Refused if !looked => {
                 fresh.looked_at = None;
                 self.look(fresh, lanes)?;
                 self.ask_link(fresh)?
@@ -182,7 +182,7 @@ impl Shared {
             found => found,
         };
         match found {
-            Found::Refused(_) => Err(refusal()),
+            Found::Refused => Err(refusal()),
             Found::Good(generation, named) => {
                 if looked {
                     self.pages.follow(named, &self.history.load().mark.store);
@@ -206,7 +206,7 @@ impl Shared {
             Some(found @ Found::Good(generation, _)) if seen == fresh.data_version && clean <= generation => {
                 return Ok(found);
             }
-            Some(found @ Found::Refused(at)) if seen == fresh.data_version && clean <= at => return Ok(found),
+            Some(Found::Refused) if seen == fresh.data_version => return Ok(Found::Refused),
             _ => {}
         }
         fresh.found = None;
@@ -222,7 +222,7 @@ impl Shared {
                 self.pages.follow(named, &mark.store);
                 Found::Good(u64::try_from(mark.generation).unwrap_or(0), named)
             }
-            Err(error) if error.code() == Code::StoreHistoryChanged => Found::Refused(clean),
+            Err(error) if error.code() == Code::StoreHistoryChanged => Found::Refused,
             Err(error) => return Err(error),
         };
         fresh.found = Some(found);
@@ -246,16 +246,10 @@ impl Shared {
         let due = fresh.looked_at.is_none_or(|at| now.saturating_sub(at) >= POLL_EVERY_MS);
         if due {
             let file = fs::identity(&self.path).map_err(from_io)?;
-            match &fresh.link {
-                Some(link) if !link.file.same_file(&file) => {
-                    fresh.found = None;
-                    self.close_former(lanes, &file)?;
-                    fresh.link = None;
-                }
-                // Written since the last look: by a checkpoint, as a rule. Should somebody have copied another file
-                // over this one, only a connection without cached pages sees it.
-                Some(link) if link.file != file => fresh.link = None,
-                _ => {}
+            // Another file, or written since the last look: by a checkpoint, as a rule. Should somebody have copied
+            // another over this one, only a connection without cached pages sees it.
+            if fresh.link.as_ref().is_some_and(|link| link.file != file) {
+                fresh.link = None;
             }
             // With the rest, whoever looks: a check takes the time of this look for the time of its poll. And before any
             // of the page's bytes is touched.
@@ -264,7 +258,7 @@ impl Shared {
             fresh.looked_at = Some(now);
         }
         if fresh.link.is_none() {
-            // Nothing was open here that would have shown it, but other lanes may have.
+            // Nothing is open here any more, but in other lanes something may be.
             let file = fs::identity(&self.path).map_err(from_io)?;
             if !file.same_file(&self.history.load().home) {
                 self.close_former(lanes, &file)?;
@@ -398,8 +392,9 @@ impl Shared {
             Verdict::Another => Err(refusal()),
             // An adoption is above all that came before it, the page's word included.
             _ if behind => Err(refusal()),
-            verdict => {
-                let changed = verdict == Verdict::Adopted || mark != known.mark;
+            // An adoption moves the mark as every commit does.
+            Verdict::Continues | Verdict::Adopted => {
+                let changed = mark != known.mark;
                 let tag_key = if changed { read_tag_key(transaction)? } else { known.tag_key.clone() };
                 Ok(Verified { state, history: changed.then(|| History { mark, home: *file, tag_key }) })
             }
@@ -498,62 +493,4 @@ pub(super) fn read_tag_key(connection: &Connection) -> Result<TagKey> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{sync::mpsc, thread, time::Duration};
-
-    use super::*;
-    use crate::store::{SqliteStore, Store};
-
-    fn store() -> (tempfile::TempDir, SqliteStore) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(folder.path().join("store.db")).unwrap();
-        store.generation().unwrap();
-        (folder, store)
-    }
-
-    /// Whether a check that begins when the last poll is `age` old answers while another thread has the lane.
-    fn answers_beside_the_lane(store: &SqliteStore, age: u64, patience: Duration) -> bool {
-        let shared = &store.shared;
-        let lanes = shared.connections.lanes().unwrap();
-        thread::scope(|scope| {
-            let lane = lanes.freshness.lock();
-            shared.connections.set_polled(monotonic_millis().saturating_sub(age).max(1));
-            let (answer, answered) = mpsc::channel();
-            scope.spawn(move || answer.send(store.generation().unwrap()));
-            let in_time = answered.recv_timeout(patience).is_ok();
-            drop(lane);
-            in_time
-        })
-    }
-
-    #[test]
-    fn a_check_takes_no_lock_and_waits_for_no_poll_but_one_that_is_overdue() {
-        let (_folder, store) = store();
-        assert!(store.page_in_use() == Some(true));
-        // On a busy machine the second may be over before the check begins.
-        let answers = |age| (0..50).any(|_| answers_beside_the_lane(&store, age, Duration::from_secs(2)));
-        assert!(answers(0), "nothing is due");
-        assert!(answers(POLL_EVERY_MS), "one thread polls, and the others go on");
-        for age in [POLL_WITHIN_MS, POLL_BOUND_MS, 60_000] {
-            assert!(!answers_beside_the_lane(&store, age, Duration::from_millis(100)), "{age}");
-        }
-    }
-
-    #[test]
-    fn what_may_not_wait_answers_or_says_that_it_would() {
-        let (_folder, store) = store();
-        let shared = &store.shared;
-        let lanes = shared.connections.lanes().unwrap();
-        let _lane = lanes.freshness.lock();
-        let ask = |age| {
-            shared.connections.set_polled(monotonic_millis().saturating_sub(age).max(1));
-            store.generation_now().unwrap()
-        };
-        assert!((0..50).any(|_| ask(0) == Some(1)));
-        for age in [POLL_EVERY_MS, POLL_WITHIN_MS, 60_000] {
-            assert_eq!(ask(age), None);
-        }
-        shared.connections.set_polled(0);
-        assert_eq!(store.generation_now().unwrap(), None);
-    }
-}
+mod tests;
