@@ -1,6 +1,6 @@
 //! Writing inside one write transaction.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use inspire_auth_platform::fs;
 use rusqlite::{Connection, ToSql, TransactionBehavior, ffi, named_params, params};
@@ -25,9 +25,8 @@ const ADOPTION_STEP: i64 = 1 << 32;
 /// adopted before it, whichever of them is put back, as long as none commits a million times a second.
 const ADOPTION_CLOCK_BITS: u32 = 20;
 
-/// The generation of an adoption that leaves `known` behind.
-fn adoption(known: i64) -> i64 {
-    let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+/// The generation of an adoption that leaves `known` behind, at a time since 1970.
+fn adoption(known: i64, clock: Duration) -> i64 {
     let clock = (clock.as_nanos() << ADOPTION_CLOCK_BITS).checked_div(1_000_000_000).unwrap_or(0);
     match i64::try_from(clock) {
         Ok(clock) if clock > known => clock,
@@ -133,7 +132,8 @@ impl Shared {
         let transaction = self.begin(link)?;
         let State { mut mark, named } = read_state(&transaction)?;
         let plan = self.pages.plan(named, &mark, true)?;
-        mark.generation = adoption(plan.floor.max(self.history.load().mark.generation));
+        let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        mark.generation = adoption(plan.floor.max(self.history.load().mark.generation), clock);
         fill_random(&mut mark.token)?;
         transaction
             .execute("UPDATE meta SET generation = ?1, token = ?2", params![mark.generation, mark.token])
@@ -315,10 +315,12 @@ mod tests {
 
     #[test]
     fn an_adoption_is_above_what_it_leaves_behind_whatever_the_clock() {
-        let first = adoption(5);
-        assert!(first > 1_700_000_000 << ADOPTION_CLOCK_BITS);
-        std::thread::sleep(std::time::Duration::from_millis(2));
-        assert!(adoption(5) > first, "a later one is above, without knowing of it");
-        assert_eq!(adoption(1 << 60), (1 << 60) + ADOPTION_STEP);
+        let second = Duration::from_secs(1);
+        assert_eq!(adoption(5, second * 1_700_000_000), 1_700_000_000 << 20);
+        assert_eq!(adoption((1 << 20) - 1, second), 1 << 20);
+        for known in [1 << 20, 1 << 60] {
+            assert_eq!(adoption(known, second), known + (1 << 32), "the clock does not say more than is known");
+        }
+        assert_eq!(adoption(i64::MAX, Duration::MAX), i64::MAX);
     }
 }
