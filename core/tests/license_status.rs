@@ -97,7 +97,7 @@ fn from_unlicensed_to_active_and_back() {
     let license = auth.license();
     assert_eq!(license.status(Some(NOW)).unwrap().state, State::Unlicensed);
     assert!(!license.has_entitlement("MFA", Some(NOW)).unwrap());
-    for error in [license.revalidate(&system(NOW)), license.deactivate(&system(NOW))] {
+    for error in [license.revalidate(&system(NOW)), license.deactivate(&system(NOW)).map(|done| done.status)] {
         assert_eq!(error.unwrap_err().code(), Code::Unlicensed);
     }
 
@@ -112,7 +112,7 @@ fn from_unlicensed_to_active_and_back() {
     assert!(!license.has_entitlement("SSO_SAML", Some(NOW)).unwrap());
     assert_eq!(license.revalidate(&system(NOW)).unwrap_err().code(), Code::NotAvailableOffline);
 
-    let status = license.deactivate(&system(NOW)).unwrap();
+    let status = license.deactivate(&system(NOW)).unwrap().status;
     assert_eq!((status.state, status.key, status.mode), (State::Unlicensed, None, None));
     assert!(!license.has_entitlement("MFA", Some(NOW)).unwrap());
     assert_eq!(license.deactivate(&system(NOW)).unwrap_err().code(), Code::Unlicensed);
@@ -324,7 +324,7 @@ fn a_tampered_row_is_invalid_at_the_next_query() {
     assert_eq!(tamper(&|row| row.file = file()), (State::Active, None));
     // What can't be read can still be taken out.
     tamper(&|row| row.file.clear());
-    assert_eq!(auth.license().deactivate(&system(NOW)).unwrap().state, State::Unlicensed);
+    assert_eq!(auth.license().deactivate(&system(NOW)).unwrap().status.state, State::Unlicensed);
 }
 
 fn principal(auth: &InspireAuth, name: &str, level: &str) -> Principal {
@@ -351,7 +351,7 @@ fn the_license_is_the_administrators() {
     assert_eq!(install(Caller::by(&writer), b"").unwrap_err().code(), Code::PermissionDenied);
     install(Caller::by(&admin), &file()).unwrap();
     for refused in [
-        auth.license().deactivate(&Caller::by(&writer).at(NOW)),
+        auth.license().deactivate(&Caller::by(&writer).at(NOW)).map(|done| done.status),
         auth.license().revalidate(&Caller::by(&writer).at(NOW)),
     ] {
         assert_eq!(refused.unwrap_err().code(), Code::PermissionDenied);

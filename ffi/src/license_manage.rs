@@ -229,7 +229,7 @@ pub unsafe extern "C" fn inspire_license_deactivate(
         boundary(err, || {
             let out = ptr::handle_out(license)?;
             let auth = ptr::object(auth)?;
-            out.give(inspire_license::new(auth.core.license().deactivate(&caller::read(caller)?.as_core())?));
+            out.give(inspire_license::new(auth.core.license().deactivate(&caller::read(caller)?.as_core())?.status));
             Ok(())
         })
     }

@@ -154,7 +154,7 @@ impl License {
 
     fn deactivating(&self, env: &Env, by: Unknown<'_>) -> Result<work!(LicenseStatus)> {
         let (core, by) = (self.handle.core()?, By::read_unrevised(env, &by, &[])?);
-        Ok(move || core.license().deactivate(&by.caller()).map(LicenseStatus::from))
+        Ok(move || core.license().deactivate(&by.caller()).map(|done| LicenseStatus::from(done.status)))
     }
 }
 

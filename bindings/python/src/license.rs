@@ -242,7 +242,8 @@ impl License {
     ///     'unlicensed'
     #[pyo3(signature = (*, actor, now = None))]
     fn deactivate<'py>(&self, py: Python<'py>, actor: By, now: Option<i64>) -> PyResult<Bound<'py, PyAny>> {
-        let status = self.auth.get().change(py, |core| core.license().deactivate(&actor.caller(now)))?;
+        let status =
+            self.auth.get().change(py, |core| core.license().deactivate(&actor.caller(now)).map(|done| done.status))?;
         records::status(py, &status)
     }
 

@@ -13,7 +13,7 @@ pub(super) const FAILURE: u32 = 2;
 pub(crate) const FAILED: &str = ".failed";
 
 /// Every change that there is an event of, with its activity in class 3004 (Entity Management).
-pub(crate) const MUTATIONS: [(&str, u32); 15] = [
+pub(crate) const MUTATIONS: [(&str, u32); 18] = [
     ("key.created", CREATE),
     ("key.imported", CREATE),
     ("key.duplicated", CREATE),
@@ -26,6 +26,9 @@ pub(crate) const MUTATIONS: [(&str, u32); 15] = [
     ("license.activated", ACTIVATE),
     ("license.deactivated", DEACTIVATE),
     ("license.revalidated", UPDATE),
+    ("license.refreshed", UPDATE),
+    ("license.released", OTHER),
+    ("license.requested", OTHER),
     ("store.sealed", UPDATE),
     ("store.adopted", OTHER),
     ("store.restored", OTHER),

@@ -38,30 +38,38 @@ impl License<'_> {
         self.status(Some(now))
     }
 
-    /// Takes the license out, and buries its file: it can't be installed here again, only a newer one.
+    /// Installs a newer file of the license that is installed, with the license key that it was installed with. A failure
+    /// changes nothing.
     ///
     /// # Errors
-    /// `PERMISSION_DENIED`, `UNLICENSED` when there is none, a `STORE_*` code.
-    pub fn deactivate(&self, caller: &Caller<'_>) -> Result<Status> {
+    /// As [`License::activate_offline`]; `UNLICENSED` when there is none, `CONFLICT` for a file of another license,
+    /// `LICENSE_FILE_OLDER` for one that is older than the installed one.
+    pub fn refresh(&self, file: &[u8], caller: &Caller<'_>) -> Result<Status> {
         let now = clock::resolve(caller.now);
         let rules = self.inner.license.rules();
-        let mutation = Mutation { event: "license.deactivated", subject: "", need: Need::Admin, caller };
+        let mutation = Mutation { event: "license.refreshed", subject: "", need: Need::Admin, caller };
         self.inner.mutate(&mutation, &mut |change| {
-            let tx = &mut *change.tx;
-            let row = tx.license()?.ok_or(Error::new(Code::Unlicensed))?;
-            // What does not verify, or can't be read on this machine, has no identity that could be believed.
-            let read = rules.verify(&row.file, None).and_then(|verified| rules.read(&verified, &row.license_key)).ok();
-            let issued = read.as_ref().map(|read| read.payload.issued);
-            let id = read.and_then(|read| read.payload.license).map(|license| license.id);
-            if let Some((id, issued)) = id.as_deref().zip(issued) {
-                tx.bury_license(id, issued)?;
+            let row = change.tx.license()?.ok_or(Error::new(Code::Unlicensed))?;
+            let id = |file: &[u8]| license_id(rules, file, &row.license_key);
+            // A file that can't be read is no other license's: its installation says what is wrong with it.
+            if let (Some(new), Some(old)) = (id(file), id(&row.file))
+                && new != old
+            {
+                return Err(Error::with(Code::Conflict, "the file is of another license: activate it instead"));
             }
-            tx.set_license(None)?;
-            change.event.subject = id.unwrap_or_default();
+            let mode = Mode::parse(&row.mode);
+            change.event.subject = install(rules, change.tx, file, &row.license_key, mode, false, now)?;
+            mode.as_str().clone_into(&mut change.event.detail);
             Ok(())
         })?;
         self.status(Some(now))
     }
+}
+
+/// The id of the license in a file, where it can be read here.
+fn license_id(rules: &Rules, file: &[u8], license_key: &str) -> Option<String> {
+    let read = rules.verify(file, None).and_then(|verified| rules.read(&verified, license_key)).ok()?;
+    read.payload.license.map(|license| license.id)
 }
 
 /// Installs a file in the open transaction, if every rule allows it. The license's id.

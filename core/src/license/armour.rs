@@ -29,17 +29,11 @@ impl Kind {
         }
     }
 
-    const fn header(self) -> &'static str {
+    /// What stands in the header and footer lines.
+    const fn label(self) -> &'static str {
         match self {
-            Self::License => "-----BEGIN LICENSE FILE-----",
-            Self::Machine => "-----BEGIN MACHINE FILE-----",
-        }
-    }
-
-    const fn footer(self) -> &'static str {
-        match self {
-            Self::License => "-----END LICENSE FILE-----",
-            Self::Machine => "-----END MACHINE FILE-----",
+            Self::License => "LICENSE FILE",
+            Self::Machine => "MACHINE FILE",
         }
     }
 
@@ -76,25 +70,11 @@ impl Armour {
     /// # Errors
     /// `LICENSE_MALFORMED`.
     pub(super) fn read(file: &[u8]) -> Result<Self> {
-        if file.len() > MAX_FILE_BYTES {
-            return Err(malformed("the file is larger than 256 KiB"));
-        }
-        let text = file.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(file).trim_ascii();
-        let (kind, body) = [Kind::License, Kind::Machine]
+        let (kind, base64) = [Kind::License, Kind::Machine]
             .into_iter()
-            .find_map(|kind| Some((kind, text.strip_prefix(kind.header().as_bytes())?)))
+            .find_map(|kind| Some((kind, strip(file, kind.label())?)))
             .ok_or_else(|| malformed("the file does not begin with a LICENSE FILE or MACHINE FILE header"))?;
-        let body = body
-            .strip_suffix(kind.footer().as_bytes())
-            .ok_or_else(|| malformed("the file does not end with the footer of its header"))?;
-        let header_ends = body.starts_with(b"\n") || body.starts_with(b"\r\n");
-        if !header_ends || !body.ends_with(b"\n") {
-            return Err(malformed("header and footer stand on lines of their own"));
-        }
-        let mut base64 = Vec::with_capacity(body.len());
-        for line in body.split(|byte| *byte == b'\n') {
-            base64.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
-        }
+        let base64 = base64?;
         Ok(Self { kind, base64 })
     }
 
@@ -103,23 +83,58 @@ impl Armour {
     /// # Errors
     /// `LICENSE_MALFORMED` when the body is not canonical base64 (RFC 4648, section 4; padded; zero trailing bits).
     pub(super) fn decode(&self) -> Result<Vec<u8>> {
-        STANDARD.decode(&self.base64).map_err(|_| malformed("the body is not canonical base64"))
+        decode(&self.base64)
     }
+}
+
+/// The bytes in armour with another label than those of the kinds; `None` when the text does not begin with its header.
+///
+/// # Errors
+/// `LICENSE_MALFORMED`.
+pub(super) fn read_labelled(file: &[u8], label: &str) -> Option<Result<Vec<u8>>> {
+    Some(strip(file, label)?.and_then(|base64| decode(&base64)))
+}
+
+/// What stands between header and footer, without line breaks; `None` when the text does not begin with that header.
+fn strip(file: &[u8], label: &str) -> Option<Result<Vec<u8>>> {
+    if file.len() > MAX_FILE_BYTES {
+        return Some(Err(malformed("the file is larger than 256 KiB")));
+    }
+    let text = file.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(file).trim_ascii();
+    let body = text.strip_prefix(format!("-----BEGIN {label}-----").as_bytes())?;
+    let Some(body) = body.strip_suffix(format!("-----END {label}-----").as_bytes()) else {
+        return Some(Err(malformed("the file does not end with the footer of its header")));
+    };
+    let header_ends = body.starts_with(b"\n") || body.starts_with(b"\r\n");
+    if !header_ends || !body.ends_with(b"\n") {
+        return Some(Err(malformed("header and footer stand on lines of their own")));
+    }
+    let mut base64 = Vec::with_capacity(body.len());
+    for line in body.split(|byte| *byte == b'\n') {
+        base64.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+    }
+    Some(Ok(base64))
+}
+
+fn decode(base64: &[u8]) -> Result<Vec<u8>> {
+    STANDARD.decode(base64).map_err(|_| malformed("the body is not canonical base64"))
 }
 
 /// `envelope` in armour, as Keygen writes it.
 pub(super) fn write(kind: Kind, envelope: &[u8]) -> String {
-    let mut text = String::from(kind.header());
-    text.push('\n');
+    write_labelled(kind.label(), envelope)
+}
+
+/// The same with another label.
+pub(super) fn write_labelled(label: &str, envelope: &[u8]) -> String {
+    let mut text = format!("-----BEGIN {label}-----\n");
     for (at, symbol) in STANDARD.encode(envelope).chars().enumerate() {
         if at > 0 && at.is_multiple_of(LINE_WIDTH) {
             text.push('\n');
         }
         text.push(symbol);
     }
-    text.push('\n');
-    text.push_str(kind.footer());
-    text.push('\n');
+    text.push_str(&format!("\n-----END {label}-----\n"));
     text
 }
 

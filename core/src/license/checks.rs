@@ -169,6 +169,7 @@ mod tests {
             issued: NOW,
             file_expires: Some(NOW + 10 * DAY),
             machine: Some(Machine {
+                id: "m1".into(),
                 fingerprint: Some("fp".into()),
                 product: Some("machine's".into()),
                 requires_heartbeat: false,

@@ -15,6 +15,7 @@ mod activate;
 mod armour;
 pub mod catalogue;
 mod checks;
+mod deactivate;
 mod envelope;
 pub(crate) mod hex;
 mod inspect;
@@ -26,8 +27,10 @@ pub mod machine;
 pub mod online;
 mod open;
 mod payload;
+mod request;
 mod secret;
 mod state;
+mod statement;
 mod status;
 pub(crate) mod time;
 #[cfg(test)]
@@ -36,6 +39,7 @@ mod warnings;
 
 pub use armour::{Kind, MAX_FILE_BYTES};
 pub use catalogue::{CATALOGUE, Entitlement};
+pub use deactivate::{Deactivation, Release};
 pub use inspect::{InspectOptions, Inspection, LicenseView, inspect};
 pub use machine::MachineIdentity;
 pub(crate) use state::LicenseHalf;

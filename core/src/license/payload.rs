@@ -34,6 +34,8 @@ pub(super) struct Payload {
 
 /// The machine that a file was made for.
 pub(super) struct Machine {
+    /// Its id on the licensing server.
+    pub(super) id: String,
     pub(super) fingerprint: Option<String>,
     pub(super) product: Option<String>,
     /// Whether the licensing server takes it off its license when it falls silent.
@@ -116,7 +118,7 @@ fn included(document: &Members) -> Result<Vec<Resource<'_>>> {
 }
 
 fn machine(data: &Members) -> Result<Machine> {
-    identity(data)?;
+    let id = identity(data)?.to_owned();
     let attributes = object(data, "attributes")?;
     let fingerprint = match attributes {
         Some(attributes) => text(attributes, "fingerprint")?.map(str::to_owned),
@@ -124,7 +126,7 @@ fn machine(data: &Members) -> Result<Machine> {
     };
     let heartbeat = attributes.and_then(|attributes| attributes.get("requireHeartbeat"));
     let requires_heartbeat = heartbeat.and_then(Value::as_bool).unwrap_or(false);
-    Ok(Machine { fingerprint, product: related(data, "product")?.map(str::to_owned), requires_heartbeat })
+    Ok(Machine { id, fingerprint, product: related(data, "product")?.map(str::to_owned), requires_heartbeat })
 }
 
 /// The license of a machine file: the one that the machine names; where it names none, the only one.

@@ -15,12 +15,15 @@ mod sqlite;
 
 pub use memory::MemoryStore;
 pub use rows::{
-    AuditEvent, CredentialRow, KeyRow, KeyWithCredentials, LicenseEvent, LicenseRow, Origin, Scheme, Strength, TagKey,
+    AuditEvent, CredentialRow, KeyRow, KeyWithCredentials, LicenseEvent, LicenseRow, Origin, ReleaseRow, Scheme,
+    Strength, TagKey,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::{LicenseRestored, RestoreOptions, RestoreReport, SqliteOptions, SqliteStore};
 
 use std::{fmt, time::Duration};
+
+use zeroize::Zeroizing;
 
 use crate::{error::Result, id::Id};
 
@@ -177,6 +180,12 @@ pub trait Reader {
     /// The `issued` time (Unix seconds) up to which files of this license are buried by a deactivation.
     #[allow(clippy::missing_errors_doc)]
     fn license_burial(&self, license_id: &str) -> Result<Option<i64>>;
+    /// The machines that are still to be released, oldest first.
+    #[allow(clippy::missing_errors_doc)]
+    fn releases(&self) -> Result<Vec<ReleaseRow>>;
+    /// The seed of this installation's own signing key (RFC 8032, section 5.1.5).
+    #[allow(clippy::missing_errors_doc)]
+    fn installation_key(&self) -> Result<Option<Zeroizing<[u8; 32]>>>;
 }
 
 /// Writes inside one write transaction.
@@ -208,4 +217,13 @@ pub trait Transaction: Reader {
     /// Buries the files of a license up to an `issued` time; a smaller one changes nothing.
     #[allow(clippy::missing_errors_doc)]
     fn bury_license(&mut self, license_id: &str, issued: i64) -> Result<()>;
+    /// Notes a machine to be released, in the place of a former note of it.
+    #[allow(clippy::missing_errors_doc)]
+    fn put_release(&mut self, release: &ReleaseRow) -> Result<()>;
+    /// Removes the note of a machine, if there is one.
+    #[allow(clippy::missing_errors_doc)]
+    fn drop_release(&mut self, machine: &str) -> Result<()>;
+    /// Sets the seed of this installation's signing key.
+    #[allow(clippy::missing_errors_doc)]
+    fn set_installation_key(&mut self, seed: &[u8; 32]) -> Result<()>;
 }

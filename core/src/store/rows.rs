@@ -183,6 +183,27 @@ pub struct LicenseEvent {
     pub at: i64,
 }
 
+/// A machine that the licensing server has yet to take off its license.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ReleaseRow {
+    /// The machine's id on the server.
+    pub machine: String,
+    /// The license's id.
+    pub license: String,
+    /// The license key, readable: the server is asked with it.
+    pub license_key: String,
+    /// The machine's fingerprint.
+    pub fingerprint: String,
+    /// Unix seconds of the deactivation.
+    pub since: i64,
+}
+
+impl std::fmt::Debug for ReleaseRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReleaseRow").field("license", &self.license).field("since", &self.since).finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for LicenseRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LicenseRow")

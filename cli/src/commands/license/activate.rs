@@ -77,7 +77,7 @@ pub(super) fn deactivate(context: &Context, arguments: &Deactivate) -> Result<Re
     let auth = context.open(Opening::Existing)?;
     let name = auth.license().status(None)?.name.unwrap_or_else(|| "the license".to_owned());
     context.confirm(&format!("Deactivate {name}? Features are restricted at once."), arguments.yes)?;
-    let status = auth.license().deactivate(&Caller::system())?;
+    let status = auth.license().deactivate(&Caller::system())?.status;
     context.note("The license is removed from this machine.");
     Ok(status::report(&status, &auth.license().entitlements(None)?, context.page))
 }

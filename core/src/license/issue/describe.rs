@@ -53,6 +53,9 @@ pub struct LicenseDescription {
     /// The fingerprint of the machine that a machine file is for.
     #[serde(default)]
     pub fingerprint: Option<String>,
+    /// The id that the licensing server has for that machine; absent, one is made of the license's id and the fingerprint.
+    #[serde(default)]
+    pub machine: Option<String>,
     /// How long the file is good, in seconds from its issue; absent is as long as its license.
     #[serde(default)]
     pub ttl: Option<u64>,
@@ -78,6 +81,7 @@ impl LicenseDescription {
             metadata: Map::new(),
             entitlements: Some(Vec::new()),
             fingerprint: None,
+            machine: None,
             ttl: None,
             issued: None,
         }

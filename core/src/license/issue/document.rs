@@ -154,7 +154,7 @@ fn machine<'a>(license: &'a LicenseDescription, issued: &'a str) -> Result<Machi
         .as_deref()
         .filter(|fingerprint| !fingerprint.is_empty())
         .ok_or_else(|| invalid("a machine file needs a fingerprint"))?;
-    let id = derived_id(&["machine", &license.id, fingerprint]);
+    let id = license.machine.clone().unwrap_or_else(|| derived_id(&["machine", &license.id, fingerprint]));
     let path = format!("/v1/machines/{id}");
     Ok(MachineResource {
         id,

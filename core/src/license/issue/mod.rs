@@ -3,9 +3,11 @@
 mod describe;
 mod document;
 mod signing_key;
+mod statements;
 
 pub use describe::LicenseDescription;
 pub use signing_key::SigningKey;
+pub use statements::{Receipt, Request};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;

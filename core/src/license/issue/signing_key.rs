@@ -68,6 +68,11 @@ impl SigningKey {
         Zeroizing::new([PEM_HEADER, "\n", &base64, "\n", PEM_FOOTER, "\n"].concat())
     }
 
+    /// The seed.
+    pub(in crate::license) fn seed(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.0.to_bytes())
+    }
+
     /// The seed as 64 hexadecimal digits.
     #[must_use]
     pub fn to_hex(&self) -> Zeroizing<String> {

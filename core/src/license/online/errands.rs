@@ -19,7 +19,7 @@ use crate::{
     error::{Code, Error, Result},
     keys::{Caller, Need},
     license::{License, Mode, Status, activate, state::Rules},
-    store::{LicenseEvent, LicenseRow},
+    store::{LicenseEvent, LicenseRow, ReleaseRow, Transaction},
 };
 
 /// Ends a call from another thread: what it would have brought back is dropped.
@@ -135,7 +135,22 @@ impl License<'_> {
         }
     }
 
-    /// Runs an errand at the server.
+    /// Has a machine taken off its license at the server, and forgets that it was to be.
+    ///
+    /// # Errors
+    /// `UNSUPPORTED_OPTION` when no server is configured; a `NETWORK_*` or `SERVER_*` code, `CLOCK_SKEW`, `CANCELLED`;
+    /// `CONFLICT` when the server still has the machine; `PERMISSION_DENIED`, `AUDIT_UNAVAILABLE`, a `STORE_*` code. It is
+    /// still to be released then.
+    pub(in super::super) fn release(&self, row: &ReleaseRow, cancel: &Cancel, caller: &Caller<'_>) -> Result<()> {
+        let errand = |session: &Session<'_>| session.release(&row.machine);
+        if !self.at_the_server_as(&row.fingerprint, &row.license_key, cancel, caller, errand)? {
+            return Err(Error::with(Code::Conflict, "the licensing server does not confirm that the machine is gone"));
+        }
+        let mutation = Mutation { event: "license.released", subject: &row.license, need: Need::Admin, caller };
+        self.inner.mutate(&mutation, &mut |change| change.tx.drop_release(&row.machine))
+    }
+
+    /// Runs an errand of this machine at the server.
     fn at_the_server(
         &self,
         license_key: &str,
@@ -143,11 +158,23 @@ impl License<'_> {
         caller: &Caller<'_>,
         errand: impl FnOnce(&Session<'_>) -> Result<Word>,
     ) -> Result<Word> {
+        let fingerprint = self.inner.license.machine()?.fingerprint;
+        self.at_the_server_as(&fingerprint, license_key, cancel, caller, errand)
+    }
+
+    /// Runs an errand at the server.
+    fn at_the_server_as<T>(
+        &self,
+        fingerprint: &str,
+        license_key: &str,
+        cancel: &Cancel,
+        caller: &Caller<'_>,
+        errand: impl FnOnce(&Session<'_>) -> Result<T>,
+    ) -> Result<T> {
         let half = &self.inner.license;
         let missing = || Error::with(Code::UnsupportedOption, "no licensing server is configured");
         let online = half.online().ok_or_else(missing)?;
         let rules = half.rules();
-        let fingerprint = half.machine()?.fingerprint;
         let deadline = Instant::now().checked_add(online.server.timeout);
         let deadline = deadline.ok_or(Error::with(Code::InvalidArgument, "the server's timeout is too long"))?;
         errand(&Session {
@@ -157,7 +184,7 @@ impl License<'_> {
             keys: &rules.trusted_keys,
             product: rules.product.as_deref(),
             license_key,
-            fingerprint: &fingerprint,
+            fingerprint,
             now: &|| clock::resolve(caller.now),
             cancelled: &cancel.0,
             deadline,
@@ -191,6 +218,7 @@ impl License<'_> {
                         let file = file.as_bytes();
                         change.event.subject =
                             activate::install(rules, tx, file, license_key, Mode::Online, only.is_none(), now)?;
+                        self.stay(&change.event.subject, tx)?;
                     }
                 }
                 Word::Refused { code, said, at } => {
@@ -210,6 +238,15 @@ impl License<'_> {
             Some(error) => Err(error),
             None => self.status(Some(now)),
         }
+    }
+
+    /// Forgets that this machine was to be taken off a license, which has just been activated again: a late release would
+    /// end that.
+    fn stay(&self, license: &str, tx: &mut dyn Transaction) -> Result<()> {
+        let fingerprint = self.inner.license.machine()?.fingerprint;
+        let mut releases = tx.releases()?;
+        releases.retain(|release| release.license == license && release.fingerprint == fingerprint);
+        releases.iter().try_for_each(|release| tx.drop_release(&release.machine))
     }
 
     /// Notes that the server could not be asked. Best effort: it is worth no other error.

@@ -123,7 +123,7 @@ impl Transport for Fake {
             ("POST", "machines/fp/actions/check-out") if state.is_registered => {
                 plain(200, &[], &json!({"data": {"attributes": {"certificate": state.file}}}).to_string())
             }
-            ("DELETE", "machines/m1") if state.is_registered => {
+            ("DELETE", machine) if state.is_registered && machine.starts_with("machines/") => {
                 state.is_registered = false;
                 plain(204, &[], "")
             }

@@ -20,6 +20,7 @@ pub(super) fn parse(text: &str) -> Option<i64> {
 }
 
 /// The date of Unix seconds; of the nearest year with four digits where they are in none.
+#[cfg(test)]
 pub(super) fn format(seconds: i64) -> String {
     const FIRST: i64 = -62_167_219_200;
     const LAST: i64 = 253_402_300_799;

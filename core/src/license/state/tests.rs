@@ -11,7 +11,7 @@ use crate::{
         warnings::Warning,
     },
     options::StoreLocation,
-    store::{CredentialRow, KeyWithCredentials},
+    store::{CredentialRow, KeyWithCredentials, ReleaseRow},
 };
 
 pub(in crate::license) const NOW: i64 = 1_800_000_000;
@@ -69,6 +69,12 @@ impl Reader for Fake {
     }
     fn license_burial(&self, license_id: &str) -> Result<Option<i64>> {
         Ok(self.burial.as_ref().filter(|(id, _)| id == license_id).map(|(_, issued)| *issued))
+    }
+    fn releases(&self) -> Result<Vec<ReleaseRow>> {
+        Ok(Vec::new())
+    }
+    fn installation_key(&self) -> Result<Option<zeroize::Zeroizing<[u8; 32]>>> {
+        Ok(None)
     }
 }
 

@@ -20,8 +20,8 @@ use zeroize::Zeroizing;
 
 use self::sharded::Sharded;
 use super::{
-    AuditEvent, Changes, CredentialRow, KeyChanges, KeyRow, KeyWithCredentials, LicenseRow, Reader, Store, TagKey,
-    Transaction,
+    AuditEvent, Changes, CredentialRow, KeyChanges, KeyRow, KeyWithCredentials, LicenseRow, Reader, ReleaseRow, Store,
+    TagKey, Transaction,
 };
 use crate::{
     error::{Code, Error, Result},
@@ -55,6 +55,8 @@ struct State {
     license: Option<Arc<LicenseRow>>,
     marks: Arc<BTreeMap<String, i64>>,
     burials: Arc<BTreeMap<String, i64>>,
+    releases: Arc<Vec<ReleaseRow>>,
+    installation_key: Option<Arc<Zeroizing<[u8; 32]>>>,
     log: Arc<VecDeque<Commit>>,
 }
 
@@ -109,6 +111,8 @@ impl MemoryStore {
             license: None,
             marks: Arc::default(),
             burials: Arc::default(),
+            releases: Arc::default(),
+            installation_key: None,
             log: Arc::new(VecDeque::from([Commit { generation: 1, keys: Arc::default(), license: false }])),
         };
         Ok(Self {
@@ -281,6 +285,14 @@ impl Reader for State {
     fn license_burial(&self, license_id: &str) -> Result<Option<i64>> {
         Ok(self.burials.get(license_id).copied())
     }
+
+    fn releases(&self) -> Result<Vec<ReleaseRow>> {
+        Ok(self.releases.to_vec())
+    }
+
+    fn installation_key(&self) -> Result<Option<Zeroizing<[u8; 32]>>> {
+        Ok(self.installation_key.as_deref().cloned())
+    }
 }
 
 /// A transaction under way: a state of its own, and what of it differs.
@@ -331,6 +343,12 @@ impl Reader for Draft {
     }
     fn license_burial(&self, license_id: &str) -> Result<Option<i64>> {
         self.state.license_burial(license_id)
+    }
+    fn releases(&self) -> Result<Vec<ReleaseRow>> {
+        Reader::releases(&self.state)
+    }
+    fn installation_key(&self) -> Result<Option<Zeroizing<[u8; 32]>>> {
+        Reader::installation_key(&self.state)
     }
 }
 
@@ -406,6 +424,29 @@ impl Transaction for Draft {
 
     fn bury_license(&mut self, license_id: &str, issued: i64) -> Result<()> {
         self.license |= raise(&mut self.state.burials, license_id, issued);
+        Ok(())
+    }
+
+    fn put_release(&mut self, release: &ReleaseRow) -> Result<()> {
+        self.drop_release(&release.machine)?;
+        let releases = Arc::make_mut(&mut self.state.releases);
+        releases.push(release.clone());
+        releases.sort_by(|a, b| (a.since, &a.machine).cmp(&(b.since, &b.machine)));
+        self.license = true;
+        Ok(())
+    }
+
+    fn drop_release(&mut self, machine: &str) -> Result<()> {
+        if self.state.releases.iter().any(|release| release.machine == machine) {
+            Arc::make_mut(&mut self.state.releases).retain(|release| release.machine != machine);
+            self.license = true;
+        }
+        Ok(())
+    }
+
+    fn set_installation_key(&mut self, seed: &[u8; 32]) -> Result<()> {
+        self.state.installation_key = Some(Arc::new(Zeroizing::new(*seed)));
+        self.license = true;
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Reading inside one transaction.
 
 use rusqlite::{Connection, OptionalExtension, Params, params};
+use zeroize::Zeroizing;
 
 use super::{
     faults::Fault,
@@ -11,7 +12,7 @@ use super::{
 use crate::{
     error::Result,
     id::Id,
-    store::{CredentialRow, KeyRow, KeyWithCredentials, LicenseRow, Reader},
+    store::{CredentialRow, KeyRow, KeyWithCredentials, LicenseRow, Reader, ReleaseRow},
 };
 
 /// Hands every key with its credentials to `each`.
@@ -102,5 +103,28 @@ impl Reader for Session<'_> {
         let sql = "SELECT issued FROM license_burials WHERE license_id = ?1";
         let mut statement = self.connection.prepare_cached(sql).fault()?;
         statement.query_row([license_id], |row| row.get(0)).optional().fault()
+    }
+
+    fn releases(&self) -> Result<Vec<ReleaseRow>> {
+        let sql =
+            "SELECT machine, license, license_key, fingerprint, since FROM license_releases ORDER BY since, machine";
+        let mut statement = self.connection.prepare_cached(sql).fault()?;
+        let found = statement
+            .query_map([], |row| {
+                Ok(ReleaseRow {
+                    machine: row.get(0)?,
+                    license: row.get(1)?,
+                    license_key: row.get(2)?,
+                    fingerprint: row.get(3)?,
+                    since: row.get(4)?,
+                })
+            })
+            .fault()?;
+        found.collect::<rusqlite::Result<_>>().fault()
+    }
+
+    fn installation_key(&self) -> Result<Option<Zeroizing<[u8; 32]>>> {
+        let mut statement = self.connection.prepare_cached("SELECT seed FROM installation WHERE one = 1").fault()?;
+        statement.query_row([], |row| row.get(0).map(Zeroizing::new)).optional().fault()
     }
 }

@@ -304,6 +304,14 @@ impl Restore<'_> {
         for (key_id, issued) in backup.license_marks()? {
             live.raise_license_mark(&key_id, issued)?;
         }
+        for release in backup.releases()? {
+            live.put_release(&release)?;
+        }
+        if live.installation_key()?.is_none()
+            && let Some(seed) = backup.installation_key()?
+        {
+            live.set_installation_key(&seed)?;
+        }
         let mut burials = self.backup.prepare("SELECT license_id, issued FROM license_burials").fault()?;
         let mut found = burials.query([]).fault()?;
         while let Some(row) = found.next().fault()? {

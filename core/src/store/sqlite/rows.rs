@@ -150,8 +150,7 @@ pub(super) fn credential(row: &Row<'_>, first: usize) -> Option<CredentialRow> {
 }
 
 /// The license of `SELECT file, license_key, mode, installed_at, validated_at, refusal, refused_at, attempt,
-/// attempted_at`. What is damaged comes out empty, which
-/// no signature fits.
+/// attempted_at`. What is damaged comes out empty, which no signature fits.
 pub(super) fn license(row: &Row<'_>) -> LicenseRow {
     let mut columns = Columns { row, next: 0, damaged: false };
     LicenseRow {

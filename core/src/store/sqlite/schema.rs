@@ -73,6 +73,14 @@ CREATE TABLE license (
 );
 CREATE TABLE license_marks (key_id TEXT NOT NULL PRIMARY KEY, issued INTEGER NOT NULL);
 CREATE TABLE license_burials (license_id TEXT NOT NULL PRIMARY KEY, issued INTEGER NOT NULL);
+CREATE TABLE license_releases (
+    machine TEXT NOT NULL PRIMARY KEY,
+    license TEXT NOT NULL,
+    license_key TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    since INTEGER NOT NULL
+);
+CREATE TABLE installation (one INTEGER PRIMARY KEY CHECK (one = 1), seed BLOB NOT NULL);
 CREATE TABLE tag_keys (id INTEGER PRIMARY KEY, secret BLOB NOT NULL);
 CREATE TABLE changes (
     generation INTEGER PRIMARY KEY,
@@ -125,9 +133,14 @@ fn triggers() -> String {
         add(name, &format!("BEFORE {when} WHEN {exists}"), "key", item);
     }
 
-    for (table, kind) in
-        [("license", "license"), ("license_marks", "license"), ("license_burials", "license"), ("tag_keys", "tag_keys")]
-    {
+    for (table, kind) in [
+        ("license", "license"),
+        ("license_marks", "license"),
+        ("license_burials", "license"),
+        ("license_releases", "license"),
+        ("installation", "license"),
+        ("tag_keys", "tag_keys"),
+    ] {
         for (verb, past) in [("INSERT", "inserted"), ("UPDATE", "updated"), ("DELETE", "deleted")] {
             add(&format!("{table}_{past}"), &format!("AFTER {verb} ON {table}"), kind, "NULL");
         }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     error::{Code, Error, Result},
     id::{Id, fill_random},
-    store::{CredentialRow, KeyRow, LicenseRow, Transaction},
+    store::{CredentialRow, KeyRow, LicenseRow, ReleaseRow, Transaction},
 };
 
 /// How far an adoption is above what it leaves behind, where the clock can't say.
@@ -293,6 +293,34 @@ impl Transaction for Session<'_> {
 
     fn bury_license(&mut self, license_id: &str, issued: i64) -> Result<()> {
         raise(self.connection, "license_burials", "license_id", license_id, issued)
+    }
+
+    fn put_release(&mut self, release: &ReleaseRow) -> Result<()> {
+        self.drop_release(&release.machine)?;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO license_releases (machine, license, license_key, fingerprint, since) \
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )
+            .fault()?
+            .execute(params![release.machine, release.license, release.license_key, release.fingerprint, release.since])
+            .fault()?;
+        Ok(())
+    }
+
+    fn drop_release(&mut self, machine: &str) -> Result<()> {
+        let mut statement =
+            self.connection.prepare_cached("DELETE FROM license_releases WHERE machine = ?1").fault()?;
+        statement.execute([machine]).fault()?;
+        Ok(())
+    }
+
+    fn set_installation_key(&mut self, seed: &[u8; 32]) -> Result<()> {
+        self.connection.prepare_cached("DELETE FROM installation").fault()?.execute([]).fault()?;
+        let mut statement =
+            self.connection.prepare_cached("INSERT INTO installation (one, seed) VALUES (1, ?1)").fault()?;
+        statement.execute([seed]).fault()?;
+        Ok(())
     }
 }
 

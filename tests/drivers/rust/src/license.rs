@@ -91,7 +91,7 @@ pub(crate) fn deactivate(handles: &mut Handles, arguments: &mut Arguments) -> An
     let auth = handles.get(arguments)?;
     let caller = handles.caller(arguments)?;
     arguments.end()?;
-    answer(&auth.license().deactivate(&caller)?)
+    answer(&auth.license().deactivate(&caller)?.status)
 }
 
 fn answer(status: &Status) -> Answer {

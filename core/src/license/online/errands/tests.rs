@@ -10,8 +10,8 @@ use super::{
 use crate::{
     HashParameters, InspireAuth, Options, StoreLocation,
     license::{
-        Kind, State,
-        issue::{LicenseDescription, sign},
+        Kind, Release, State,
+        issue::{LicenseDescription, Receipt, Request, sign},
         keys::TrustedKey,
     },
     store::{MemoryStore, Store},
@@ -234,4 +234,120 @@ fn who_may_and_what_is_missing() {
     cancel.cancel();
     assert_eq!(code(auth.license().activate_online_unless(&cancel, KEY, &at(NOW))), Code::Cancelled);
     assert!(plant.server.asked().is_empty());
+}
+
+#[test]
+fn a_deactivation_releases_the_machine() {
+    let (plant, auth) = activated();
+    plant.server.asked();
+    let done = auth.license().deactivate(&at(NOW + 60)).unwrap();
+    assert_eq!((done.status.state, done.release, done.problem.is_none()), (State::Unlicensed, Release::Server, true));
+    let asked = plant.server.asked();
+    assert!(asked[0].starts_with("DELETE machines/") && asked[1].starts_with("POST licenses"), "{asked:?}");
+    assert!(!plant.server.state.lock().unwrap().is_registered);
+    assert!(auth.license().releases(&at(NOW)).unwrap().is_empty());
+    let receipt = Receipt::read(done.receipt.unwrap().as_bytes()).unwrap();
+    assert_eq!((receipt.license.as_str(), receipt.fingerprint.as_str()), ("l1", "fp"));
+    assert_eq!((receipt.issued, receipt.deactivated), (NOW, NOW + 60));
+    let events: Vec<_> = auth.audit(2).unwrap().into_iter().map(|event| event.event).collect();
+    assert_eq!(events, ["license.released", "license.deactivated"]);
+    // The file that was taken out does not come back, and a new activation does.
+    assert_eq!(code(auth.license().activate_online(KEY, &at(NOW + 60))), Code::LicenseFileOlder);
+    plant.issues(NOW + 120, |_| ());
+    plant.clock(NOW + 120);
+    assert_eq!(auth.license().activate_online(KEY, &at(NOW + 120)).unwrap().state, State::Active);
+}
+
+#[test]
+fn a_release_that_the_server_does_not_confirm_stays_pending() {
+    let (plant, auth) = activated();
+    plant.server.state.lock().unwrap().script = vec![Err(Code::NetworkTimeout)];
+    let done = auth.license().deactivate(&at(NOW)).unwrap();
+    assert_eq!((done.status.state, done.release), (State::Unlicensed, Release::Pending));
+    assert_eq!(done.problem.unwrap().code(), Code::NetworkTimeout);
+    let try_again = |script| {
+        plant.server.state.lock().unwrap().script = script;
+        // By another process, or after a restart.
+        plant.open().license().release_pending(&Cancel::default(), &at(NOW))
+    };
+    assert_eq!(code(try_again(vec![Ok(plain(204, &[], ""))])), Code::Conflict, "a 204 that anybody could send");
+    assert_eq!(code(try_again(vec![Ok(plain(500, &[], ""))])), Code::ServerStatus);
+    let pending = auth.license().releases(&at(NOW)).unwrap();
+    assert_eq!((pending.len(), pending[0].license.as_str(), pending[0].since), (1, "l1", NOW));
+    assert!(plant.server.state.lock().unwrap().is_registered);
+    assert_eq!(try_again(Vec::new()).unwrap(), 1);
+    assert!(!plant.server.state.lock().unwrap().is_registered);
+    assert_eq!(try_again(Vec::new()).unwrap(), 0);
+}
+
+#[test]
+fn a_new_activation_cancels_a_pending_release() {
+    let (plant, auth) = activated();
+    plant.server.state.lock().unwrap().script = vec![Err(Code::NetworkTimeout)];
+    assert_eq!(auth.license().deactivate(&at(NOW)).unwrap().release, Release::Pending);
+    plant.issues(NOW + 60, |_| ());
+    auth.license().activate_online(KEY, &at(NOW + 60)).unwrap();
+    assert!(auth.license().releases(&at(NOW)).unwrap().is_empty());
+    assert_eq!(auth.license().release_pending(&Cancel::default(), &at(NOW + 60)).unwrap(), 0);
+    assert!(plant.server.state.lock().unwrap().is_registered);
+}
+
+#[test]
+fn a_deactivation_for_here_alone_asks_nobody() {
+    let (plant, auth) = activated();
+    plant.server.asked();
+    let done = auth.license().deactivate_locally(&at(NOW)).unwrap();
+    assert_eq!((done.status.state, done.release), (State::Unlicensed, Release::None));
+    assert!(plant.server.asked().is_empty() && auth.license().releases(&at(NOW)).unwrap().is_empty());
+    // Nor does one of a license that was installed from a file.
+    plant.issues(NOW + 60, |license| license.entitlements = Some(vec!["OFFLINE_LICENSING".into()]));
+    let file = plant.server.state.lock().unwrap().file.clone();
+    auth.license().activate_offline(KEY, file.as_bytes(), false, &at(NOW + 60)).unwrap();
+    assert_eq!(auth.license().deactivate(&at(NOW + 60)).unwrap().release, Release::None);
+    assert!(plant.server.asked().is_empty());
+}
+
+#[test]
+fn a_request_and_its_answer() {
+    let (plant, auth) = activated();
+    let text = auth.license().request(Some(KEY), &at(NOW)).unwrap();
+    let request = Request::read(text.as_bytes()).unwrap();
+    assert_eq!((request.fingerprint.as_str(), request.license_key.as_deref(), request.created), ("fp", Some(KEY), NOW));
+    let second = Request::read(plant.open().license().request(None, &at(NOW)).unwrap().as_bytes()).unwrap();
+    assert_eq!((second.installation, second.license_key.is_none()), (request.installation, true));
+    assert_ne!(second.nonce, request.nonce);
+    assert!(Receipt::read(text.as_bytes()).is_err());
+
+    let mut license = LicenseDescription::new("l1", KEY);
+    license.entitlements = Some(vec!["OFFLINE_LICENSING".into()]);
+    request.answer(&mut license).unwrap();
+    let file = sign(&signer(), &license, Kind::Machine, true, Some(NOW + 60)).unwrap();
+    assert_eq!(auth.license().refresh(file.as_bytes(), &at(NOW + 60)).unwrap().entitlements, ["OFFLINE_LICENSING"]);
+    let receipt = auth.license().deactivate_locally(&at(NOW + 60)).unwrap().receipt.unwrap();
+    assert_eq!(Receipt::read(receipt.as_bytes()).unwrap().installation, request.installation);
+
+    let wrong = |change: fn(&mut LicenseDescription)| {
+        let mut license = LicenseDescription::new("l1", KEY);
+        change(&mut license);
+        code(request.answer(&mut license))
+    };
+    assert_eq!(wrong(|license| license.fingerprint = Some("another".into())), Code::InvalidArgument);
+    assert_eq!(wrong(|license| license.key = "another".into()), Code::InvalidArgument);
+    assert_eq!(wrong(|license| license.product = Some("any".into())), Code::Ok, "the request names none");
+}
+
+#[test]
+fn a_refresh_is_of_the_license_that_is_installed() {
+    let (plant, auth) = activated();
+    let file = |issued, change: fn(&mut LicenseDescription)| {
+        plant.issues(issued, change);
+        plant.server.state.lock().unwrap().file.clone()
+    };
+    let refresh = |file: String| auth.license().refresh(file.as_bytes(), &at(NOW + 60));
+    assert_eq!(code(refresh(file(NOW + 60, |license| license.id = "l2".into()))), Code::Conflict);
+    assert_eq!(code(refresh(file(NOW - 60, |_| ()))), Code::LicenseFileOlder);
+    let status = refresh(file(NOW + 60, |_| ())).unwrap();
+    assert_eq!((status.lease_expires_at, status.mode), (Some(NOW + 60 + 14 * DAY), Some(Mode::Online)));
+    auth.license().deactivate_locally(&at(NOW + 60)).unwrap();
+    assert_eq!(code(refresh(file(NOW + 120, |_| ()))), Code::Unlicensed);
 }
