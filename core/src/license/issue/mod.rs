@@ -16,6 +16,7 @@ use super::{
     armour::{self, Kind},
     envelope::Encoding,
     open::{self, Opened, Secrets},
+    signed_key,
 };
 use crate::{
     clock,
@@ -119,6 +120,28 @@ pub fn sign_payload(
     let envelope = Envelope { enc: &enc, sig: &sig, alg: encoding.algorithm() };
     let json = serde_json::to_vec(&envelope).map_err(|error| Error::new(Code::Internal).caused_by(error))?;
     Ok(armour::write(kind, &json))
+}
+
+/// Makes a signed license key (scheme `ED25519_SIGN`) of any bytes, as Keygen does; `None`: of what Keygen writes by itself,
+/// the description's id, product and expiry, and the time.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` for an expiry that is not RFC 3339, or a key that would be longer than 16 KiB.
+pub fn sign_key(
+    key: &SigningKey,
+    license: &LicenseDescription,
+    dataset: Option<&[u8]>,
+    now: Option<i64>,
+) -> Result<String> {
+    let invalid = |what: &'static str| Error::with(Code::InvalidArgument, what);
+    let expires = license.expiry.as_deref().map(|text| super::time::parse(text).ok_or(())).transpose();
+    let expires = expires.map_err(|()| invalid("expiry is not an RFC 3339 time"))?;
+    let own = signed_key::dataset(&license.id, license.product.as_deref(), clock::resolve(now), expires).to_string();
+    let made = signed_key::make(key, dataset.unwrap_or(own.as_bytes()));
+    if made.len() > signed_key::MAX_KEY_BYTES {
+        return Err(invalid("the key would be longer than 16 KiB"));
+    }
+    Ok(made)
 }
 
 /// [`sign`], for a license file.
