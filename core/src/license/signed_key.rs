@@ -21,7 +21,7 @@ use crate::{
 /// The most bytes of a license key that is looked at.
 pub(super) const MAX_KEY_BYTES: usize = 16 * 1024;
 const PREFIX: &str = "key/";
-/// With or without padding: both are found in the wild.
+/// With or without padding: both are found in the wild. (That of the dataset is signed with it.)
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::URL_SAFE,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -145,7 +145,8 @@ mod tests {
             let signed = SignedKey::read(&key, &keys, None).unwrap();
             assert_eq!(*signed.dataset, read("expected_payload.bin"), "{name}");
             assert_eq!((signed.license.as_deref(), signed.expires), (license, expires), "{name}");
-            assert_eq!(SignedKey::read(&key.replace('=', ""), &keys, None).unwrap(), signed, "{name}, unpadded");
+            let unpadded = key.trim_end_matches('=');
+            assert_eq!(SignedKey::read(unpadded, &keys, None).unwrap(), signed, "{name}");
             let dot = key.find('.').unwrap();
             for at in PREFIX.len()..key.trim_end_matches('=').len() {
                 let mut changed = key.clone().into_bytes();
