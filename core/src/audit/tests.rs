@@ -298,7 +298,7 @@ impl Store for Uncommitting {
             if self.fails.load(Ordering::SeqCst) { Err(Error::new(Code::StoreFull)) } else { Ok(()) }
         })
     }
-    passes_on!(generation load changes_since read wait_for_change tag_key adopt note_used last_used append_audit audit);
+    passes_on!(generation load changes_since read wait_for_change account tag_key adopt note_used last_used append_audit audit);
 }
 
 #[test]

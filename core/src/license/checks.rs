@@ -44,7 +44,7 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    fn counts(self, now: i64) -> bool {
+    pub(super) fn counts(self, now: i64) -> bool {
         self.until.is_none_or(|until| now < until)
     }
 }

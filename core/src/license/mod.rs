@@ -15,6 +15,7 @@ mod activate;
 mod armour;
 pub mod catalogue;
 mod checks;
+mod credits;
 mod deactivate;
 mod envelope;
 pub(crate) mod hex;
@@ -40,6 +41,7 @@ mod warnings;
 
 pub use armour::{Kind, MAX_FILE_BYTES};
 pub use catalogue::{CATALOGUE, Entitlement};
+pub use credits::{Balance, Tenant};
 pub use deactivate::{Deactivation, Release};
 pub use inspect::{InspectOptions, Inspection, LicenseView, inspect};
 pub use machine::MachineIdentity;

@@ -101,13 +101,23 @@ impl Rules {
         Ok(ReadFile { payload, key_id: verified.key_id.clone(), fingerprint })
     }
 
-    /// The checks of a file as an installed one, or one to be installed.
-    pub(super) fn checks(&self, file: &ReadFile, license_key: &str, around: &Surroundings) -> Checks {
-        let marks = around.marks.iter().filter_map(|(id, at)| {
-            // The marks of keys that are no longer trusted do not count: a leaked key must not stop the clock for good.
+    /// The marks that count. Those of keys that are no longer trusted do not: a leaked key must not stop the clock for good.
+    fn marks(&self, marks: &[(String, i64)]) -> Vec<Mark> {
+        let counts = |(id, at): &(String, i64)| {
             let key = self.trusted_keys.iter().find(|key| key.id == *id)?;
             Some(Mark { at: *at, until: key.not_after })
-        });
+        };
+        marks.iter().filter_map(counts).collect()
+    }
+
+    /// The newest signed time that was accepted, Unix seconds.
+    pub(super) fn newest_mark(&self, marks: &[(String, i64)], now: i64) -> Option<i64> {
+        self.marks(marks).iter().filter(|mark| mark.counts(now)).map(|mark| mark.at).max()
+    }
+
+    /// The checks of a file as an installed one, or one to be installed.
+    pub(super) fn checks(&self, file: &ReadFile, license_key: &str, around: &Surroundings) -> Checks {
+        let marks = self.marks(&around.marks);
         Checks::of(
             &file.payload,
             Circumstances {
@@ -115,7 +125,7 @@ impl Rules {
                 license_key: Some(license_key),
                 fingerprint: file.fingerprint.as_deref(),
                 offline: around.mode == Mode::Offline,
-                marks: marks.collect(),
+                marks,
                 max_lease: Some(self.max_lease),
                 machine_bound_only: !self.allow_unbound,
                 older: around.older,

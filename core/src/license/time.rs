@@ -54,6 +54,23 @@ pub(crate) fn format(seconds: i64) -> Option<String> {
     Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.000Z"))
 }
 
+/// The month of Unix seconds, in UTC: 12 times the year, plus 0 for January. Of the nearest year with four digits.
+pub(super) fn month_of(seconds: i64) -> i64 {
+    let (year, month, _) = civil(seconds.div_euclid(86_400).clamp(FIRST_DAY, LAST_DAY)).unwrap_or((1970, 1, 1));
+    year.saturating_mul(12).saturating_add(month).saturating_sub(1)
+}
+
+/// Unix seconds of a month's first second.
+pub(super) fn month_begins(period: i64) -> i64 {
+    let (year, month) = (period.div_euclid(12).clamp(0, 10_000), period.rem_euclid(12).saturating_add(1));
+    days_before(year, month, 1).saturating_mul(86_400)
+}
+
+/// `2027-01`.
+pub(super) fn month_name(period: i64) -> String {
+    format!("{:04}-{:02}", period.div_euclid(12), period.rem_euclid(12).saturating_add(1))
+}
+
 fn literal(rest: &mut &[u8], byte: u8) -> Option<()> {
     let (first, after) = rest.split_first()?;
     (*first == byte).then(|| *rest = after)
@@ -103,10 +120,14 @@ fn days_before(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
+/// The days of the years 0000 to 9999.
+const FIRST_DAY: i64 = -719_528;
+const LAST_DAY: i64 = 2_932_896;
+
 /// The inverse of [`days_before`], inside the years 0000 to 9999.
 #[expect(clippy::arithmetic_side_effects, reason = "the days are checked to lie inside four-digit years first")]
 fn civil(days: i64) -> Option<(i64, i64, i64)> {
-    if !(-719_528..=2_932_896).contains(&days) {
+    if !(FIRST_DAY..=LAST_DAY).contains(&days) {
         return None;
     }
     let shifted = days + 719_468;

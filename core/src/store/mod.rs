@@ -6,6 +6,7 @@
 //! Freshness is part of the contract: [`Store::generation`] must observe every commit, by any process, that returned
 //! before the call began. That one promise is what makes a revocation immediate.
 
+mod ledger;
 mod memory;
 #[cfg(test)]
 pub(crate) mod passes_on;
@@ -13,6 +14,7 @@ mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+pub use ledger::{Ledger, OperationRow};
 pub use memory::MemoryStore;
 pub use rows::{
     AuditEvent, CredentialRow, KeyRow, KeyWithCredentials, LicenseEvent, LicenseRow, Origin, ReleaseRow, Scheme,
@@ -81,6 +83,13 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     /// A `STORE_*` code by cause, or what `body` returned.
     fn write(&self, body: &mut dyn FnMut(&mut dyn Transaction) -> Result<()>) -> Result<u64>;
+
+    /// Runs `body` on the book of consumptions in one write transaction, alone among all writers of all processes, and
+    /// commits it durably. It moves no generation. When `body` fails, or the commit does, nothing is changed.
+    ///
+    /// # Errors
+    /// A `STORE_*` code by cause, or what `body` returned.
+    fn account(&self, body: &mut dyn FnMut(&mut dyn Ledger) -> Result<()>) -> Result<()>;
 
     /// Waits until the generation differs from `seen` or `timeout` has passed, and returns the generation.
     ///

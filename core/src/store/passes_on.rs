@@ -28,6 +28,11 @@ macro_rules! passes_on {
             self.store.write(body)
         }
     };
+    (@ account) => {
+        fn account(&self, body: &mut dyn FnMut(&mut dyn $crate::store::Ledger) -> Result<()>) -> Result<()> {
+            self.store.account(body)
+        }
+    };
     (@ wait_for_change) => {
         fn wait_for_change(&self, seen: u64, timeout: Duration) -> Result<u64> {
             self.store.wait_for_change(seen, timeout)

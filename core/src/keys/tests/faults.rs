@@ -78,7 +78,7 @@ impl Store for Faulty {
         self.active()?;
         self.store.append_audit(events)
     }
-    passes_on!(wait_for_change tag_key adopt audit);
+    passes_on!(wait_for_change account tag_key adopt audit);
 }
 
 /// A memory store of which a hash, once it has read its row, waits until it is let go.
@@ -99,7 +99,7 @@ impl Store for Slow {
         }
         Ok(())
     }
-    passes_on!(generation load changes_since write wait_for_change tag_key adopt note_used last_used append_audit audit);
+    passes_on!(generation load changes_since write wait_for_change account tag_key adopt note_used last_used append_audit audit);
 }
 
 /// A handle on such a store, on which the next hash is to wait; what it says when it has read, and what lets it go on.

@@ -3,6 +3,7 @@
 //! The whole state is one immutable value that is swapped at each commit, so reads never wait and a transaction that
 //! fails leaves no trace. A copy of it is cheap (see `sharded`). After a `fork` each process goes on with its own.
 
+mod ledger;
 mod sharded;
 
 use std::{
@@ -18,10 +19,13 @@ use arc_swap::ArcSwap;
 use inspire_auth_platform::fork;
 use zeroize::Zeroizing;
 
-use self::sharded::Sharded;
+use self::{
+    ledger::{Book, Entries},
+    sharded::Sharded,
+};
 use super::{
-    AuditEvent, Changes, CredentialRow, KeyChanges, KeyRow, KeyWithCredentials, LicenseRow, Reader, ReleaseRow, Store,
-    TagKey, Transaction,
+    AuditEvent, Changes, CredentialRow, KeyChanges, KeyRow, KeyWithCredentials, Ledger, LicenseRow, Reader, ReleaseRow,
+    Store, TagKey, Transaction,
 };
 use crate::{
     error::{Code, Error, Result},
@@ -76,6 +80,7 @@ struct Turns {
     /// Guards nothing: what `changed` waits on.
     waiting: Mutex<()>,
     activity: Mutex<Activity>,
+    book: Mutex<Book>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -133,7 +138,8 @@ impl MemoryStore {
         let activity = present.activity.try_lock().map(|activity| activity.clone()).unwrap_or_default();
         // The fork may have come between the two steps of a commit: its other step is made up for.
         self.generation.fetch_max(self.state.load().generation, Ordering::AcqRel);
-        let fresh = Turns { epoch, activity: Mutex::new(activity), ..Turns::default() };
+        let book = present.book.try_lock().map(|book| book.clone()).unwrap_or_default();
+        let fresh = Turns { epoch, activity: Mutex::new(activity), book: Mutex::new(book), ..Turns::default() };
         self.turns.compare_and_swap(&present, Arc::new(fresh));
         // Abandoned, not dropped: its locks may be held by threads of the parent.
         std::mem::forget(present);
@@ -195,6 +201,15 @@ impl Store for MemoryStore {
         drop(lock(&turns.waiting));
         turns.changed.notify_all();
         Ok(generation)
+    }
+
+    fn account(&self, body: &mut dyn FnMut(&mut dyn Ledger) -> Result<()>) -> Result<()> {
+        let turns = self.turns();
+        let mut book = lock(&turns.book);
+        let mut draft = Entries { book: Book::clone(&book), marks: self.state.load_full().license_marks()? };
+        body(&mut draft)?;
+        *book = draft.book;
+        Ok(())
     }
 
     fn wait_for_change(&self, seen: u64, timeout: Duration) -> Result<u64> {

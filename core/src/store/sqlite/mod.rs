@@ -9,6 +9,7 @@
 //! | `freshness` | is what this handle knows still so, and is it still the same history |
 //! | `rows`, `read`, `write` | rows in and out, in one transaction |
 //! | `changes` | the change log |
+//! | `ledger` | the book of consumptions |
 //! | `activity` | last use and audit, in a file of their own |
 //! | `backup`, `restore` | copies out, and back in through SQLite |
 //! | `faults` | SQLite's errors by cause |
@@ -22,6 +23,7 @@ mod changes;
 mod connections;
 mod faults;
 mod freshness;
+mod ledger;
 mod open;
 mod page;
 mod read;
@@ -45,7 +47,7 @@ use self::{
     page::Pages,
     write::Session,
 };
-use super::{AuditEvent, Changes, KeyWithCredentials, Reader, Store, TagKey, Transaction};
+use super::{AuditEvent, Changes, KeyWithCredentials, Ledger, Reader, Store, TagKey, Transaction};
 use crate::{error::Result, id::Id};
 
 pub use self::{
@@ -126,6 +128,10 @@ impl Store for SqliteStore {
 
     fn write(&self, body: &mut dyn FnMut(&mut dyn Transaction) -> Result<()>) -> Result<u64> {
         self.shared.write(|connection| body(&mut Session::new(connection)))
+    }
+
+    fn account(&self, body: &mut dyn FnMut(&mut dyn Ledger) -> Result<()>) -> Result<()> {
+        self.shared.account(|connection| body(&mut ledger::Book { connection }))
     }
 
     fn wait_for_change(&self, seen: u64, timeout: Duration) -> Result<u64> {

@@ -81,6 +81,20 @@ CREATE TABLE license_releases (
     since INTEGER NOT NULL
 );
 CREATE TABLE installation (one INTEGER PRIMARY KEY CHECK (one = 1), seed BLOB NOT NULL);
+CREATE TABLE credit_periods (
+    tenant TEXT NOT NULL,
+    period INTEGER NOT NULL,
+    used INTEGER NOT NULL,
+    PRIMARY KEY (tenant, period)
+);
+CREATE TABLE credit_operations (
+    id TEXT NOT NULL PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    period INTEGER NOT NULL,
+    amount INTEGER NOT NULL,
+    refunded INTEGER NOT NULL
+);
+CREATE INDEX credit_operations_by_period ON credit_operations (period);
 CREATE TABLE tag_keys (id INTEGER PRIMARY KEY, secret BLOB NOT NULL);
 CREATE TABLE changes (
     generation INTEGER PRIMARY KEY,
@@ -98,7 +112,7 @@ fn log(kind: &str, item: &str) -> String {
     )
 }
 
-/// The triggers on every authoritative table.
+/// The triggers on every table that a check depends on. What is consumed moves no generation.
 fn triggers() -> String {
     let mut sql = String::new();
     let mut add = |name: &str, when: &str, kind: &str, item: &str| {

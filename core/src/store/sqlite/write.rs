@@ -9,7 +9,7 @@ use super::{
     Shared, changes,
     connections::Link,
     faults::{Fault, check_whole, from_io, from_sqlite, from_sqlite_at},
-    freshness::{History, State, read_mark, read_state, read_tag_key, refusal},
+    freshness::{History, State, Verified, read_mark, read_state, read_tag_key, refusal},
     page::Owed,
     rows::{levels, signed},
 };
@@ -64,22 +64,14 @@ impl Shared {
     }
 
     fn write_on(&self, link: &Link, body: impl FnOnce(&Connection) -> Result<()>) -> Result<(i64, Option<Owed<'_>>)> {
-        self.look_at_page()?;
-        let known = self.history.load_full();
-        let clean = self.pages.clean(&known.mark.store);
-        let transaction = self.begin(link)?;
-        let before = self.judge(&known, clean, &link.file, &transaction)?;
+        let (transaction, before) = self.begin_on_known(link)?;
         let found = before.state.mark;
         let plan = self.pages.plan(before.state.named, &found, false)?;
         if plan.floor > found.generation {
             // Numbers that were announced and never committed are burnt: the triggers count on from above them.
             transaction.execute("UPDATE meta SET generation = ?1", params![plan.floor]).fault()?;
         }
-        body(&transaction)?;
-        if transaction.is_autocommit() {
-            // SQLite rolled back by itself (a full disk, an I/O error) and `body` went on regardless.
-            return Err(Error::with(Code::StoreUnavailable, "the transaction was rolled back"));
-        }
+        run(&transaction, body)?;
         let mark = read_mark(&transaction)?;
         if mark.token == found.token {
             transaction.rollback().fault()?;
@@ -91,6 +83,29 @@ impl Shared {
         let owed = self.pages.commit(plan, transaction, mark.generation)?;
         self.advance(Some(History { mark, home: link.file, tag_key }));
         Ok((mark.generation, owed))
+    }
+
+    /// Runs `body` in one write transaction that moves no generation. See `Store::account`.
+    pub(super) fn account(&self, body: impl FnOnce(&Connection) -> Result<()>) -> Result<()> {
+        self.settle()?;
+        let lanes = self.connections.lanes()?;
+        let mut lane = lanes.writer.lock();
+        let link = self.ensure(&mut lane.value)?;
+        let (transaction, before) = self.begin_on_known(link)?;
+        run(&transaction, body)?;
+        transaction.commit().fault()?;
+        self.advance(before.history);
+        Ok(())
+    }
+
+    /// The write lock, on a database that continues what this handle knows.
+    fn begin_on_known<'a>(&self, link: &'a Link) -> Result<(rusqlite::Transaction<'a>, Verified)> {
+        self.look_at_page()?;
+        let known = self.history.load_full();
+        let clean = self.pages.clean(&known.mark.store);
+        let transaction = self.begin(link)?;
+        let before = self.judge(&known, clean, &link.file, &transaction)?;
+        Ok((transaction, before))
     }
 
     /// The write lock, on the file that has the store's name now.
@@ -149,6 +164,16 @@ impl Shared {
         self.advance(Some(History { mark, home: link.file, tag_key }));
         Ok(owed)
     }
+}
+
+/// Runs the body of a transaction, which is still one afterwards.
+fn run(transaction: &rusqlite::Transaction<'_>, body: impl FnOnce(&Connection) -> Result<()>) -> Result<()> {
+    body(transaction)?;
+    if transaction.is_autocommit() {
+        // SQLite rolled back by itself (a full disk, an I/O error) and `body` went on regardless.
+        return Err(Error::with(Code::StoreUnavailable, "the transaction was rolled back"));
+    }
+    Ok(())
 }
 
 /// A constraint that failed, by the caller's code for it.
