@@ -61,7 +61,13 @@ const AREAS: &[Area] = &[
             "core/src/store/sqlite/write.rs",
             "platform/src/page/protocol.rs",
         ],
-        programs: &["--lib", "--test=store_page", "--test=store_history", "--test=store_sqlite"],
+        programs: &[
+            "--lib",
+            "--test=store_page",
+            "--test=store_history",
+            "--test=store_sqlite",
+            "--test=store_contract",
+        ],
         tests: "(test(store::) | test(page::) | binary(/^store_/)) - test(what_lies_in_the_pages_place)",
     },
 ];
