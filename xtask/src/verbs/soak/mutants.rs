@@ -127,8 +127,11 @@ fn go_through(area: &Area, nearest: bool, program: &Path, tree: &Path, folder: &
     command.args(hung.iter().flat_map(|name| ["--exclude-re".to_owned(), format!("^{}$", escaped(name))]));
     if nearest {
         command.args(area.programs.iter().map(|program| format!("--cargo-arg={program}")));
-        // Many of them wait for a poll, so more of them than there are processors go at a time.
-        command.args(["--", "--test-threads=8", "-E", area.tests]);
+    }
+    // Many tests wait for a poll, so more of them than there are processors go at a time.
+    command.args(["--", "--test-threads=8"]);
+    if nearest {
+        command.args(["-E", area.tests]);
     }
     // A target folder that outlives the slices: only the mutated crate is compiled again.
     command.current_dir(tree).env("CARGO_TARGET_DIR", folder.join("target")).env_remove("CARGO");
