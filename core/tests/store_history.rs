@@ -251,6 +251,38 @@ fn a_new_file_is_not_opened_while_the_former_one_is_read() {
     SqliteStore::open(folder.db()).unwrap().generation().unwrap();
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn an_adoption_waits_for_who_reads_a_former_file_and_for_nobody_else() {
+    let folder = Folder::new();
+    let other = folder.path().join("other.db");
+    let (store, reading) = (folder.open(), folder.open());
+    store.backup(&other).unwrap();
+    std::thread::scope(|scope| {
+        let (begun, has_begun) = std::sync::mpsc::channel();
+        let (release, gate) = std::sync::mpsc::channel::<()>();
+        scope.spawn({
+            let reading = &reading;
+            move || {
+                let read = reading.read(&mut |_| {
+                    begun.send(()).unwrap();
+                    let _ = gate.recv();
+                    Ok(())
+                });
+                assert!(read.is_ok());
+            }
+        });
+        has_begun.recv().unwrap();
+        store.adopt().unwrap();
+        std::fs::rename(&other, folder.db()).unwrap();
+        assert_eq!(store.adopt().unwrap_err().code(), Code::StoreLocked);
+        assert_eq!(descriptors_of(&folder.db()), 0);
+        drop(release);
+    });
+    store.adopt().unwrap();
+    assert_eq!(store.generation().unwrap(), reading.generation().unwrap());
+}
+
 #[test]
 fn a_store_that_vanishes_is_unavailable_and_may_come_back() {
     let folder = Folder::new();

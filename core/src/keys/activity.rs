@@ -46,6 +46,8 @@ struct Notes {
     events: Vec<Noted>,
     /// Events that the audit file did not take.
     lost_to_file: u64,
+    /// Events that the store's log did not take.
+    lost_to_store: u64,
     /// When the next batch is to be written.
     due: Option<Instant>,
     flushed: Option<Instant>,
@@ -223,15 +225,11 @@ impl Activity {
     pub(crate) fn flush(&self) -> Result<()> {
         let desk = self.desk.get();
         let _writing = lock(&desk.writing);
-        let Taken { used, mut events, dropped, lost_to_file } = desk.take();
+        let Taken { used, events, dropped, lost_to_file, lost_to_store } = desk.take();
         let uses = if used.is_empty() { Ok(()) } else { self.store.note_used(&used) };
         let file = self.write_to_file(&desk, &events, dropped.saturating_add(lost_to_file));
-        if dropped > 0 {
-            events.push(Noted { event: tell_dropped(dropped), filed: true });
-        }
-        let events: Vec<AuditEvent> = events.into_iter().map(|noted| noted.event).collect();
-        let audit = if events.is_empty() { Ok(()) } else { self.store.append_audit(&events) };
-        uses.and(audit).and(file)
+        let log = self.write_to_store(&desk, events, dropped.saturating_add(lost_to_store));
+        uses.and(log).and(file)
     }
 
     /// Writes what is left, and sees to it that the process's thread holds nothing of this any more: whoever gives the
@@ -242,6 +240,23 @@ impl Activity {
         let this = Arc::downgrade(self);
         let this: Weak<dyn Errand> = this;
         clerk::call_off(&this);
+    }
+
+    /// Writes to the store's log, and how many events it will never have.
+    fn write_to_store(&self, desk: &Desk, events: Vec<Noted>, missing: u64) -> Result<()> {
+        let lost = events.len() as u64;
+        let told = (missing > 0).then(|| tell_dropped(missing));
+        let batch: Vec<AuditEvent> = events.into_iter().map(|noted| noted.event).chain(told).collect();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.store.append_audit(&batch).inspect_err(|_| {
+            if self.journal.is_none() {
+                self.metrics.audit_dropped(lost);
+            }
+            let mut notes = lock(&desk.notes);
+            notes.lost_to_store = notes.lost_to_store.saturating_add(lost).saturating_add(missing);
+        })
     }
 
     /// Writes to the audit file what it does not have yet, and how many events it will never have.
@@ -285,6 +300,8 @@ struct Taken {
     dropped: u64,
     /// Events of earlier batches that the audit file did not take.
     lost_to_file: u64,
+    /// Events of earlier batches that the store's log did not take.
+    lost_to_store: u64,
 }
 
 impl Desk {
@@ -297,9 +314,10 @@ impl Desk {
         let used = notes.used.drain(..).collect();
         let events = std::mem::take(&mut notes.events);
         let lost_to_file = std::mem::take(&mut notes.lost_to_file);
+        let lost_to_store = std::mem::take(&mut notes.lost_to_store);
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
         self.full.store(false, Ordering::Relaxed);
-        Taken { used, events, dropped, lost_to_file }
+        Taken { used, events, dropped, lost_to_file, lost_to_store }
     }
 }
 

@@ -278,7 +278,7 @@ impl Inner {
     }
 
     /// Decides as far as memory goes, after reading what has changed.
-    fn begin(&self, request: &Request<'_>) -> Progress {
+    pub(super) fn begin(&self, request: &Request<'_>) -> Progress {
         let terms = TermsRef::of(request);
         let (name, presented) = match credential::locate(&request.presented, &self.config.extra_headers) {
             Ok(located) => (located.name(), located.checked()),

@@ -321,6 +321,7 @@ mod tests {
             ("Zone/A", "Public", true),
         ] {
             assert_eq!(any(&[required]).is_satisfied_by(&set(&[granted])), expected, "{granted} for {required}");
+            assert_eq!(set(&[granted]).satisfies_path(required), expected, "{granted} for {required}, by name");
             assert_eq!(all(&[required]).is_satisfied_by(&set(&[granted])), expected, "{granted} for {required}");
         }
     }

@@ -1,7 +1,11 @@
 //! One request after another: what is granted, what is refused, with which answer.
 
 use super::*;
-use crate::{keys::KeyUpdate, options::LevelMode};
+use crate::{
+    error::Error,
+    keys::{KeyUpdate, authenticate::Progress},
+    options::LevelMode,
+};
 
 #[test]
 fn a_right_secret_is_granted_cold_and_warm() {
@@ -20,6 +24,19 @@ fn a_right_secret_is_granted_cold_and_warm() {
     let mut request = Request::new(Presented::Legacy(legacy.as_bytes()), &any);
     request.channel = Channel::Secure;
     assert!(auth.authenticate(&request).is_ok());
+}
+
+/// The quick way refuses it before; the slow one does not count on that.
+#[test]
+fn what_is_malformed_is_refused_by_the_slow_way_too() {
+    let auth = open();
+    let public = requirement("Public");
+    for presented in [Presented::Legacy(b"no colon"), Presented::Legacy(b"")] {
+        let mut request = Request::new(presented, &public);
+        request.channel = Channel::Secure;
+        let Progress::Decided(Err(denied)) = auth.inner.begin(&request) else { panic!("it was not refused") };
+        assert_eq!(Error::from(denied).code(), Code::MalformedCredential);
+    }
 }
 
 /// T2: what is remembered is the right secret, not that the name once had one.

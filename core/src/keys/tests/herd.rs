@@ -268,3 +268,16 @@ fn hash_memory_stays_below_the_ceiling() {
     let stats = auth.inner.pool.get().stats();
     assert!(stats.peak_bytes <= 200 << 10 && stats.peak_bytes >= 64 << 10, "{stats:?}");
 }
+
+/// A pool without room for it is no sign that its owner guessed too often.
+#[test]
+fn what_finds_no_place_is_told_apart_from_what_was_tried_too_often() {
+    let auth = open();
+    import(&auth, "k", ImportFormat::Phc, &phc("secret", 64), Strength::Random);
+    let release = block(&auth);
+    let (tickets, busy) = guess(&auth, "k", 2000);
+    assert!(busy > 0 && !tickets.is_empty());
+    let Attempt::Done(Err(refused)) = begin(&auth, "k:onemore") else { panic!("there was a place") };
+    assert_eq!((refused.code(), refused.detail()), (Code::Busy, None));
+    drop(release);
+}

@@ -61,15 +61,24 @@ const AREAS: &[Area] = &[
             "core/src/store/sqlite/write.rs",
             "platform/src/page/protocol.rs",
         ],
-        programs: &["--lib", "--test=store_page", "--test=store_history", "--test=store_sqlite"],
+        programs: &[
+            "--lib",
+            "--test=store_page",
+            "--test=store_history",
+            "--test=store_sqlite",
+            "--test=store_contract",
+        ],
         tests: "(test(store::) | test(page::) | binary(/^store_/)) - test(what_lies_in_the_pages_place)",
     },
 ];
 
+/// Every test but two that take a minute each, of files and hashes that others made.
+const ALL: &str = "not (test(every_flipped_bit) | test(strings_of_others))";
+
 /// One slice: goes on with the mutants that no earlier slice has seen caught.
 ///
 /// All areas are gone through twice: with the tests nearest to each, which take seconds and catch nearly all, and then,
-/// for what they let live, with every test of the library.
+/// for what they let live, with all of the library's.
 pub(super) fn run(minutes: &str, afresh: bool) -> Outcome {
     if !need::has_nextest() {
         return Err(Failure::Failed("cargo-nextest is missing: cargo xtask tools".to_owned()));
@@ -121,9 +130,9 @@ fn go_through(area: &Area, nearest: bool, program: &Path, tree: &Path, folder: &
     command.args(hung.iter().flat_map(|name| ["--exclude-re".to_owned(), format!("^{}$", escaped(name))]));
     if nearest {
         command.args(area.programs.iter().map(|program| format!("--cargo-arg={program}")));
-        // Many of them wait for a poll, so more of them than there are processors go at a time.
-        command.args(["--", "--test-threads=8", "-E", area.tests]);
     }
+    // Many tests wait for a poll, so more of them than there are processors go at a time.
+    command.args(["--", "--test-threads=8", "-E", if nearest { area.tests } else { ALL }]);
     // A target folder that outlives the slices: only the mutated crate is compiled again.
     command.current_dir(tree).env("CARGO_TARGET_DIR", folder.join("target")).env_remove("CARGO");
     command.env("CARGO_INCREMENTAL", "1").env("CARGO_PROFILE_DEV_DEBUG", "0");
