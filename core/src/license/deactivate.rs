@@ -150,6 +150,7 @@ impl License<'_> {
                         license_key: row.license_key,
                         fingerprint,
                         since: now,
+                        attempted: None,
                     };
                     // Before the server is asked: a process that dies meanwhile has deactivated.
                     tx.put_release(&release)?;

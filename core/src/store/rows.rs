@@ -196,6 +196,8 @@ pub struct ReleaseRow {
     pub fingerprint: String,
     /// Unix seconds of the deactivation.
     pub since: i64,
+    /// Unix seconds of the last try, if there was one.
+    pub attempted: Option<i64>,
 }
 
 impl std::fmt::Debug for ReleaseRow {

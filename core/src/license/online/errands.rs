@@ -55,6 +55,13 @@ impl Online {
     }
 }
 
+impl Online {
+    /// The lease that is asked for, in seconds.
+    pub(super) fn lease(&self) -> i64 {
+        i64::try_from(self.server.lease.as_secs()).unwrap_or(i64::MAX)
+    }
+}
+
 #[cfg(feature = "online")]
 fn own_transport(server: &Server, base: &Base) -> Result<Arc<dyn Transport>> {
     Ok(Arc::new(super::http::Http::new(server, base)?))
@@ -143,8 +150,17 @@ impl License<'_> {
     /// still to be released then.
     pub(in super::super) fn release(&self, row: &ReleaseRow, cancel: &Cancel, caller: &Caller<'_>) -> Result<()> {
         let errand = |session: &Session<'_>| session.release(&row.machine);
-        if !self.at_the_server_as(&row.fingerprint, &row.license_key, cancel, caller, errand)? {
-            return Err(Error::with(Code::Conflict, "the licensing server does not confirm that the machine is gone"));
+        let asked = self.at_the_server_as(&row.fingerprint, &row.license_key, cancel, caller, errand);
+        let unconfirmed =
+            || Error::with(Code::Conflict, "the licensing server does not confirm that the machine is gone");
+        if let Err(error) = asked.and_then(|is_gone| if is_gone { Ok(()) } else { Err(unconfirmed()) }) {
+            let tried = ReleaseRow { attempted: Some(clock::resolve(caller.now)), ..row.clone() };
+            // Best effort: without it, it is tried again sooner.
+            let _ = self.inner.store.write(&mut |tx| {
+                let is_there = tx.releases()?.iter().any(|release| release.machine == tried.machine);
+                if is_there { tx.put_release(&tried) } else { Ok(()) }
+            });
+            return Err(error);
         }
         let mutation = Mutation { event: "license.released", subject: &row.license, need: Need::Admin, caller };
         self.inner.mutate(&mutation, &mut |change| change.tx.drop_release(&row.machine))

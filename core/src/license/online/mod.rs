@@ -5,6 +5,7 @@
 //! * `signature` decides whether an answer is the server's own, by dates as `http_date` reads them.
 //! * `protocol` builds the calls, and reads what their answers say.
 //! * `session` makes an errand of them: which call is next, and what it amounts to.
+//! * `schedule` says when it is to be asked again.
 //! * `errands` runs one for a handle, and applies what it brings back.
 
 mod errands;
@@ -14,12 +15,15 @@ mod fake;
 mod http;
 mod http_date;
 mod protocol;
+mod schedule;
 mod server;
 mod session;
 mod signature;
+mod tick;
 mod transport;
 
 pub use errands::Cancel;
 pub(super) use errands::Online;
 pub use server::{Proxy, Server};
+pub use tick::Tick;
 pub use transport::{HttpRequest, HttpResponse, MAX_BODY, Transport};

@@ -106,8 +106,8 @@ impl Reader for Session<'_> {
     }
 
     fn releases(&self) -> Result<Vec<ReleaseRow>> {
-        let sql =
-            "SELECT machine, license, license_key, fingerprint, since FROM license_releases ORDER BY since, machine";
+        let sql = "SELECT machine, license, license_key, fingerprint, since, attempted FROM license_releases \
+                   ORDER BY since, machine";
         let mut statement = self.connection.prepare_cached(sql).fault()?;
         let found = statement
             .query_map([], |row| {
@@ -117,6 +117,7 @@ impl Reader for Session<'_> {
                     license_key: row.get(2)?,
                     fingerprint: row.get(3)?,
                     since: row.get(4)?,
+                    attempted: row.get(5)?,
                 })
             })
             .fault()?;

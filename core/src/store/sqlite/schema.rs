@@ -78,7 +78,8 @@ CREATE TABLE license_releases (
     license TEXT NOT NULL,
     license_key TEXT NOT NULL,
     fingerprint TEXT NOT NULL,
-    since INTEGER NOT NULL
+    since INTEGER NOT NULL,
+    attempted INTEGER
 );
 CREATE TABLE installation (one INTEGER PRIMARY KEY CHECK (one = 1), seed BLOB NOT NULL);
 CREATE TABLE credit_periods (

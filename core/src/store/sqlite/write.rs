@@ -324,8 +324,8 @@ impl Transaction for Session<'_> {
         self.drop_release(&release.machine)?;
         self.connection
             .prepare_cached(
-                "INSERT INTO license_releases (machine, license, license_key, fingerprint, since) \
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO license_releases (machine, license, license_key, fingerprint, since, attempted) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )
             .fault()?
             .execute(params![release.machine, release.license, release.license_key, release.fingerprint, release.since])

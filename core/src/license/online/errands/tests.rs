@@ -351,3 +351,70 @@ fn a_refresh_is_of_the_license_that_is_installed() {
     auth.license().deactivate_locally(&at(NOW + 60)).unwrap();
     assert_eq!(code(refresh(file(NOW + 120, |_| ()))), Code::Unlicensed);
 }
+
+#[test]
+fn a_tick_does_what_is_due_and_says_when_to_come_again() {
+    let (plant, auth) = activated();
+    let tick = |now| auth.license().tick(&Cancel::default(), Some(now)).unwrap();
+    plant.server.asked();
+    let due = NOW + 14 * DAY - 14 * DAY / 3;
+    assert_eq!(tick(NOW).next, Some(due));
+    assert_eq!(tick(due - 1).next, Some(due));
+    assert!(plant.server.asked().is_empty());
+    // It fails, and is tried again at growing distances; nothing is lost before the lease ends.
+    let mut now = due;
+    for distance in [60, 60, 120, 240] {
+        plant.server.state.lock().unwrap().script = vec![Err(Code::NetworkTimeout)];
+        let failed = tick(now);
+        assert_eq!(failed.problem.unwrap().code(), Code::NetworkTimeout);
+        assert_eq!(failed.next, Some(now + distance));
+        assert!(tick(now + distance - 1).problem.is_none(), "not before it is due");
+        now += distance;
+    }
+    plant.clock(now);
+    plant.issues(now, |_| ());
+    let done = tick(now);
+    assert_eq!((done.problem.is_none(), done.next), (true, Some(now + 14 * DAY - 14 * DAY / 3)));
+    assert_eq!(auth.license().status(Some(now)).unwrap().lease_expires_at, Some(now + 14 * DAY));
+}
+
+#[test]
+fn a_tick_follows_a_refusal_and_what_lifts_it() {
+    let (plant, auth) = activated();
+    let due = NOW + 14 * DAY - 14 * DAY / 3;
+    plant.clock(due);
+    plant.says("SUSPENDED");
+    let refused = auth.license().tick(&Cancel::default(), Some(due)).unwrap();
+    assert_eq!((refused.problem.unwrap().code(), refused.next), (Code::LicenseSuspended, Some(due + 60)));
+    assert_eq!(auth.license().status(Some(due)).unwrap().state, State::Suspended);
+    plant.says("VALID");
+    plant.clock(due + 60);
+    plant.issues(due + 60, |_| ());
+    assert!(auth.license().tick(&Cancel::default(), Some(due + 60)).unwrap().problem.is_none());
+    assert_eq!(auth.license().status(Some(due + 60)).unwrap().state, State::Active);
+}
+
+#[test]
+fn a_tick_releases_what_is_still_to_be_released() {
+    let (plant, auth) = activated();
+    let tick = |now| auth.license().tick(&Cancel::default(), Some(now)).unwrap();
+    plant.server.state.lock().unwrap().script = vec![Err(Code::NetworkConnect), Err(Code::NetworkConnect)];
+    assert_eq!(auth.license().deactivate(&at(NOW)).unwrap().release, Release::Pending);
+    assert_eq!(tick(NOW + 59).next, Some(NOW + 60));
+    let done = tick(NOW + 60);
+    assert_eq!((done.problem.is_none(), done.next), (true, None));
+    assert!(!plant.server.state.lock().unwrap().is_registered);
+}
+
+#[test]
+fn nothing_is_ever_due_offline() {
+    let plant = Plant::new();
+    let auth = plant.open();
+    plant.issues(NOW, |license| license.entitlements = Some(vec!["OFFLINE_LICENSING".into()]));
+    let file = plant.server.state.lock().unwrap().file.clone();
+    auth.license().activate_offline(KEY, file.as_bytes(), false, &at(NOW)).unwrap();
+    for day in 0..365 {
+        assert_eq!(auth.license().tick(&Cancel::default(), Some(NOW + day * DAY)).unwrap().next, None);
+    }
+    assert!(plant.server.asked().is_empty());
+}
