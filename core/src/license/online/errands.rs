@@ -133,13 +133,14 @@ impl License<'_> {
         let id = read.and_then(|read| read.payload.license).map(|license| license.id);
         let word = self.at_the_server(&row.license_key, cancel, caller, |session| session.revalidate(culled));
         let mutation = Mutation { event: "license.revalidated", subject: "", need: Need::Admin, caller };
-        match word {
-            Ok(word) => self.apply(&mutation, &row.license_key, word, Some(id)),
-            Err(error) => {
+        // A refusal is noted with what it does; and what is gone, or another by now, has had no attempt.
+        let is_refusal = matches!(word, Ok(Word::Refused { .. }));
+        let applied = word.and_then(|word| self.apply(&mutation, &row.license_key, word, Some(id)));
+        applied.inspect_err(|error| {
+            if !is_refusal && error.code() != Code::Conflict {
                 self.note_attempt(&row.license_key, error.code(), caller);
-                Err(error)
             }
-        }
+        })
     }
 
     /// Has a machine taken off its license at the server, and forgets that it was to be.

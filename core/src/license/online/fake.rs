@@ -50,18 +50,33 @@ pub(super) fn plain(status: u16, headers: &[(&str, &str)], body: &str) -> HttpRe
     HttpResponse { status, headers, body: body.as_bytes().to_vec() }
 }
 
-fn signed(request: &HttpRequest, clock: i64, status: u16, body: &Value) -> HttpResponse {
-    let body = body.to_string();
-    let target = request.url.strip_prefix("https://h.example").unwrap();
-    let (date, digest) = (http_date::format(clock), STANDARD.encode(Sha256::digest(body.as_bytes())));
-    let method = request.method.to_ascii_lowercase();
-    let message =
-        format!("(request-target): {method} {target}\nhost: h.example\ndate: {date}\ndigest: sha-256={digest}");
-    let signature = STANDARD.encode(signer().sign(message.as_bytes()));
-    let field = format!(
-        r#"keyid="acme", algorithm="ed25519", signature="{signature}", headers="(request-target) host date digest""#
-    );
-    plain(status, &[("Date", &date), ("Keygen-Signature", &field)], &body)
+/// What an answer's signature is about, and by whom it is made.
+pub(super) struct Seal<'a> {
+    pub(super) key: SigningKey,
+    pub(super) method: &'a str,
+    pub(super) target: &'a str,
+    pub(super) host: &'a str,
+    pub(super) clock: i64,
+}
+
+impl<'a> Seal<'a> {
+    /// As the honest server makes it of an answer to `request`.
+    pub(super) fn of(request: &'a HttpRequest, clock: i64) -> Self {
+        let target = request.url.strip_prefix("https://h.example").unwrap();
+        Self { key: signer(), method: request.method, target, host: "h.example", clock }
+    }
+
+    pub(super) fn put_on(&self, body: &str) -> HttpResponse {
+        let (date, digest) = (http_date::format(self.clock), STANDARD.encode(Sha256::digest(body.as_bytes())));
+        let (method, target, host) = (self.method.to_ascii_lowercase(), self.target, self.host);
+        let message =
+            format!("(request-target): {method} {target}\nhost: {host}\ndate: {date}\ndigest: sha-256={digest}");
+        let signature = STANDARD.encode(self.key.sign(message.as_bytes()));
+        let field = format!(
+            r#"keyid="acme", algorithm="ed25519", signature="{signature}", headers="(request-target) host date digest""#
+        );
+        plain(200, &[("Date", &date), ("Keygen-Signature", &field)], body)
+    }
 }
 
 impl Fake {
@@ -111,7 +126,7 @@ impl Transport for Fake {
                     "valid": code == "VALID", "code": code, "detail": "so it is",
                     "nonce": meta["meta"]["nonce"], "scope": meta["meta"]["scope"],
                 });
-                signed(request, state.clock, 200, &json!({"data": license, "meta": meta}))
+                Seal::of(request, state.clock).put_on(&json!({"data": license, "meta": meta}).to_string())
             }
             ("POST", "machines") if state.is_registered => {
                 plain(422, &[], r#"{"errors": [{"code": "FINGERPRINT_TAKEN"}]}"#)

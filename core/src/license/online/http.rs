@@ -198,6 +198,6 @@ fn of_io(error: &io::Error, proxied: bool) -> Code {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 #[cfg(test)]
 mod tls_tests;

@@ -11,6 +11,8 @@
 mod errands;
 #[cfg(test)]
 mod fake;
+#[cfg(all(test, feature = "online"))]
+mod hostile;
 #[cfg(feature = "online")]
 mod http;
 mod http_date;

@@ -10,7 +10,7 @@ use std::{
 use super::*;
 
 /// Accepts connections and has `serve` answer each, on a thread of its own, until the test ends.
-pub(super) fn listen(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
+pub(in super::super) fn listen(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let serve = Arc::new(serve);
@@ -24,7 +24,7 @@ pub(super) fn listen(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Socke
 }
 
 /// Reads a request's head, and as much of a body as it says.
-pub(super) fn read_request(stream: &mut impl io::Read) -> String {
+pub(in super::super) fn read_request(stream: &mut impl io::Read) -> String {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     loop {
