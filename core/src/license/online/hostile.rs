@@ -313,7 +313,13 @@ fn lies() -> Vec<(&'static str, Lie, Code)> {
         ),
         (
             "chunks without an end",
-            w(|s| pour(s, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "8\r\n12345678\r\n")),
+            w(|s| {
+                pour(
+                    s,
+                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+                    &format!("1000\r\n{}\r\n", "x".repeat(4096)),
+                )
+            }),
             ServerAnswerMalformed,
         ),
         ("headers without an end", w(|s| pour(s, "HTTP/1.1 200 OK\r\n", "X-Filler: x\r\n")), ServerAnswerMalformed),
