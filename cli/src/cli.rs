@@ -105,6 +105,32 @@ pub(crate) struct Globals {
     #[arg(long, global = true, value_name = "LENGTH", help_heading = "Licensing")]
     pub(crate) max_lease: Option<String>,
 
+    /// The licensing server, such as https://licensing.example/v1; http only on this machine
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "INSPIRE_AUTH_SERVER",
+        hide_env_values = true,
+        help_heading = "Licensing server"
+    )]
+    pub(crate) server: Option<String>,
+    /// The account's id or slug, where the server has many vendors
+    #[arg(long, global = true, value_name = "ID", help_heading = "Licensing server")]
+    pub(crate) account: Option<String>,
+    /// The host name that the server signs, where a proxy shows it another one
+    #[arg(long, global = true, value_name = "HOST", help_heading = "Licensing server", hide_short_help = true)]
+    pub(crate) signing_host: Option<String>,
+    /// Certificates (PEM) of authorities that are trusted besides the system's
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Licensing server")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// A file with the proxy's address, http://[user:password@]host:port; `none` is none [default: as HTTPS_PROXY says]
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Licensing server")]
+    pub(crate) proxy_file: Option<PathBuf>,
+    /// How long a call may take in all [default: 10s]
+    #[arg(long, global = true, value_name = "LENGTH", help_heading = "Licensing server")]
+    pub(crate) timeout: Option<String>,
+
     /// How security levels are read: as the host reads them
     #[arg(
         long,

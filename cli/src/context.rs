@@ -9,7 +9,10 @@ use std::{
 
 use inspire_auth_core::{
     AuditFailure, AuditFile, Code, HashParameters, InspireAuth, LevelMode, Options, Pepper, StoreLocation, audit,
-    license::keys::TrustedKey,
+    license::{
+        keys::TrustedKey,
+        online::{Proxy, Server},
+    },
     store::{AuditEvent, Scheme as Hashing},
 };
 
@@ -79,6 +82,7 @@ impl Context {
         if let Some(lease) = &self.globals.max_lease {
             options.max_lease = max_lease(lease)?;
         }
+        options.server = self.server()?;
         options.audit_file = self.audit_file()?;
         adjust(&mut options);
         let audit_file = options.audit_file.as_ref().map(|file| file.path.clone());
@@ -194,6 +198,28 @@ impl Context {
             }
         }
         Ok(keys)
+    }
+
+    /// The licensing server, if one is named.
+    pub(crate) fn server(&self) -> Result<Option<Server>> {
+        let Some(url) = self.globals.server.as_ref().filter(|url| !url.is_empty()) else { return Ok(None) };
+        let mut server = Server::at(url);
+        server.account.clone_from(&self.globals.account);
+        server.signing_host.clone_from(&self.globals.signing_host);
+        server.ca_file.clone_from(&self.globals.ca_file);
+        if let Some(path) = &self.globals.proxy_file {
+            server.proxy = match files::read_text(path)?.as_str() {
+                "none" => Proxy::None,
+                url => Proxy::Url(url.to_owned()),
+            };
+        }
+        if let Some(text) = &self.globals.timeout {
+            let seconds = time::length(text).and_then(|seconds| u64::try_from(seconds).ok());
+            let seconds = seconds.ok_or_else(|| Failure::usage("--timeout is a length of time such as 10s or 1m"))?;
+            server.timeout = Duration::from_secs(seconds);
+            server.connect_timeout = server.connect_timeout.min(server.timeout);
+        }
+        Ok(Some(server))
     }
 
     /// The fingerprint that was given, if any.

@@ -184,6 +184,21 @@ pub(crate) fn exit_of(code: Code) -> u8 {
         | Code::StoreHistoryChanged => 7,
         Code::PermissionDenied | Code::StoreLocked | Code::StoreReadOnly => 10,
         Code::Cancelled => 130,
+        Code::ServerSignatureInvalid => 3,
+        Code::NetworkDns
+        | Code::NetworkConnect
+        | Code::NetworkTls
+        | Code::NetworkProxy
+        | Code::NetworkTimeout
+        | Code::NetworkPolicy
+        | Code::ClockSkew => 8,
+        Code::NotActivated
+        | Code::LicenseUnknown
+        | Code::MachineLimitReached
+        | Code::LicenseRefused
+        | Code::ServerStatus
+        | Code::ServerRateLimited
+        | Code::ServerAnswerMalformed => 9,
         // What is left of licensing: a genuine license that does not allow it.
         other if matches!(other.number(), 300..400) => 4,
         _ => 1,
@@ -219,7 +234,7 @@ mod tests {
     fn every_code_has_an_exit_code_and_only_success_is_zero() {
         for entry in TABLE {
             let exit = exit_of(entry.code);
-            assert!(matches!(exit, 0..=7 | 10 | 130), "{}", entry.name);
+            assert!(matches!(exit, 0..=10 | 130), "{}", entry.name);
             assert_eq!(exit == 0, entry.code == Code::Ok, "{}", entry.name);
         }
     }

@@ -26,6 +26,14 @@ impl Report {
         Self { json, text, exit: 0, lost: None }
     }
 
+    /// One thing more, for programs.
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        if let Value::Object(members) = &mut self.json {
+            members.insert(name.to_owned(), value.into());
+        }
+        self
+    }
+
     /// A verdict, which the exit code tells as well.
     pub(crate) fn verdict(mut self, exit: u8) -> Self {
         self.exit = exit;

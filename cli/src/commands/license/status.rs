@@ -54,6 +54,7 @@ fn document(status: &license::Status, entitlements: &[Entitlement]) -> Value {
         "expires_at": status.expires_at,
         "lease_expires_at": status.lease_expires_at,
         "last_validated_at": status.last_validated_at,
+        "last_attempt": status.last_attempt.map(|attempt| json!({"code": attempt.code.name(), "at": attempt.at})),
         "limits": status.limits,
         "entitlements": status.entitlements,
         "features": features,
@@ -84,6 +85,12 @@ fn text(status: &license::Status, entitlements: &[Entitlement], page: Page) -> S
                 .add("File ends", time::shown_or(status.lease_expires_at, "Never", now));
         }
         facts.add("Validated", time::shown_or(status.last_validated_at, "never", now));
+    }
+    if let Some(attempt) = status.last_attempt {
+        let entry = attempt.code.entry();
+        facts
+            .add("Last attempt", format!("{}: {} ({})", time::shown(attempt.at, now), entry.message, entry.name))
+            .add("What to do", entry.admin);
     }
     for warning in &status.warnings {
         facts.add("Warning", warning.as_str());

@@ -38,10 +38,10 @@ impl Call<'_> {
     pub(super) fn request(&self, base: &Base) -> (String, HttpRequest) {
         let (method, target, key, body) = match *self {
             Self::Validate { key, fingerprint, product, nonce } => {
-                let mut scope = json!({"fingerprint": fingerprint});
-                if let Some(product) = product {
-                    scope["product"] = product.into();
-                }
+                let scope = match product {
+                    Some(product) => json!({"fingerprint": fingerprint, "product": product}),
+                    None => json!({"fingerprint": fingerprint}),
+                };
                 let body = json!({"meta": {"key": key, "nonce": nonce, "scope": scope}});
                 ("POST", base.target("/licenses/actions/validate-key"), None, Some(body))
             }
