@@ -129,7 +129,7 @@ fn resource<'a>(
             max_memory: (),
             max_disk: (),
             max_uses: (),
-            require_heartbeat: false,
+            require_heartbeat: license.require_heartbeat,
             require_check_in: false,
             last_validated: (),
             last_check_in: (),
@@ -154,7 +154,7 @@ fn machine<'a>(license: &'a LicenseDescription, issued: &'a str) -> Result<Machi
         .as_deref()
         .filter(|fingerprint| !fingerprint.is_empty())
         .ok_or_else(|| invalid("a machine file needs a fingerprint"))?;
-    let id = derived_id(&["machine", &license.id, fingerprint]);
+    let id = license.machine.clone().unwrap_or_else(|| derived_id(&["machine", &license.id, fingerprint]));
     let path = format!("/v1/machines/{id}");
     Ok(MachineResource {
         id,
@@ -168,7 +168,7 @@ fn machine<'a>(license: &'a LicenseDescription, issued: &'a str) -> Result<Machi
             hostname: (),
             platform: (),
             name: (),
-            require_heartbeat: false,
+            require_heartbeat: license.require_heartbeat,
             heartbeat_status: "NOT_STARTED",
             heartbeat_duration: (),
             max_processes: (),
