@@ -141,7 +141,7 @@ impl Asked<'_> {
     /// Not given is a month, and nothing is for ever.
     fn ttl(&self) -> Result<Option<u64>, Problem> {
         let given = match (self.meta.get("ttl"), self.call.query("ttl")) {
-            (Some(Value::Null), _) | (None, Some("")) => return Ok(None),
+            (Some(Value::Null), _) | (None, Some("" | "null")) => return Ok(None),
             (Some(ttl), _) => ttl.as_u64(),
             (None, Some(ttl)) => ttl.parse().ok(),
             (None, None) => Some(MONTH),

@@ -143,6 +143,8 @@ impl Shared {
         let (mut parts, body) = response.into_parts();
         let body = to_bytes(body, MAX_ANSWER).await.map_err(|_| Dropped)?;
         self.seal(&mut parts.headers, asked, failures, &body);
+        // That of the body before it is spoilt: the payload tells its own.
+        parts.headers.remove(header::CONTENT_LENGTH);
         // A 204 has no body to be spoilt.
         let is_changed = failures.contains(&Failure::ChangedBody) && !body.is_empty();
         let body = if is_changed { Bytes::from([&body, b" ".as_slice()].concat()) } else { body };
