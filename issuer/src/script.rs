@@ -261,7 +261,7 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Step>().unwrap(), step, "{text}");
             for failure in &step.failures {
-                assert_eq!(failure.to_string().parse::<Step>().unwrap().failures, [failure.clone()]);
+                assert_eq!(failure.to_string().parse::<Step>().unwrap().failures, std::slice::from_ref(failure));
             }
         }
     }

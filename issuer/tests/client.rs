@@ -1,5 +1,8 @@
 //! The library's own client, against the server.
 
+#![cfg(test)]
+#![allow(clippy::arithmetic_side_effects)] // an overflow in a test is a failed test
+
 mod support;
 
 use inspire_auth_core::{

@@ -1,5 +1,8 @@
 //! Failures on purpose, as a client meets them.
 
+#![cfg(test)]
+#![allow(clippy::arithmetic_side_effects)] // an overflow in a test is a failed test
+
 mod support;
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,8 @@
 //! Every endpoint over a real connection, with each answer's signature checked.
 
+#![cfg(test)]
+#![allow(clippy::arithmetic_side_effects)] // an overflow in a test is a failed test
+
 mod support;
 
 use std::{

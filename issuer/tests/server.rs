@@ -1,5 +1,8 @@
 //! Starting, stopping, TLS, and the log.
 
+#![cfg(test)]
+#![allow(clippy::arithmetic_side_effects)] // an overflow in a test is a failed test
+
 mod support;
 
 use std::{

@@ -4,9 +4,7 @@ use std::{fmt, sync::Arc};
 
 use axum::{
     body::Bytes,
-    extract::{
-        FromRequest, FromRequestParts as _, MatchedPath, Query, RawPathParams, Request, rejection::BytesRejection,
-    },
+    extract::{FromRequest, FromRequestParts as _, MatchedPath, RawPathParams, Request, rejection::BytesRejection},
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -51,13 +49,12 @@ impl FromRequest<Arc<Api>> for Call {
             Ok(params) => params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             Err(_) => return Err(refuse(Problem::bad("URI_INVALID", "the path is not UTF-8"))),
         };
-        let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
-            .map_err(|_| refuse(Problem::bad("URI_INVALID", "the query can't be read")))?;
+        let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
         let route = parts.extensions.get::<MatchedPath>().cloned();
         let headers = std::mem::take(&mut parts.headers);
         let body = Bytes::from_request(Request::from_parts(parts, body), api).await;
         let body = body.map_err(|rejection| refuse(unread(&rejection)))?;
-        Ok(Self { id, route, params, query: query.0, headers, body })
+        Ok(Self { id, route, params, query, headers, body })
     }
 }
 

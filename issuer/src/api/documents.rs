@@ -7,7 +7,7 @@ use inspire_auth_core::{
         issue::{self, LicenseDescription},
     },
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Problem, verdict::is_node_locked};
 use crate::{
@@ -33,17 +33,18 @@ pub(super) fn description(license: &License, machine: Option<&Machine>, now: i64
 
 /// A license.
 pub(super) fn license(license: &License, now: i64) -> Result<Value, Problem> {
-    let mut document = document(&description(license, None, now), Kind::License, now)?;
-    let mut data = document["data"].take();
-    let attributes = &mut data["attributes"];
-    attributes["maxMachines"] = license.max_machines.into();
-    attributes["floating"] = (!is_node_locked(license)).into();
-    attributes["strict"] = true.into();
-    attributes["lastCheckOut"] = Value::Null;
-    attributes["created"] = time::rfc3339(license.created_at).into();
-    attributes["updated"] = time::rfc3339(license.updated_at).into();
+    let mut data = member(document(&description(license, None, now), Kind::License, now)?, "data");
+    let own = [
+        ("maxMachines", license.max_machines.into()),
+        ("floating", (!is_node_locked(license)).into()),
+        ("strict", true.into()),
+        ("lastCheckOut", Value::Null),
+        ("created", time::rfc3339(license.created_at).into()),
+        ("updated", time::rfc3339(license.updated_at).into()),
+    ];
+    put(&mut data, own);
     // They are not included here.
-    if let Some(entitlements) = data["relationships"]["entitlements"].as_object_mut() {
+    if let Some(Value::Object(entitlements)) = data.pointer_mut("/relationships/entitlements") {
         entitlements.remove("data");
     }
     Ok(data)
@@ -51,23 +52,24 @@ pub(super) fn license(license: &License, now: i64) -> Result<Value, Problem> {
 
 /// A machine.
 pub(super) fn machine(license: &License, machine: &Machine, now: i64) -> Result<Value, Problem> {
-    let mut document = document(&description(license, Some(machine), now), Kind::Machine, now)?;
-    let mut data = document["data"].take();
-    let attributes = &mut data["attributes"];
-    attributes["name"] = machine.name.clone().into();
-    attributes["heartbeatStatus"] = if machine.pinged_at.is_some() { "ALIVE" } else { "NOT_STARTED" }.into();
-    attributes["lastHeartbeat"] = machine.pinged_at.map(time::rfc3339).into();
-    attributes["lastCheckOut"] = Value::Null;
-    attributes["created"] = time::rfc3339(machine.created_at).into();
-    attributes["updated"] = time::rfc3339(machine.pinged_at.unwrap_or(machine.created_at)).into();
+    let mut data = member(document(&description(license, Some(machine), now), Kind::Machine, now)?, "data");
+    let own = [
+        ("name", machine.name.clone().into()),
+        ("heartbeatStatus", if machine.pinged_at.is_some() { "ALIVE" } else { "NOT_STARTED" }.into()),
+        ("lastHeartbeat", machine.pinged_at.map(time::rfc3339).into()),
+        ("lastCheckOut", Value::Null),
+        ("created", time::rfc3339(machine.created_at).into()),
+        ("updated", time::rfc3339(machine.pinged_at.unwrap_or(machine.created_at)).into()),
+    ];
+    put(&mut data, own);
     Ok(data)
 }
 
 /// The entitlements of a license, in the order of their codes.
 pub(super) fn entitlements(license: &License, now: i64) -> Result<Vec<Value>, Problem> {
-    let mut document = document(&description(license, None, now), Kind::License, now)?;
-    match document["included"].take() {
+    match member(document(&description(license, None, now), Kind::License, now)?, "included") {
         Value::Array(entitlements) => Ok(entitlements),
+        // None at all are left out.
         _ => Ok(Vec::new()),
     }
 }
@@ -98,7 +100,18 @@ pub(super) fn check_out(
     }}))
 }
 
-fn document(description: &LicenseDescription, kind: Kind, now: i64) -> Result<Value, Problem> {
+fn document(description: &LicenseDescription, kind: Kind, now: i64) -> Result<Map<String, Value>, Problem> {
     let json = issue::document(description, kind, now)?;
     serde_json::from_slice(&json).map_err(|_| Problem::internal())
+}
+
+fn member(mut document: Map<String, Value>, name: &str) -> Value {
+    document.remove(name).unwrap_or_default()
+}
+
+/// Replaces attributes of a resource.
+fn put<'a>(resource: &mut Value, own: impl IntoIterator<Item = (&'a str, Value)>) {
+    if let Some(Value::Object(attributes)) = resource.get_mut("attributes") {
+        attributes.extend(own.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    }
 }

@@ -38,8 +38,7 @@ pub(super) fn validate_quickly(api: &Api, call: &Call) -> Result<Answer, Problem
 fn answer(api: &Api, license: Option<&License>, meta: &Map<String, Value>) -> Result<Answer, Problem> {
     let now = api.now();
     let scope = Scope::read(meta.get("scope"))?;
-    let nonce = meta.get("nonce").filter(|nonce| !nonce.is_null());
-    if nonce.is_some_and(|nonce| !nonce.is_i64() && !nonce.is_u64()) {
+    if meta.get("nonce").is_some_and(|nonce| !nonce.is_null() && !nonce.is_i64() && !nonce.is_u64()) {
         return Err(Problem::parameter("/meta/nonce", "must be an integer"));
     }
     let (verdict, data) = match license {
@@ -50,12 +49,12 @@ fn answer(api: &Api, license: Option<&License>, meta: &Map<String, Value>) -> Re
         }
     };
     let Verdict { is_valid, code, detail } = verdict;
-    let mut said = json!({"ts": time::rfc3339(now), "valid": is_valid, "detail": detail, "code": code});
-    if let Some(nonce) = nonce {
-        said["nonce"] = nonce.clone();
-    }
-    if let Some(scope) = meta.get("scope").filter(|scope| !scope.is_null()) {
-        said["scope"] = scope.clone();
+    let said = json!({"ts": time::rfc3339(now), "valid": is_valid, "detail": detail, "code": code});
+    let mut said = said.as_object().cloned().unwrap_or_default();
+    // Back as they came, if they came.
+    for name in ["nonce", "scope"] {
+        let asked = meta.get(name).filter(|asked| !asked.is_null());
+        said.extend(asked.map(|asked| (name.to_owned(), asked.clone())));
     }
     Ok(Answer::ok(&json!({"data": data, "meta": said})).noted(code))
 }

@@ -12,35 +12,36 @@ const LONGEST: usize = 4096;
 pub(super) fn register(api: &Api, call: &Call) -> Result<Answer, Problem> {
     let license = api.bearer(call)?;
     let body = Value::Object(call.body()?);
-    let data = &body["data"];
-    if data["type"] != "machines" {
+    if text(&body, "/data/type")? != Some("machines") {
         return Err(Problem::parameter("/data/type", "must be machines"));
     }
-    let fingerprint = text(&data["attributes"]["fingerprint"], "/data/attributes/fingerprint")?
-        .filter(|fingerprint| !fingerprint.is_empty())
-        .ok_or_else(|| Problem::parameter("/data/attributes/fingerprint", "is missing"))?;
+    let fingerprint = needed(&body, "/data/attributes/fingerprint")?;
     if fingerprint.len() > LONGEST {
         return Err(Problem::parameter("/data/attributes/fingerprint", "is too long (at most 4096 bytes)"));
     }
-    let name = text(&data["attributes"]["name"], "/data/attributes/name")?;
-    let pointer = "/data/relationships/license/data/id";
-    let named = text(&data["relationships"]["license"]["data"]["id"], pointer)?
-        .ok_or_else(|| Problem::parameter(pointer, "is missing"))?;
+    let name = text(&body, "/data/attributes/name")?;
+    let named = needed(&body, "/data/relationships/license/data/id")?;
     if named != license.id {
         return Err(Problem::unprocessable("LICENSE_NOT_FOUND", "/data/relationships/license", "must exist"));
     }
     let now = api.now();
     let machine = api.store.register(&license.id, fingerprint, name, now).map_err(problem)?;
     let document = json!({"data": documents::machine(&license, &machine, now)?});
-    Ok(Answer::created(&document, format!("/v1/machines/{}", machine.id)))
+    let account = call.param("account").map(|account| format!("/accounts/{account}")).unwrap_or_default();
+    Ok(Answer::created(&document, format!("/v1{account}/machines/{}", machine.id)))
 }
 
-fn text<'a>(value: &'a Value, pointer: &'static str) -> Result<Option<&'a str>, Problem> {
-    match value {
-        Value::Null => Ok(None),
-        Value::String(text) => Ok(Some(text)),
-        _ => Err(Problem::parameter(pointer, "must be a string")),
+/// The text at this place of the body (RFC 6901).
+fn text<'a>(body: &'a Value, pointer: &'static str) -> Result<Option<&'a str>, Problem> {
+    match body.pointer(pointer) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Problem::parameter(pointer, "must be a string")),
     }
+}
+
+fn needed<'a>(body: &'a Value, pointer: &'static str) -> Result<&'a str, Problem> {
+    text(body, pointer)?.filter(|text| !text.is_empty()).ok_or_else(|| Problem::parameter(pointer, "is missing"))
 }
 
 fn problem(refusal: Refusal) -> Problem {

@@ -402,7 +402,7 @@ mod tests {
         assert_eq!(store.license(&made.key).unwrap(), made);
         assert_eq!(store.license_by_key(&made.key).unwrap(), Some(made.clone()));
         assert_eq!(store.license_by_key(&made.id).unwrap(), None, "an id is no key");
-        assert_eq!(store.licenses().unwrap(), [made.clone()]);
+        assert_eq!(store.licenses().unwrap(), std::slice::from_ref(&made));
         assert_ne!(store.create(&new, NOW).unwrap().key, made.key);
         assert_eq!(code(store.license("nobody")), Code::NotFound);
         assert!(!format!("{made:?}").contains(&made.key));

@@ -401,8 +401,8 @@ fn document(license: &License, machines: &[Machine], with_key: bool) -> Value {
         "created_at": license.created_at,
         "updated_at": license.updated_at,
     });
-    if with_key {
-        document["key"] = license.key.as_str().into();
+    if with_key && let Value::Object(members) = &mut document {
+        members.insert("key".to_owned(), license.key.as_str().into());
     }
     document
 }
