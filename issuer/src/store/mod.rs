@@ -1,7 +1,7 @@
 //! What the server knows, in an SQLite file.
 //!
-//! One connection behind a lock: the server answers a few hundred requests a second at most. A vendor's tools may open
-//! the same file meanwhile; SQLite keeps the two apart.
+//! One connection behind a lock: a server that needs more is another one. A vendor's tools may open the same file
+//! meanwhile; SQLite keeps the two apart.
 
 mod faults;
 mod license;

@@ -72,7 +72,7 @@ The description is JSON; unknown members are refused:
   fingerprint   the machine, as its `machine id` shows it (required for a machine file)
   ttl           how many seconds the file is good; absent: as long as the license
   product       the product's id
-  policy, status, suspended, metadata, issued
+  policy, status, suspended, metadata, issued, machine, require_heartbeat
 
   {\"id\": \"5f0e\", \"key\": \"ABCD-EFGH\", \"name\": \"Plant 3\", \"expiry\": \"2030-01-01T00:00:00Z\",
    \"limits\": {\"MAX_DISPLAYS\": 25}, \"entitlements\": [\"MFA\", \"OFFLINE_LICENSING\"], \"fingerprint\": \"9c1f...\"}")]

@@ -14,6 +14,7 @@ use std::{
 
 use clap::Args;
 use inspire_auth_issuer::{Entry, Log, Options, Running, Server, Step, Store, Tls};
+use jiff::Timestamp;
 use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -22,7 +23,6 @@ use crate::{
     context::Context,
     failure::{Failure, Result},
     report::Report,
-    time,
 };
 
 /// `issuer serve`
@@ -122,7 +122,7 @@ fn log() -> Log {
     Arc::new(|entry: &Entry| {
         let status = entry.status.map_or_else(|| "---".to_owned(), |status| status.as_u16().to_string());
         let failures = if entry.failures.is_empty() { String::new() } else { format!("  [{}]", entry.failures) };
-        let (at, took) = (time::absolute(time::now()), entry.took.as_millis());
+        let (at, took) = (Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ"), entry.took.as_millis());
         let code = entry.code.unwrap_or_default();
         let line = format!("{at}  {status}  {} {}  {took} ms  {code}{failures}", entry.method, entry.route);
         let _ = writeln!(io::stderr().lock(), "{}", line.trim_end());
