@@ -10,10 +10,7 @@ use axum::{
 };
 use serde_json::{Map, Value};
 
-use super::{Api, Problem, VERSION};
-
-/// Keygen's versions whose documents are these.
-const VERSIONS: [&str; 2] = [VERSION, "1.8"];
+use super::{Api, Problem, VERSIONS};
 
 /// What a request is called in its answer, for a person who looks for it.
 #[derive(Debug, Clone)]

@@ -30,8 +30,8 @@ pub(crate) use call::{Call, RequestId};
 
 /// The most bytes of a request's body.
 const MAX_BODY: usize = 64 << 10;
-/// The version of the API where a request names none.
-pub(crate) const VERSION: &str = "1.7";
+/// Keygen's versions whose documents are these; the first is spoken where a request names none.
+pub(crate) const VERSIONS: [&str; 2] = ["1.7", "1.8"];
 
 /// What every handler works with.
 pub(crate) struct Api {

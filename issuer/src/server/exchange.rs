@@ -22,7 +22,7 @@ use super::{
     payload::{Dropped, Payload},
 };
 use crate::{
-    api::{Api, Note, RequestId, VERSION},
+    api::{Api, Note, RequestId, VERSIONS},
     script::{Failure, Script},
     signature::{self, Signed},
 };
@@ -45,7 +45,7 @@ struct Asked {
     method: Method,
     target: String,
     host: String,
-    version: HeaderValue,
+    version: &'static str,
     id: RequestId,
 }
 
@@ -79,12 +79,13 @@ impl Asked {
     fn of(request: &hyper::Request<Incoming>) -> Self {
         let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
         let authority = request.uri().authority().map(|authority| authority.as_str()).or(host).unwrap_or_default();
-        let version = request.headers().get("keygen-version").cloned();
+        let version = request.headers().get("keygen-version");
+        let [usual, later] = VERSIONS;
         Self {
             method: request.method().clone(),
             target: target(request.uri()),
             host: signature::host_of(authority).to_ascii_lowercase(),
-            version: version.unwrap_or_else(|| HeaderValue::from_static(VERSION)),
+            version: if version.is_some_and(|version| version == later) { later } else { usual },
             id: RequestId(Id::random().map(|id| id.to_string()).unwrap_or_default()),
         }
     }
@@ -163,7 +164,7 @@ impl Shared {
         set("keygen-account", account);
         set("x-request-id", &asked.id.0);
         set("cache-control", "no-store, no-transform");
-        set("keygen-version", asked.version.to_str().unwrap_or(VERSION));
+        set("keygen-version", asked.version);
         if failures.contains(&Failure::NoSignature) {
             return;
         }
