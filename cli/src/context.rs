@@ -4,6 +4,7 @@ use std::{
     cell::Cell,
     io::{self, BufRead as _, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -31,6 +32,8 @@ use crate::{
 pub(crate) struct Context {
     pub(crate) globals: Globals,
     pub(crate) page: Page,
+    /// Whether an interrupt ends the process at once. A command that has to end in good order takes that away.
+    pub(crate) ends_at_once: Arc<AtomicBool>,
     /// The handle that a command works with, and the audit file that it has.
     audited: Cell<Option<(InspireAuth, PathBuf)>>,
 }
@@ -45,9 +48,9 @@ pub(crate) enum Opening {
 }
 
 impl Context {
-    pub(crate) fn new(globals: Globals) -> Self {
+    pub(crate) fn new(globals: Globals, ends_at_once: Arc<AtomicBool>) -> Self {
         let page = Page::of_stdout(!globals.no_color);
-        Self { globals, page, audited: Cell::new(None) }
+        Self { globals, page, ends_at_once, audited: Cell::new(None) }
     }
 
     /// Opens the store with what the command line says.

@@ -31,7 +31,8 @@ use report::Report;
 fn main() -> ExitCode {
     // At a prompt, or anywhere else: SQLite undoes what was under way. `true`: from the first signal on.
     let interrupted = Arc::new(AtomicBool::new(true));
-    let _ = signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGINT, 130, interrupted);
+    let _ =
+        signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGINT, 130, Arc::clone(&interrupted));
 
     let manners = Manners::of_arguments();
     let parsed = Cli::command()
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
         }
         Err(error) => return usage(&error, manners),
     };
-    let context = Context::new(cli.globals);
+    let context = Context::new(cli.globals, interrupted);
     let done = catch_unwind(AssertUnwindSafe(|| commands::run(&context, cli.command)));
     match done.unwrap_or_else(|_| Err(Failure::from(Error::new(Code::Internal)))) {
         Ok(report) => {

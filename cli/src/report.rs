@@ -34,6 +34,11 @@ impl Report {
         self
     }
 
+    /// Nothing: what there was to say has been said already.
+    pub(crate) fn nothing() -> Self {
+        Self::new(Value::Null, "")
+    }
+
     /// A verdict, which the exit code tells as well.
     pub(crate) fn verdict(mut self, exit: u8) -> Self {
         self.exit = exit;
@@ -52,6 +57,9 @@ impl Report {
 
     /// One document, for a person's eyes too.
     pub(crate) fn as_json(&self) -> Zeroizing<String> {
+        if self.json.is_null() {
+            return Zeroizing::default();
+        }
         // Room enough that the text of a secret never moves, and leaves nothing behind.
         let mut text = Zeroizing::new(String::with_capacity(1 << 16));
         let _ = writeln!(text, "{:#}", self.json);

@@ -67,7 +67,7 @@ fn every_command_explains_itself() {
         ("license", "status activate inspect check limit deactivate"),
         ("routes", "check explain"),
         ("machine", "id explain"),
-        ("issuer", "keygen sign inspect"),
+        ("issuer", "keygen sign inspect serve"),
         ("store", "backup restore adopt seal"),
         ("audit", "tail list verify"),
     ] {
@@ -79,6 +79,12 @@ fn every_command_explains_itself() {
         }
     }
     assert!(sandbox.run(&["issuer", "sign", "--help"]).ok().contains("fingerprint"));
+    let listed = sandbox.run(&["issuer", "license", "--help"]).ok();
+    for verb in "create list show suspend reinstate renew entitle limit remove-machine".split(' ') {
+        assert!(listed.contains(verb), "{verb}");
+        assert!(sandbox.run(&["issuer", "license", verb, "--help"]).ok().contains("Example"), "{verb}");
+    }
+    assert!(sandbox.run(&["issuer", "serve", "--help"]).ok().contains("small vendors"));
 }
 
 #[test]

@@ -12,7 +12,8 @@ use inspire_auth_core::{
     license::{
         InspectOptions, Inspection, Kind, inspect,
         issue::{
-            LicenseDescription, SigningKey, sign, sign_license_file, sign_machine_file, sign_payload, sign_with_iv,
+            self, LicenseDescription, SigningKey, sign, sign_license_file, sign_machine_file, sign_payload,
+            sign_with_iv,
         },
         keys::TrustedKey,
     },
@@ -311,4 +312,26 @@ proptest! {
         file[at] = with;
         let _ = inspect(&file, &options);
     }
+}
+
+#[test]
+fn a_server_names_its_machine_and_asks_for_a_heartbeat() {
+    let resource = |change: fn(&mut LicenseDescription)| -> Value {
+        let mut license = example();
+        change(&mut license);
+        let document = issue::document(&license, Kind::Machine, NOW).unwrap();
+        serde_json::from_slice::<Value>(&document).unwrap()["data"].clone()
+    };
+    let usual = resource(|_| ());
+    assert_eq!(usual["attributes"]["requireHeartbeat"], false);
+    assert_eq!(usual["id"], resource(|_| ())["id"], "it follows from license and fingerprint");
+    let registered = resource(|license| {
+        license.machine = Some("m-1".into());
+        license.require_heartbeat = true;
+    });
+    assert_eq!((&registered["id"], &registered["attributes"]["requireHeartbeat"]), (&json!("m-1"), &json!(true)));
+    let mut nameless = example();
+    nameless.machine = Some(String::new());
+    let refused = sign(&signer(), &nameless, Kind::Machine, false, Some(NOW)).unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
 }

@@ -53,9 +53,13 @@ pub struct LicenseDescription {
     /// The fingerprint of the machine that a machine file is for.
     #[serde(default)]
     pub fingerprint: Option<String>,
-    /// The id that the licensing server has for that machine; absent, one is made of the license's id and the fingerprint.
-    #[serde(default)]
+    /// That machine's id, where a licensing server has registered it; absent is one that follows from license and
+    /// fingerprint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<String>,
+    /// Whether the licensing server takes the machine off its license when it falls silent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub require_heartbeat: bool,
     /// How long the file is good, in seconds from its issue; absent is as long as its license.
     #[serde(default)]
     pub ttl: Option<u64>,
@@ -82,6 +86,7 @@ impl LicenseDescription {
             entitlements: Some(Vec::new()),
             fingerprint: None,
             machine: None,
+            require_heartbeat: false,
             ttl: None,
             issued: None,
         }

@@ -11,6 +11,7 @@ pub use statements::{Receipt, Request};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::{
     armour::{self, Kind},
@@ -76,6 +77,15 @@ pub fn sign_with_iv(
         return Err(Error::with(Code::InvalidArgument, "the file would be larger than 256 KiB"));
     }
     Ok(file)
+}
+
+/// The JSON:API document that [`sign`] signs, for a server that answers with the same resources.
+///
+/// # Errors
+/// `INVALID_ARGUMENT`, as [`sign`].
+#[doc(hidden)]
+pub fn document(license: &LicenseDescription, kind: Kind, now: i64) -> Result<Zeroizing<Vec<u8>>> {
+    document::write(license, kind, now)
 }
 
 /// How [`sign_payload`] encrypts.

@@ -85,7 +85,9 @@ impl SigningKey {
         PublicKey::of(&self.0)
     }
 
-    pub(in super::super) fn sign(&self, message: &[u8]) -> [u8; 64] {
+    /// The signature of a message (RFC 8032, section 5.1.6), as a licensing server puts it on its answers.
+    #[must_use]
+    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.0.sign(message).to_bytes()
     }
 }

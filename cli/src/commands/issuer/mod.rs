@@ -1,10 +1,13 @@
 //! `issuer ...`: for vendors.
 
+mod license;
+mod serve;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use inspire_auth_core::license::{
-    self, InspectOptions, Kind,
+    InspectOptions, Kind, inspect as inspect_file,
     issue::{self, LicenseDescription, SigningKey},
     keys::{PublicKey, TrustedKey},
 };
@@ -28,6 +31,11 @@ pub(crate) enum Command {
     Sign(Sign),
     /// Show the public half of a signing key, or check a file against it
     Inspect(Inspect),
+    /// Run a licensing server, for development, tests and small vendors
+    Serve(serve::Serve),
+    /// The licenses of a licensing server
+    #[command(subcommand, arg_required_else_help = true)]
+    License(license::Command),
 }
 
 /// `issuer keygen`
@@ -64,7 +72,7 @@ The description is JSON; unknown members are refused:
   fingerprint   the machine, as its `machine id` shows it (required for a machine file)
   ttl           how many seconds the file is good; absent: as long as the license
   product       the product's id
-  policy, status, suspended, metadata, issued
+  policy, status, suspended, metadata, issued, machine, require_heartbeat
 
   {\"id\": \"5f0e\", \"key\": \"ABCD-EFGH\", \"name\": \"Plant 3\", \"expiry\": \"2030-01-01T00:00:00Z\",
    \"limits\": {\"MAX_DISPLAYS\": 25}, \"entitlements\": [\"MFA\", \"OFFLINE_LICENSING\"], \"fingerprint\": \"9c1f...\"}")]
@@ -116,6 +124,8 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Report> {
         Command::Keygen(arguments) => keygen(context, &arguments),
         Command::Sign(arguments) => sign(context, &arguments),
         Command::Inspect(arguments) => inspect(context, &arguments),
+        Command::Serve(arguments) => serve::run(context, &arguments),
+        Command::License(command) => license::run(context, command),
     }
 }
 
@@ -211,5 +221,5 @@ fn inspect(context: &Context, arguments: &Inspect) -> Result<Report> {
         product: context.globals.product.as_deref(),
         ..InspectOptions::default()
     };
-    Ok(inspection_report(&license::inspect(&file, &options), &options, context.page))
+    Ok(inspection_report(&inspect_file(&file, &options), &options, context.page))
 }
