@@ -100,6 +100,10 @@ enum class errc : std::uint32_t {
     not_available_offline = INSPIRE_RESULT_NOT_AVAILABLE_OFFLINE,
     fingerprint_unavailable = INSPIRE_RESULT_FINGERPRINT_UNAVAILABLE,
     limit_exceeded = INSPIRE_RESULT_LIMIT_EXCEEDED,
+    not_activated = INSPIRE_RESULT_NOT_ACTIVATED,
+    license_unknown = INSPIRE_RESULT_LICENSE_UNKNOWN,
+    machine_limit_reached = INSPIRE_RESULT_MACHINE_LIMIT_REACHED,
+    license_refused = INSPIRE_RESULT_LICENSE_REFUSED,
     store_unavailable = INSPIRE_RESULT_STORE_UNAVAILABLE,
     store_corrupt = INSPIRE_RESULT_STORE_CORRUPT,
     store_locked = INSPIRE_RESULT_STORE_LOCKED,
@@ -110,6 +114,17 @@ enum class errc : std::uint32_t {
     store_stale = INSPIRE_RESULT_STORE_STALE,
     store_history_changed = INSPIRE_RESULT_STORE_HISTORY_CHANGED,
     audit_unavailable = INSPIRE_RESULT_AUDIT_UNAVAILABLE,
+    network_dns = INSPIRE_RESULT_NETWORK_DNS,
+    network_connect = INSPIRE_RESULT_NETWORK_CONNECT,
+    network_tls = INSPIRE_RESULT_NETWORK_TLS,
+    network_proxy = INSPIRE_RESULT_NETWORK_PROXY,
+    network_timeout = INSPIRE_RESULT_NETWORK_TIMEOUT,
+    network_policy = INSPIRE_RESULT_NETWORK_POLICY,
+    server_status = INSPIRE_RESULT_SERVER_STATUS,
+    server_rate_limited = INSPIRE_RESULT_SERVER_RATE_LIMITED,
+    server_answer_malformed = INSPIRE_RESULT_SERVER_ANSWER_MALFORMED,
+    server_signature_invalid = INSPIRE_RESULT_SERVER_SIGNATURE_INVALID,
+    clock_skew = INSPIRE_RESULT_CLOCK_SKEW,
     internal = INSPIRE_RESULT_INTERNAL,
 };
 
@@ -436,6 +451,47 @@ struct audit_file {
     audit_failure on_failure = audit_failure::warn;
 };
 
+/** A request to the licensing server, for a host that carries it. */
+struct http_request {
+    std::string_view method;
+    /** To be sent byte for byte. */
+    std::string_view url;
+    /** `authorization` has the license key. */
+    std::vector<std::pair<std::string_view, std::string_view>> headers;
+    std::string_view body;
+    /** How long the whole call may take. */
+    std::uint64_t timeout_ms;
+};
+
+/** What the licensing server answered, whatever its status. */
+struct http_response {
+    std::uint32_t status = 0;
+    /** As they arrived, repeated ones as often. */
+    std::vector<std::pair<std::string, std::string>> headers;
+    std::string body;
+};
+
+/** The licensing server; see `inspire_server`. Durations of 0 are the default of each. */
+struct server {
+    /** "https://host[:port][/path]"; `http` for this machine's own addresses alone. */
+    std::string_view url;
+    std::optional<std::string_view> account;
+    std::optional<std::string_view> account_id;
+    std::optional<std::string_view> signing_host;
+    /** Exact names, or "*.domain"; empty is wherever `url` and the proxy are. */
+    std::vector<std::string_view> allowed_hosts;
+    /** "http://[user:password@]host:port", or "" for none; not given is as the environment says. */
+    std::optional<std::string_view> proxy;
+    std::optional<std::string_view> ca_file;
+    std::uint64_t connect_timeout_ms = 0;
+    std::uint64_t timeout_ms = 0;
+    /** Seconds. */
+    std::uint64_t lease = 0;
+    /** Carries requests, when the host brings its own; on any thread, several at once. What it throws is an `error` with
+     *  one of the `network_...` codes, or counts as `network_connect`. */
+    std::function<http_response(const http_request &)> transport;
+};
+
 /** What a host decides once. What it points to is read while the handle is opened only. */
 struct options {
     /** The path of an SQLite file, or ":memory:". */
@@ -469,6 +525,8 @@ struct options {
      *  lost. */
     std::function<void(const audit_event &)> audit;
     std::optional<auth::audit_file> audit_file;
+    /** Not given: licenses are installed from files, and nothing ever connects anywhere. */
+    std::optional<auth::server> server;
 };
 
 /** A compiled requirement, shared by all threads. */
@@ -631,9 +689,27 @@ private:
     inspire_principal raw_;
 };
 
+/** Ends calls to the licensing server from another thread. */
+class cancel {
+public:
+    cancel() noexcept : raw_(inspire_cancel_new()) {}
+    /** Now, or before they begin: they fail with `errc::cancelled`. */
+    void now() const noexcept { inspire_cancel_now(raw_.get()); }
+    const inspire_cancel *raw() const noexcept { return raw_.get(); }
+
+private:
+    detail::owned<inspire_cancel, inspire_cancel_free> raw_;
+};
+
 /** Who changes something, and when. There is no default: it is always said. */
 class caller {
 public:
+    /** The same, until it is cancelled; `by` must outlive the call. */
+    caller until(const cancel &by) const noexcept {
+        caller with = *this;
+        with.raw_.cancel = by.raw();
+        return with;
+    }
     /** The host itself. */
     static caller system(std::int64_t now = 0) noexcept { return caller(nullptr, now); }
     /** The principal of a request, which must outlive this. It is judged again inside the change. */
@@ -1005,6 +1081,13 @@ public:
     std::optional<std::int64_t> last_validated_at() const noexcept {
         return detail::time(inspire_license_last_validated_at(raw_.get()));
     }
+    /** When the licensing server was last asked in vain, and why. */
+    std::optional<std::pair<std::int64_t, errc>> last_attempt() const noexcept {
+        auto at = detail::time(inspire_license_last_attempt_at(raw_.get()));
+        if (!at)
+            return std::nullopt;
+        return std::make_pair(*at, static_cast<errc>(inspire_license_last_attempt_code(raw_.get())));
+    }
     /** In force; -1 is unlimited. */
     std::vector<std::pair<std::string_view, std::int64_t>> limits() const {
         return detail::limits(inspire_license_limits(raw_.get()));
@@ -1024,6 +1107,55 @@ struct entitlement {
     std::string code;
     std::optional<std::string> feature;
     bool granted;
+};
+
+/** What became of this machine's place on its license at the licensing server. */
+enum class release : std::uint32_t {
+    none = INSPIRE_RELEASE_NONE,
+    server = INSPIRE_RELEASE_SERVER,
+    pending = INSPIRE_RELEASE_PENDING,
+};
+
+/** What a deactivation came to. The license is out, whatever it was. */
+class deactivation {
+public:
+    explicit deactivation(inspire_deactivation *raw) noexcept : raw_(raw) {}
+    auth::release release() const noexcept {
+        return static_cast<auth::release>(inspire_deactivation_release(raw_.get()));
+    }
+    /** Why it is pending; `errc::ok` where it is not. */
+    errc problem() const noexcept { return static_cast<errc>(inspire_deactivation_problem(raw_.get())); }
+    /** For the vendor. */
+    std::optional<std::string_view> receipt() const noexcept {
+        return detail::optional_view(inspire_deactivation_receipt(raw_.get()));
+    }
+
+private:
+    detail::owned<inspire_deactivation, inspire_deactivation_free> raw_;
+};
+
+/** A part of an installation, with a limit of its own; -1 is the license's. */
+struct tenant {
+    std::string_view name;
+    std::int64_t limit = INSPIRE_UNLIMITED;
+};
+
+/** What is left of an allocation of credits; -1 is unlimited. */
+struct balance {
+    std::int64_t limit;
+    std::int64_t used;
+    std::int64_t left;
+    std::int64_t resets_at;
+    /** 100 times the year, plus 1 for January. */
+    std::uint32_t month;
+};
+
+/** What a tick came to. */
+struct tick {
+    /** When there will be something to do. */
+    std::optional<std::int64_t> next;
+    /** What was due and failed; `errc::ok` when nothing did. */
+    errc problem;
 };
 
 /** The license of a handle; lives as long as the handle. */
@@ -1102,7 +1234,110 @@ public:
     }
     license_status deactivate(const caller &by) const { return try_deactivate(by).value(); }
 
+    result<license_status> try_activate_online(std::string_view license_key, const caller &by) const noexcept {
+        return detail::make<license_status, inspire_license>([&](auto out, auto err) {
+            return inspire_license_activate_online(raw_, detail::str(license_key), by.raw(), out, err);
+        });
+    }
+    license_status activate_online(std::string_view license_key, const caller &by) const {
+        return try_activate_online(license_key, by).value();
+    }
+
+    result<license_status> try_refresh(std::string_view file, const caller &by) const noexcept {
+        return detail::make<license_status, inspire_license>(
+            [&](auto out, auto err) { return inspire_license_refresh(raw_, detail::str(file), by.raw(), out, err); });
+    }
+    license_status refresh(std::string_view file, const caller &by) const { return try_refresh(file, by).value(); }
+
+    /** With a receipt, and what became of the machine's place; `local_only` says nothing to the server. */
+    result<deactivation> try_deactivate_with(bool local_only, const caller &by) const noexcept {
+        return detail::make<deactivation, inspire_deactivation>([&](auto out, auto err) {
+            return inspire_license_deactivate_with(raw_, local_only, by.raw(), out, err);
+        });
+    }
+    deactivation deactivate_with(bool local_only, const caller &by) const {
+        return try_deactivate_with(local_only, by).value();
+    }
+
+    /** A request for a machine file, for the vendor. */
+    std::string request(std::optional<std::string_view> license_key, const caller &by) const {
+        inspire_text *text = nullptr;
+        detail::run([&](inspire_error **err) {
+            return inspire_license_request(raw_, detail::str(license_key), by.raw(), &text, err);
+        }).value();
+        detail::owned<inspire_text, inspire_text_free> keep(text);
+        return std::string(detail::view(inspire_text_str(text)));
+    }
+
+    /** How many machines were released that were still to be. */
+    result<std::size_t> try_release_pending(const caller &by) const noexcept {
+        std::size_t released = 0;
+        inspire_error *err = nullptr;
+        inspire_result code = inspire_license_release_pending(raw_, by.raw(), &released, &err);
+        return code == INSPIRE_RESULT_OK ? result<std::size_t>(released) : result<std::size_t>(failure(code, err));
+    }
+
+    /** Does what is due at the licensing server. */
+    result<auth::tick> try_tick(std::int64_t now = 0, const cancel *until = nullptr) const noexcept {
+        std::int64_t next = INSPIRE_NEVER;
+        inspire_result problem = INSPIRE_RESULT_OK;
+        inspire_error *err = nullptr;
+        inspire_result code =
+            inspire_license_tick(raw_, now, until == nullptr ? nullptr : until->raw(), &next, &problem, &err);
+        if (code != INSPIRE_RESULT_OK)
+            return failure(code, err);
+        return auth::tick{detail::time(next), static_cast<errc>(problem)};
+    }
+    auth::tick tick(std::int64_t now = 0, const cancel *until = nullptr) const { return try_tick(now, until).value(); }
+
+    /** Consumes credits, once for each operation. */
+    result<balance> try_consume(std::int64_t amount, std::string_view operation, const tenant *of = nullptr,
+                                std::int64_t now = 0) const noexcept {
+        return credits([&](auto left, auto err) {
+            inspire_tenant raw = tenant_of(of);
+            return inspire_credits_consume(raw_, amount, detail::str(operation), of == nullptr ? nullptr : &raw, now,
+                                           left, err);
+        });
+    }
+    /** Gives back what an operation consumed, once. */
+    result<balance> try_refund(std::string_view operation, const tenant *of = nullptr,
+                               std::int64_t now = 0) const noexcept {
+        return credits([&](auto left, auto err) {
+            inspire_tenant raw = tenant_of(of);
+            return inspire_credits_refund(raw_, detail::str(operation), of == nullptr ? nullptr : &raw, now, left,
+                                          err);
+        });
+    }
+    result<balance> try_balance(const tenant *of = nullptr, std::int64_t now = 0) const noexcept {
+        return credits([&](auto left, auto err) {
+            inspire_tenant raw = tenant_of(of);
+            return inspire_credits_balance(raw_, of == nullptr ? nullptr : &raw, now, left, err);
+        });
+    }
+
+    /** Success only when the tenant's are within its limit, and all within the license's. */
+    result<void> check_tenant_limit(std::string_view name, const tenant &of, std::int64_t in_use,
+                                    std::int64_t in_use_by_all, std::int64_t now = 0) const noexcept {
+        return detail::run([&](inspire_error **err) {
+            inspire_tenant raw = tenant_of(&of);
+            return inspire_license_check_tenant_limit(raw_, detail::str(name), &raw, in_use, in_use_by_all, now, err);
+        });
+    }
+
 private:
+    static inspire_tenant tenant_of(const tenant *of) noexcept {
+        return of == nullptr ? inspire_tenant{{nullptr, 0}, INSPIRE_UNLIMITED}
+                             : inspire_tenant{detail::str(of->name), of->limit};
+    }
+    template <typename F> result<balance> credits(F call) const noexcept {
+        inspire_balance left = INSPIRE_BALANCE_INIT;
+        inspire_error *err = nullptr;
+        inspire_result code = call(&left, &err);
+        if (code != INSPIRE_RESULT_OK)
+            return failure(code, err);
+        return balance{left.limit, left.used, left.left, left.resets_at, left.month};
+    }
+
     const inspire_auth *raw_;
 };
 
@@ -1199,12 +1434,39 @@ public:
             raw.audit_chain = from.audit_file->chain ? 1 : 0;
             raw.audit_on_failure = static_cast<std::uint32_t>(from.audit_file->on_failure);
         }
+        inspire_server server = INSPIRE_SERVER_INIT;
+        std::vector<inspire_str> hosts;
+        std::unique_ptr<carrier> transport;
+        if (from.server) {
+            server.url = detail::str(from.server->url);
+            server.account = detail::str(from.server->account);
+            server.account_id = detail::str(from.server->account_id);
+            server.signing_host = detail::str(from.server->signing_host);
+            hosts = detail::strs(from.server->allowed_hosts);
+            server.allowed_hosts = hosts.data();
+            server.allowed_host_count = hosts.size();
+            if (from.server->proxy) {
+                server.proxy = from.server->proxy->empty() ? INSPIRE_PROXY_NONE : INSPIRE_PROXY_URL;
+                if (!from.server->proxy->empty())
+                    server.proxy_url = detail::str(*from.server->proxy);
+            }
+            server.ca_file = detail::str(from.server->ca_file);
+            server.connect_timeout_ms = from.server->connect_timeout_ms;
+            server.timeout_ms = from.server->timeout_ms;
+            server.lease = from.server->lease;
+            if (from.server->transport) {
+                transport = std::make_unique<carrier>(from.server->transport);
+                server.transport = &carry;
+                server.transport_userdata = transport.get();
+            }
+            raw.server = &server;
+        }
         inspire_auth *auth = nullptr;
         inspire_error *err = nullptr;
         inspire_result code = inspire_auth_open(&raw, &auth, &err);
         if (code != INSPIRE_RESULT_OK)
             return failure(code, err);
-        return handle(auth, std::move(audit));
+        return handle(auth, std::move(audit), std::move(transport));
     }
     static handle open(const options &from) { return try_open(from).value(); }
 
@@ -1368,8 +1630,10 @@ public:
 
 private:
     using sink = std::function<void(const audit_event &)>;
+    using carrier = std::function<http_response(const http_request &)>;
 
-    handle(inspire_auth *raw, std::unique_ptr<sink> audit) noexcept : audit_(std::move(audit)), raw_(raw) {}
+    handle(inspire_auth *raw, std::unique_ptr<sink> audit, std::unique_ptr<carrier> transport) noexcept
+        : audit_(std::move(audit)), transport_(std::move(transport)), raw_(raw) {}
 
     static inspire_requirement_spec spec(const std::optional<levels> &from, std::vector<inspire_str> &names) {
         if (!from)
@@ -1384,8 +1648,30 @@ private:
         }
     }
 
-    /* Before the handle, so that it is destroyed after it. */
+    static inspire_result carry(void *userdata, const inspire_http_request *request,
+                                inspire_http_answer *answer) noexcept {
+        try {
+            http_request from{detail::view(request->method), detail::view(request->url), {},
+                              detail::view(request->body), request->timeout_ms};
+            for (std::size_t at = 0; at < request->header_count; ++at)
+                from.headers.emplace_back(detail::view(request->headers[at].name),
+                                          detail::view(request->headers[at].value));
+            http_response got = (*static_cast<const carrier *>(userdata))(from);
+            inspire_http_answer_set_status(answer, got.status);
+            for (const auto &[name, value] : got.headers)
+                inspire_http_answer_add_header(answer, detail::str(name), detail::str(value));
+            inspire_http_answer_add_body(answer, detail::str(got.body));
+            return INSPIRE_RESULT_OK;
+        } catch (const error &failed) {
+            return static_cast<inspire_result>(failed.code());
+        } catch (...) {
+            return INSPIRE_RESULT_NETWORK_CONNECT;
+        }
+    }
+
+    /* Before the handle, so that they are destroyed after it. */
     std::unique_ptr<sink> audit_;
+    std::unique_ptr<carrier> transport_;
     detail::owned<inspire_auth, inspire_auth_free> raw_;
 };
 

@@ -3,12 +3,14 @@
 use inspire_auth_core::{
     Code, Error, Result,
     keys::{Actor, Caller, Principal},
+    license::online::Cancel,
 };
 
 use crate::{
     options::unknown,
     principal::inspire_principal,
     ptr::{self, Growing},
+    server::inspire_cancel,
 };
 
 /// Who changes something. Zero is nobody, and refused.
@@ -35,18 +37,21 @@ pub struct inspire_caller {
     pub actor: u32,
     /// Zero.
     pub reserved: u32,
+    /// What ends a call to the licensing server from another thread; may be NULL. Other calls do not look at it.
+    pub cancel: *const inspire_cancel,
 }
 
 // SAFETY: integers and a pointer; `struct_size` first; zero is refused, which is its default.
 unsafe impl Growing for inspire_caller {
     const FIRST_SIZE: usize = 32;
 }
-const _: () = assert!(size_of::<inspire_caller>() == 32 || size_of::<usize>() != 8);
+const _: () = assert!(size_of::<inspire_caller>() == 40 || size_of::<usize>() != 8);
 
 /// A caller that has been read.
 pub(crate) struct Read {
     principal: Option<Principal>,
     now: i64,
+    pub(crate) cancel: Cancel,
 }
 
 impl Read {
@@ -77,5 +82,7 @@ pub(crate) unsafe fn read(caller: *const inspire_caller) -> Result<Read> {
         (2, _) => Some(unsafe { ptr::sized(caller.principal)? }.read()?),
         _ => return Err(unknown("caller.actor")),
     };
-    Ok(Read { principal, now: caller.now })
+    // SAFETY: the same contract.
+    let cancel = unsafe { ptr::optional(caller.cancel) }.map(|cancel| cancel.core.clone()).unwrap_or_default();
+    Ok(Read { principal, now: caller.now, cancel })
 }

@@ -175,6 +175,26 @@ pub unsafe extern "C" fn inspire_license_last_validated_at(license: *const inspi
     unsafe { value(license, INSPIRE_NEVER, |status| status.last_validated_at.unwrap_or(INSPIRE_NEVER)) }
 }
 
+/// When the licensing server was last asked in vain, since the license was last validated.
+///
+/// \param license may be NULL
+/// \return Unix seconds; `INSPIRE_NEVER`
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn inspire_license_last_attempt_at(license: *const inspire_license) -> i64 {
+    // SAFETY: NULL or a live license.
+    unsafe { value(license, INSPIRE_NEVER, |status| status.last_attempt.map_or(INSPIRE_NEVER, |attempt| attempt.at)) }
+}
+
+/// Why it was in vain.
+///
+/// \param license may be NULL
+/// \return such as `INSPIRE_RESULT_NETWORK_TIMEOUT`; `INSPIRE_RESULT_OK` when it was not
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn inspire_license_last_attempt_code(license: *const inspire_license) -> inspire_result {
+    // SAFETY: NULL or a live license.
+    unsafe { value(license, 0, |status| status.last_attempt.map_or(0, |attempt| attempt.code.number())) }
+}
+
 /// The limits in force: all 0 unless the license is active.
 ///
 /// \param license may be NULL

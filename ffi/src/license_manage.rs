@@ -182,13 +182,17 @@ pub unsafe extern "C" fn inspire_license_list_entitlements(
     }
 }
 
-/// Asks the licensing server again: only for a license that was activated online.
+/// Asks the licensing server again, and installs the fresh machine file that it issues: only for a license that was
+/// activated online. A failure changes nothing but `inspire_license_last_attempt_code`; a refusal that the server has signed
+/// acts at once. Waits for the network, as long as the server's options say.
 ///
-/// \param auth the handle
-/// \param caller who asks; a principal needs the admin requirement
+/// \param auth the handle, opened with a server
+/// \param caller who asks; a principal needs the admin requirement. Its `cancel` ends the call
 /// \param license set to the license as it is then; `inspire_license_free` frees it; NULL on failure
 /// \param err set on failure; may be NULL
-/// \return `OK`; `NOT_AVAILABLE_OFFLINE`, `UNLICENSED`, `PERMISSION_DENIED`, `UNSUPPORTED_OPTION`; a `STORE_...` code
+/// \return `OK`; `NOT_AVAILABLE_OFFLINE`, `UNLICENSED`, `PERMISSION_DENIED`, `UNSUPPORTED_OPTION`; `NOT_ACTIVATED` when
+/// somebody has taken this machine off the license; `CONFLICT` when the license was taken out, or changed for another,
+/// meanwhile; else as `inspire_license_activate_online`
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn inspire_license_revalidate(
@@ -202,16 +206,20 @@ pub unsafe extern "C" fn inspire_license_revalidate(
         boundary(err, || {
             let out = ptr::handle_out(license)?;
             let auth = ptr::object(auth)?;
-            out.give(inspire_license::new(auth.core.license().revalidate(&caller::read(caller)?.as_core())?));
+            let caller = caller::read(caller)?;
+            let validated = auth.core.license().revalidate_unless(&caller.cancel, &caller.as_core());
+            out.give(inspire_license::new(validated?));
             Ok(())
         })
     }
 }
 
-/// Takes the license out. Its file can't be installed here again, only a newer one.
+/// Takes the license out. Its file can't be installed here again, only a newer one. What was activated online is then
+/// released at the licensing server; should that fail, it stays noted (see `inspire_license_release_pending`), and this
+/// succeeds.
 ///
 /// \param auth the handle
-/// \param caller who takes it out; a principal needs the admin requirement
+/// \param caller who takes it out; a principal needs the admin requirement. Its `cancel` ends the wait for the server
 /// \param license set to the license as it is then; `inspire_license_free` frees it; NULL on failure
 /// \param err set on failure; may be NULL
 /// \return `OK`; `UNLICENSED`, `PERMISSION_DENIED`; a `STORE_...` code;
@@ -229,7 +237,9 @@ pub unsafe extern "C" fn inspire_license_deactivate(
         boundary(err, || {
             let out = ptr::handle_out(license)?;
             let auth = ptr::object(auth)?;
-            out.give(inspire_license::new(auth.core.license().deactivate(&caller::read(caller)?.as_core())?.status));
+            let caller = caller::read(caller)?;
+            let done = auth.core.license().deactivate_unless(&caller.cancel, &caller.as_core())?;
+            out.give(inspire_license::new(done.status));
             Ok(())
         })
     }

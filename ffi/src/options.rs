@@ -18,6 +18,7 @@ use crate::{
     key_spec::yes_or_no,
     license_keys::{inspire_trusted_key, trusted_keys},
     ptr::{self, Growing},
+    server::{self, inspire_server},
     text::inspire_str,
 };
 
@@ -181,13 +182,15 @@ pub struct inspire_auth_options {
     pub audit_chain: u32,
     /// One of `INSPIRE_AUDIT_FAILURE_...`.
     pub audit_on_failure: u32,
+    /// The licensing server. NULL: licenses are installed from files, and nothing ever connects anywhere.
+    pub server: *const inspire_server,
 }
 
 // SAFETY: integers and pointers, an optional function pointer among them; `struct_size` first; zero is the default.
 unsafe impl Growing for inspire_auth_options {
     const FIRST_SIZE: usize = 232;
 }
-const _: () = assert!(size_of::<inspire_auth_options>() == 272 || size_of::<usize>() != 8);
+const _: () = assert!(size_of::<inspire_auth_options>() == 280 || size_of::<usize>() != 8);
 
 impl inspire_requirement_spec {
     /// What it asks for; `None` when there is no requirement.
@@ -286,7 +289,10 @@ pub(crate) unsafe fn read(options: &inspire_auth_options) -> Result<Options> {
         read.audit = Some(Arc::new(unsafe { sink(callback, options.audit_userdata) }));
     }
     // SAFETY: the same contract.
-    read.audit_file = unsafe { audit_file(options)? };
+    unsafe {
+        read.audit_file = audit_file(options)?;
+        read.server = server::read(options.server)?;
+    }
     Ok(read)
 }
 

@@ -106,6 +106,14 @@ pub enum inspire_result_code {
     INSPIRE_RESULT_FINGERPRINT_UNAVAILABLE = 321,
     /// A limit of the license is reached.
     INSPIRE_RESULT_LIMIT_EXCEEDED = 322,
+    /// This machine is not activated for the license.
+    INSPIRE_RESULT_NOT_ACTIVATED = 323,
+    /// The licensing server does not know this license key.
+    INSPIRE_RESULT_LICENSE_UNKNOWN = 324,
+    /// The license is in use on as many machines as it allows.
+    INSPIRE_RESULT_MACHINE_LIMIT_REACHED = 325,
+    /// The licensing server refuses this license.
+    INSPIRE_RESULT_LICENSE_REFUSED = 326,
     /// The store can't be opened, read or written.
     INSPIRE_RESULT_STORE_UNAVAILABLE = 400,
     /// The store is damaged, or not a store of this library.
@@ -126,6 +134,28 @@ pub enum inspire_result_code {
     INSPIRE_RESULT_STORE_HISTORY_CHANGED = 408,
     /// The audit log can't be written, so nothing may be changed.
     INSPIRE_RESULT_AUDIT_UNAVAILABLE = 409,
+    /// The licensing server's name can't be resolved.
+    INSPIRE_RESULT_NETWORK_DNS = 500,
+    /// The licensing server can't be connected to.
+    INSPIRE_RESULT_NETWORK_CONNECT = 501,
+    /// No secure connection to the licensing server: its certificate is not accepted, or it speaks another TLS.
+    INSPIRE_RESULT_NETWORK_TLS = 502,
+    /// The proxy can't be used, or refuses.
+    INSPIRE_RESULT_NETWORK_PROXY = 503,
+    /// The licensing server did not answer in time.
+    INSPIRE_RESULT_NETWORK_TIMEOUT = 504,
+    /// The host's policy does not allow this connection.
+    INSPIRE_RESULT_NETWORK_POLICY = 505,
+    /// The licensing server answered with an error.
+    INSPIRE_RESULT_SERVER_STATUS = 506,
+    /// The licensing server asks for fewer calls.
+    INSPIRE_RESULT_SERVER_RATE_LIMITED = 507,
+    /// The licensing server's answer can't be read.
+    INSPIRE_RESULT_SERVER_ANSWER_MALFORMED = 508,
+    /// The answer was not signed by the licensing server, or not for this question.
+    INSPIRE_RESULT_SERVER_SIGNATURE_INVALID = 509,
+    /// This machine's clock and the licensing server's are more than 5 minutes apart.
+    INSPIRE_RESULT_CLOCK_SKEW = 510,
     /// Internal error.
     INSPIRE_RESULT_INTERNAL = 900,
 }

@@ -26,6 +26,7 @@ use crate::{
     principal::{Principal, Principals},
     records, requirement,
     routes::{self, Routes},
+    server::Server,
     ticket::Ticket,
 };
 
@@ -138,6 +139,7 @@ impl InspireAuth {
     ///         it did there is decided; the calls of one thread come in order. It may call the handle. What it raises
     ///         goes to `sys.unraisablehook`, and changes nothing.
     ///     audit_file: an `AuditFile` that every change and every denial is written to as well, one JSON object a line.
+    ///     server: the licensing `Server`; None: licenses are installed from files, and nothing ever connects anywhere.
     ///
     /// Raises:
     ///     ArgumentError: an option is out of range.
@@ -153,13 +155,13 @@ impl InspireAuth {
             hash = None, scheme = "argon2", max_hash_memory = None, peppers = vec![], write_requirement = None,
             admin_requirement = None, memo_chosen = false, chosen_failures_per_minute = None, trusted_keys = vec![],
             product = None, machine_id = None, allow_unbound = false, max_lease = None, enforcement = "strict",
-            payment_required = false, audit = None, audit_file = None
+            payment_required = false, audit = None, audit_file = None, server = None
         ),
         text_signature = "(store=':memory:', *, realm='inspire', extra_headers=(), mode='default', \
             local_is_secure=False, hash=None, scheme='argon2', max_hash_memory=67108864, peppers=(), \
             write_requirement=None, admin_requirement=None, memo_chosen=False, chosen_failures_per_minute=10, \
             trusted_keys=(), product=None, machine_id=None, allow_unbound=False, max_lease=2592000, \
-            enforcement='strict', payment_required=False, audit=None, audit_file=None)"
+            enforcement='strict', payment_required=False, audit=None, audit_file=None, server=None)"
     )]
     #[allow(clippy::too_many_arguments)]
     fn open(
@@ -187,6 +189,7 @@ impl InspireAuth {
         payment_required: bool,
         audit: Option<Bound<'_, PyAny>>,
         audit_file: Option<AuditFile<'_>>,
+        server: Option<Server<'_>>,
     ) -> PyResult<Self> {
         let mut options = match store {
             Some(store) => options::store(store)?,
@@ -224,6 +227,7 @@ impl InspireAuth {
             return Err(pyo3::exceptions::PyTypeError::new_err("audit is a callable or None"));
         }
         options.audit_file = audit_file.map(|file| file.read(py)).transpose()?;
+        options.server = server.map(|server| server.read(py)).transpose()?;
         let audit = Arc::new(Audit::new(audit.map(Bound::unbind)));
         options.audit = audit.sink();
         let core = released(py, || Core::open(options))?;

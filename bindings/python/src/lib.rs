@@ -29,6 +29,7 @@ mod proxies;
 mod records;
 mod requirement;
 mod routes;
+mod server;
 mod store;
 mod ticket;
 
@@ -54,6 +55,7 @@ mod _inspire_auth {
         proxies::TrustedProxies,
         requirement::Requirement,
         routes::Routes,
+        server::Cancel,
         store::{backup_store, restore_store},
         ticket::Ticket,
     };

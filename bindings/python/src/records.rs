@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use inspire_auth_core::{
     Code, HttpAnswer,
     keys::{Created, KeyRecord},
-    license::{Entitlement, Inspection, Kind, LicenseView, MachineIdentity, Status, Warning, machine::Part},
+    license::{Balance, Deactivation, Entitlement, Inspection, Kind, LicenseView, MachineIdentity, Status, Warning, machine::Part},
     store::{AuditEvent, LicenseRestored, RestoreReport},
 };
 use pyo3::{
@@ -94,6 +94,7 @@ fn warning<'py>(py: Python<'py>, warning: &Warning) -> Object<'py> {
 
 pub(crate) fn status<'py>(py: Python<'py>, status: &Status) -> Object<'py> {
     let warnings: Vec<_> = status.warnings.iter().map(|each| warning(py, each)).collect::<PyResult<_>>()?;
+    let attempt = status.last_attempt.map(|attempt| make(py, "LicenseAttempt", (attempt.code.name(), attempt.at)));
     make(
         py,
         "LicenseStatus",
@@ -109,8 +110,18 @@ pub(crate) fn status<'py>(py: Python<'py>, status: &Status) -> Object<'py> {
             limits(py, &status.limits)?,
             texts(py, &status.entitlements)?,
             PyTuple::new(py, warnings)?,
+            attempt.transpose()?,
         ),
     )
+}
+
+pub(crate) fn deactivation<'py>(py: Python<'py>, done: &Deactivation) -> Object<'py> {
+    let problem = done.problem.as_ref().map(|problem| problem.code().name());
+    make(py, "Deactivation", (status(py, &done.status)?, done.release.as_str(), problem, &done.receipt))
+}
+
+pub(crate) fn balance<'py>(py: Python<'py>, balance: &Balance) -> Object<'py> {
+    make(py, "CreditBalance", (balance.limit, balance.used, balance.left, &balance.period, balance.resets_at))
 }
 
 fn view<'py>(py: Python<'py>, view: &LicenseView) -> Object<'py> {

@@ -170,7 +170,7 @@ def test_a_license_is_installed_asked_and_taken_out(licensed: InspireAuth, file:
         license.revalidate(actor=SYSTEM, now=NOW)
     assert caught.value.code == "NOT_AVAILABLE_OFFLINE"
 
-    assert license.deactivate(actor=SYSTEM, now=NOW).state == "unlicensed"
+    assert license.deactivate(actor=SYSTEM, now=NOW).status.state == "unlicensed"
     with pytest.raises(LicenseError) as caught:
         license.activate_offline("ABCD-EFGH", file, actor=SYSTEM, force=True, now=NOW)
     assert caught.value.code == "LICENSE_FILE_OLDER"

@@ -164,7 +164,7 @@ impl License<'_> {
         let mut balance = None;
         self.inner.store.account(&mut |ledger| {
             let signed = rules.newest_mark(&ledger.license_marks()?, now);
-            let period = period(ledger.last_period()?, now.max(signed.unwrap_or(now)));
+            let period = period(ledger, time::month_of(now.max(signed.unwrap_or(now))))?;
             let account = Account {
                 tenant: tenant.map(|tenant| tenant.name).unwrap_or_default(),
                 limit: tenant.map_or(limits::UNLIMITED, |tenant| tenant.limit),
@@ -238,11 +238,10 @@ fn left(limit: i64, used: i64) -> i64 {
     if limit == limits::UNLIMITED { limits::UNLIMITED } else { limit.saturating_sub(used).max(0) }
 }
 
-/// The month that is consumed from: it never goes back, so that no clock that is set back opens one again, but for one
-/// that a clock far ahead had opened.
-fn period(last: Option<i64>, now: i64) -> i64 {
-    let present = time::month_of(now);
-    last.filter(|last| *last == present.saturating_add(1)).unwrap_or(present)
+/// The month that is consumed from. It never goes back, so that no clock that is set back opens one again; but what a clock
+/// far ahead has opened, more than a month from now, does not count.
+fn period(ledger: &dyn Ledger, present: i64) -> Result<i64> {
+    Ok(ledger.last_period(present.saturating_add(1))?.map_or(present, |last| last.max(present)))
 }
 
 fn check_name(name: &str, of: &str) -> Result<()> {

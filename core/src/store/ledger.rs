@@ -19,11 +19,11 @@ pub struct OperationRow {
 
 /// Reads and writes the book inside one write transaction, alone among all writers of all processes.
 pub trait Ledger {
-    /// The newest period in which anything was consumed.
+    /// The newest period, of those up to this one, in which anything was consumed.
     ///
     /// # Errors
     /// A `STORE_*` code by cause; so for every method of this trait.
-    fn last_period(&self) -> Result<Option<i64>>;
+    fn last_period(&self, at_most: i64) -> Result<Option<i64>>;
     /// What a tenant has consumed in a period; of the whole installation, where its name is empty.
     #[allow(clippy::missing_errors_doc)]
     fn used(&self, tenant: &str, period: i64) -> Result<i64>;

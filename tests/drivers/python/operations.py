@@ -378,7 +378,7 @@ def revalidate(state, arguments):
 def deactivate(state, arguments):
     auth, caller = state.auth(arguments), state.caller(arguments)
     arguments.end()
-    return status_of(auth.license.deactivate(**caller))
+    return status_of(auth.license.deactivate(**caller).status)
 
 
 def status_of(found):

@@ -6,6 +6,8 @@
 mod checks;
 mod gateway;
 mod http;
+mod kept;
+mod online;
 mod site;
 mod timings;
 
@@ -23,13 +25,14 @@ use site::Site;
 pub(crate) const VERB: Verb = Verb {
     name: "demo",
     summary: "run the main job end to end: keys, a license, a gateway and real requests",
-    help: "cargo xtask demo [--cpp | --python | --node] [--serve]\n\n  --cpp     the C++ gateway instead of the C one\n  --python  the FastAPI service in its place\n  --node    the Fastify service in its place\n  --serve   afterwards keep the gateway running, and print the curl lines to try\n\nBuilds in release (some minutes the first time), works in a temporary folder, listens on loopback only, and leaves\nnothing behind. Exits with 1 when an answer was not the expected one.",
+    help: "cargo xtask demo [--cpp | --python | --node] [--online] [--serve]\n\n  --cpp     the C++ gateway instead of the C one\n  --python  the FastAPI service in its place\n  --node    the Fastify service in its place\n  --online  a licensing server: activation, renewal, outage, suspension, moving to another machine\n  --serve   afterwards keep the gateway running, and print the curl lines to try\n\nBuilds in release (some minutes the first time), works in a temporary folder, listens on loopback only, and leaves\nnothing behind. Exits with 1 when an answer was not the expected one.",
     run,
 };
 
 fn run(arguments: Vec<String>) -> Outcome {
     let mut args = Args::new(arguments);
     let serve = args.flag("--serve");
+    let is_online = args.flag("--online");
     let others = [("--cpp", Language::Cpp), ("--python", Language::Python), ("--node", Language::Node)];
     let chosen: Vec<Language> = others.iter().filter(|(flag, _)| args.flag(flag)).map(|(_, other)| *other).collect();
     args.end()?;
@@ -57,9 +60,11 @@ fn run(arguments: Vec<String>) -> Outcome {
     let mut gateway = Gateway::start(&program, &site)?;
     println!("\n{} on {}, and with a plain channel on {}\n", language.source(), gateway.secure, gateway.plain);
 
-    let wrong = checks::run(&site, &gateway)?;
+    let wrong = if is_online { online::run(&site, &gateway)? } else { checks::run(&site, &gateway)? };
     println!();
-    timings::print(&site, &gateway, warm.as_deref())?;
+    if !is_online {
+        timings::print(&site, &gateway, warm.as_deref())?;
+    }
     if serve {
         invite(&site, &gateway);
         gateway.wait()?;

@@ -31,9 +31,15 @@ fn page() -> String {
          *HTTP* is the status with which a host answers a request that the code refuses; a dash means that no request\n\
          is answered by it. *Retry* says whether the same call may succeed later without anything being changed.\n",
     );
-    for (hundred, title) in
-        [(0, "No failure"), (1, "Arguments"), (2, "API keys"), (3, "Licensing"), (4, "The store"), (9, "Internal")]
-    {
+    for (hundred, title) in [
+        (0, "No failure"),
+        (1, "Arguments"),
+        (2, "API keys"),
+        (3, "Licensing"),
+        (4, "The store"),
+        (5, "The licensing server"),
+        (9, "Internal"),
+    ] {
         page.push_str(&format!("\n## {title}\n"));
         for entry in TABLE.iter().filter(|entry| entry.number / 100 == hundred) {
             page.push_str(&section(entry));

@@ -17,7 +17,7 @@ license files with `inspire_auth.issue`; frameworks have their own modules: `ins
 `.django`, `.flask`, `.asgi`, `.wsgi`, `.openfeature`.
 """
 
-from ._asyncio import authenticate_async
+from ._asyncio import activate_online_async, authenticate_async, deactivate_async, revalidate_async
 from ._errors import (
     ERRORS,
     ArgumentError,
@@ -30,6 +30,7 @@ from ._errors import (
     LicenseError,
     LicenseExpiredError,
     LicenseSuspendedError,
+    LicensingServerError,
     LimitExceededError,
     NameTakenError,
     NotEntitledError,
@@ -45,6 +46,7 @@ from ._inspire_auth import (
     ABI_VERSION,
     CATALOGUE,
     SYSTEM,
+    Cancel,
     Entitlements,
     InspireAuth,
     Keys,
@@ -66,14 +68,20 @@ from ._records import (
     AuditEvent,
     AuditFile,
     CreatedKey,
+    CreditBalance,
+    Deactivation,
     Entitlement,
     ErrorEntry,
     Explanation,
     HashParameters,
     HttpAnswer,
+    HttpRequest,
+    HttpResponse,
     Inspection,
     KeyRecord,
+    LicenseAttempt,
     LicenseStatus,
+    LicenseTick,
     LicenseView,
     LicenseWarning,
     MachineIdentity,
@@ -81,6 +89,8 @@ from ._records import (
     Pepper,
     RestoreReport,
     RouteRule,
+    Server,
+    Tenant,
     TrustedKey,
     VerifiedAudit,
 )
@@ -97,9 +107,12 @@ __all__ = [
     "AuditUnavailableError",
     "AuthenticationError",
     "BusyError",
+    "Cancel",
     "Channel",
     "ConflictError",
     "CreatedKey",
+    "CreditBalance",
+    "Deactivation",
     "Entitlement",
     "Entitlements",
     "ErrorEntry",
@@ -107,6 +120,8 @@ __all__ = [
     "HashParameters",
     "Headers",
     "HttpAnswer",
+    "HttpRequest",
+    "HttpResponse",
     "Inspection",
     "InspireAuth",
     "InspireAuthError",
@@ -114,12 +129,15 @@ __all__ = [
     "KeyRecord",
     "Keys",
     "License",
+    "LicenseAttempt",
     "LicenseError",
     "LicenseExpiredError",
     "LicenseStatus",
     "LicenseSuspendedError",
+    "LicenseTick",
     "LicenseView",
     "LicenseWarning",
+    "LicensingServerError",
     "LimitExceededError",
     "MachineIdentity",
     "MachinePart",
@@ -136,8 +154,10 @@ __all__ = [
     "RouteDeniedError",
     "RouteRule",
     "Routes",
+    "Server",
     "StoreError",
     "System",
+    "Tenant",
     "TrustedKey",
     "TrustedProxies",
     "UnlicensedError",
@@ -155,3 +175,7 @@ __all__ = [
 authenticate_async.__qualname__ = "InspireAuth.authenticate_async"
 setattr(InspireAuth, "authenticate_async", authenticate_async)
 del authenticate_async
+for _method in (activate_online_async, revalidate_async, deactivate_async):
+    _method.__qualname__ = f"License.{_method.__name__}"
+    setattr(License, _method.__name__, _method)
+del _method, activate_online_async, revalidate_async, deactivate_async

@@ -5,11 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from ._inspire_auth import Principal
+from ._inspire_auth import Cancel, Principal
 
 if TYPE_CHECKING:
-    from ._inspire_auth import InspireAuth, Requirement, Routes
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from ._inspire_auth import InspireAuth, License, Requirement, Routes, System
+    from ._records import Deactivation, LicenseStatus
     from ._types import Channel, Headers
+
+    _T = TypeVar("_T")
 
 
 async def authenticate_async(
@@ -63,3 +69,69 @@ async def authenticate_async(
 def _wake(ready: asyncio.Future[None]) -> None:
     if not ready.done():
         ready.set_result(None)
+
+
+async def activate_online_async(
+    self: License, license_key: str, *, actor: System | Principal, now: int | None = None
+) -> LicenseStatus:
+    """As `activate_online`, for asyncio: on a thread. A task that is cancelled ends the call.
+
+    Args:
+        license_key: as for `activate_online`.
+        actor: as for `activate_online`.
+        now: as for `activate_online`.
+
+    Raises:
+        InspireAuthError: as `activate_online`.
+
+    Example:
+        >>> status = await auth.license.activate_online_async("ABCD-EFGH", actor=SYSTEM)
+    """
+    return await _on_a_thread(lambda cancel: self.activate_online(license_key, actor=actor, cancel=cancel, now=now))
+
+
+async def revalidate_async(self: License, *, actor: System | Principal, now: int | None = None) -> LicenseStatus:
+    """As `revalidate`, for asyncio: on a thread. A task that is cancelled ends the call.
+
+    Args:
+        actor: as for `revalidate`.
+        now: as for `revalidate`.
+
+    Raises:
+        InspireAuthError: as `revalidate`.
+
+    Example:
+        >>> status = await auth.license.revalidate_async(actor=SYSTEM)
+    """
+    return await _on_a_thread(lambda cancel: self.revalidate(actor=actor, cancel=cancel, now=now))
+
+
+async def deactivate_async(
+    self: License, *, local_only: bool = False, actor: System | Principal, now: int | None = None
+) -> Deactivation:
+    """As `deactivate`, for asyncio: on a thread. A task that is cancelled ends the wait for the server: the license is out,
+    and its release may be pending.
+
+    Args:
+        local_only: as for `deactivate`.
+        actor: as for `deactivate`.
+        now: as for `deactivate`.
+
+    Raises:
+        InspireAuthError: as `deactivate`.
+
+    Example:
+        >>> done = await auth.license.deactivate_async(actor=SYSTEM)
+    """
+    return await _on_a_thread(
+        lambda cancel: self.deactivate(local_only=local_only, actor=actor, cancel=cancel, now=now)
+    )
+
+
+async def _on_a_thread(call: Callable[[Cancel], _T]) -> _T:
+    cancel = Cancel()
+    try:
+        return await asyncio.to_thread(call, cancel)
+    except BaseException:
+        cancel.cancel()
+        raise

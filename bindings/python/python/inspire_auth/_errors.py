@@ -147,6 +147,11 @@ class LimitExceededError(LicenseError):
     """A limit of the license is reached (``LIMIT_EXCEEDED``)."""
 
 
+class LicensingServerError(InspireAuthError):
+    """The licensing server was not reached, or did not answer as it should (``NETWORK_...``, ``SERVER_...``,
+    ``CLOCK_SKEW``): it says nothing about the license."""
+
+
 class StoreError(InspireAuthError):
     """The store can't be opened, read, written, or believed. A check that meets it denies."""
 
@@ -187,6 +192,7 @@ _GROUPS: dict[int, type[InspireAuthError]] = {
     2: AuthenticationError,
     3: LicenseError,
     4: StoreError,
+    5: LicensingServerError,
     9: InternalError,
 }
 """The reactions to the groups of numbers: 1xx, 2xx, ..."""

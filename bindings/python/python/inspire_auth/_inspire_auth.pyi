@@ -5,13 +5,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from os import PathLike
 from types import TracebackType
-from typing import Any, Literal, final
+from typing import Any, Literal, Self, final
 
 from ._errors import InspireAuthError
 from ._records import (
     AuditEvent,
     AuditFile,
     CreatedKey,
+    CreditBalance,
+    Deactivation,
     Entitlement,
     Explanation,
     HashParameters,
@@ -19,11 +21,14 @@ from ._records import (
     Inspection,
     KeyRecord,
     LicenseStatus,
+    LicenseTick,
     MachineIdentity,
     MachinePart,
     Pepper,
     RestoreReport,
     RouteRule,
+    Server,
+    Tenant,
     TrustedKey,
     VerifiedAudit,
 )
@@ -73,6 +78,7 @@ class InspireAuth:
         payment_required: bool = False,
         audit: Callable[[AuditEvent], object] | None = None,
         audit_file: AuditFile | None = None,
+        server: Server | None = None,
     ) -> InspireAuth:
         r"""Opens the store, and reads every key into memory. Starts no thread, opens no socket, reads no environment
         variable.
@@ -106,6 +112,7 @@ class InspireAuth:
                 it did there is decided; the calls of one thread come in order. It may call the handle. What it raises
                 goes to `sys.unraisablehook`, and changes nothing.
             audit_file: an `AuditFile` that every change and every denial is written to as well, one JSON object a line.
+            server: the licensing `Server`; None: licenses are installed from files, and nothing ever connects anywhere.
 
         Raises:
             ArgumentError: an option is out of range.
@@ -1060,10 +1067,73 @@ class License:
             'active'
         """
 
-    def revalidate(self, *, actor: Principal | System, now: int | None = None) -> LicenseStatus:
-        """Asks the licensing server again: only for a license that was activated online.
+    def activate_online(
+        self, license_key: str, *, actor: System | Principal, cancel: Cancel | None = None, now: int | None = None
+    ) -> LicenseStatus:
+        """Activates this installation: registers this machine for the license at the licensing server, and installs the machine
+        file that it issues, in the place of what is installed. A failure changes nothing, but for a refusal that the server
+        has signed of the license that is installed. Waits for the network; an event loop awaits `activate_online_async`.
 
         Args:
+            license_key: the license key.
+            actor: `SYSTEM`, or a `Principal` that satisfies `admin_requirement`.
+            cancel: ends the call from another thread.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Returns:
+            The status afterwards.
+
+        Raises:
+            LicenseError: what the server refuses with, or the first check that the issued file fails.
+            LicensingServerError: the server was not reached, or did not answer as it should.
+            ArgumentError: `UNSUPPORTED_OPTION`: the handle was opened without a server.
+            OperationCancelledError: it was cancelled.
+            PermissionDeniedError: the actor may not.
+            AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
+            StoreError: the store can't be written.
+
+        Example:
+            >>> auth.license.activate_online("ABCD-EFGH", actor=SYSTEM).mode
+            'online'
+        """
+
+    def revalidate(
+        self, *, actor: System | Principal, cancel: Cancel | None = None, now: int | None = None
+    ) -> LicenseStatus:
+        """Asks the licensing server again, and installs the fresh machine file that it issues: only for a license that was
+        activated online. A failure changes nothing but `LicenseStatus.last_attempt`; a refusal that the server has signed
+        acts at once. Waits for the network; an event loop awaits `revalidate_async`.
+
+        Args:
+            actor: `SYSTEM`, or a `Principal` that satisfies `admin_requirement`.
+            cancel: ends the call from another thread.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Returns:
+            The status afterwards.
+
+        Raises:
+            UnlicensedError: there is none.
+            LicenseError: `NOT_AVAILABLE_OFFLINE`: it was installed from a file; `NOT_ACTIVATED`: somebody has taken this
+                machine off the license; what else the server refuses with.
+            LicensingServerError: the server was not reached, or did not answer as it should.
+            ConflictError: the license was taken out, or changed for another, meanwhile.
+            ArgumentError: `UNSUPPORTED_OPTION`: the handle was opened without a server.
+            OperationCancelledError: it was cancelled.
+            PermissionDeniedError: the actor may not.
+            AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
+            StoreError: the store can't be read or written.
+
+        Example:
+            >>> auth.license.revalidate(actor=SYSTEM).lease_expires_at
+        """
+
+    def refresh(self, file: str | bytes, *, actor: System | Principal, now: int | None = None) -> LicenseStatus:
+        """Installs a newer file of the license that is installed, with the license key that it was installed with. A failure
+        changes nothing.
+
+        Args:
+            file: the contents of the license or machine file.
             actor: `SYSTEM`, or a `Principal` that satisfies `admin_requirement`.
             now: Unix seconds; None or 0 is the system's clock.
 
@@ -1072,24 +1142,56 @@ class License:
 
         Raises:
             UnlicensedError: there is none.
-            LicenseError: `NOT_AVAILABLE_OFFLINE`: it was installed from a file.
-            ArgumentError: `UNSUPPORTED_OPTION`: this build does not speak to a server.
+            ConflictError: the file is of another license.
+            LicenseError: the first check that fails; the detail lists all.
             PermissionDeniedError: the actor may not.
-            StoreError: the store can't be read.
+            AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
+            StoreError: the store can't be written.
 
         Example:
-            >>> auth.license.revalidate(actor=SYSTEM)
+            >>> auth.license.refresh(Path("site-2028.lic").read_bytes(), actor=SYSTEM).state
+            'active'
         """
 
-    def deactivate(self, *, actor: Principal | System, now: int | None = None) -> LicenseStatus:
-        """Takes the license out, and buries its file: it can't be installed here again, only a newer one.
+    def request(self, license_key: str | None = None, *, actor: System | Principal, now: int | None = None) -> str:
+        """A request for a machine file, for the vendor: this machine's fingerprint, the product, a nonce, and the public key of
+        this installation, which signs it. Nothing is sent anywhere.
 
         Args:
+            license_key: the license key, to be sent along; None leaves it out.
             actor: `SYSTEM`, or a `Principal` that satisfies `admin_requirement`.
             now: Unix seconds; None or 0 is the system's clock.
 
+        Raises:
+            LicenseError: `FINGERPRINT_UNAVAILABLE`.
+            PermissionDeniedError: the actor may not.
+            AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
+            StoreError: the store can't be written.
+
+        Example:
+            >>> Path("site.req").write_text(auth.license.request("ABCD-EFGH", actor=SYSTEM))
+        """
+
+    def deactivate(
+        self,
+        *,
+        local_only: bool = False,
+        actor: System | Principal,
+        cancel: Cancel | None = None,
+        now: int | None = None,
+    ) -> Deactivation:
+        """Takes the license out, and buries its file: it can't be installed here again, only a newer one. What was activated
+        online is then released at the licensing server; should that fail, it stays noted, and can be tried again. An event
+        loop awaits `deactivate_async`.
+
+        Args:
+            local_only: says nothing to the licensing server, now or later.
+            actor: `SYSTEM`, or a `Principal` that satisfies `admin_requirement`.
+            cancel: ends the wait for the server from another thread: the license is out, and its release may be pending.
+            now: Unix seconds; None or 0 is the system's clock.
+
         Returns:
-            The status afterwards.
+            What it came to: a `Deactivation`.
 
         Raises:
             UnlicensedError: there is none.
@@ -1098,8 +1200,186 @@ class License:
             StoreError: the store can't be written.
 
         Example:
-            >>> auth.license.deactivate(actor=SYSTEM).state
+            >>> auth.license.deactivate(actor=SYSTEM).status.state
             'unlicensed'
+        """
+
+    def release_pending(
+        self, *, actor: System | Principal, cancel: Cancel | None = None, now: int | None = None
+    ) -> int:
+        """Tries again to release the machines that are still to be released at the licensing server.
+
+        Args:
+            actor: `SYSTEM`, or a `Principal` that satisfies `admin_requirement`.
+            cancel: ends the call from another thread.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Returns:
+            How many were.
+
+        Raises:
+            LicensingServerError: what the first that could not be released failed with.
+            ConflictError: the server does not confirm it.
+            ArgumentError: `UNSUPPORTED_OPTION`: the handle was opened without a server.
+            OperationCancelledError: it was cancelled.
+            PermissionDeniedError: the actor may not.
+            StoreError: the store can't be read or written.
+
+        Example:
+            >>> auth.license.release_pending(actor=SYSTEM)
+            1
+        """
+
+    def tick(self, *, cancel: Cancel | None = None, now: int | None = None) -> LicenseTick:
+        """Does what is due at the licensing server, as the system: refreshes a lease of which two thirds are over, and releases
+        what is still to be released. When that fails, it is due again after a minute, then at distances that double up to
+        six hours.
+
+        Args:
+            cancel: ends the call from another thread.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Returns:
+            When there will be something to do, and what failed: a `LicenseTick`.
+
+        Raises:
+            StoreError: the store can't be read or written.
+
+        Example:
+            >>> auth.license.tick().next
+        """
+
+    def consume(
+        self, amount: int, operation: str, *, tenant: Tenant | None = None, now: int | None = None
+    ) -> CreditBalance:
+        """Consumes credits (`AI_CREDITS_MONTHLY`), if so many are left: of the tenant, and of the whole installation.
+
+        Args:
+            amount: how many, at least 1.
+            operation: your own name of what they are for, 1 to 255 bytes: it is kept this month and the next, and whoever
+                asks again with it gets the same answer and consumes nothing.
+            tenant: whose; None is the whole installation's.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Returns:
+            What is left: a `CreditBalance`.
+
+        Raises:
+            LimitExceededError: fewer are left, or the license is not active.
+            ConflictError: the operation was for another amount or tenant, or was refunded.
+            ArgumentError: an amount below 1, or a name that is too short or long.
+            StoreError: it is not known whether they were consumed; the same call says.
+
+        Example:
+            >>> auth.license.consume(10, "image-4711").left
+            90
+        """
+
+    def refund(self, operation: str, *, tenant: Tenant | None = None, now: int | None = None) -> CreditBalance:
+        """Gives back what an operation consumed, once: again, it changes nothing.
+
+        Args:
+            operation: the operation that consumed them.
+            tenant: whose; None is the whole installation's.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Returns:
+            What is left: a `CreditBalance`.
+
+        Raises:
+            NotFoundError: the operation is not known (any more).
+            ConflictError: it was for another tenant.
+            StoreError: the store can't be written.
+
+        Example:
+            >>> auth.license.refund("image-4711").left
+            100
+        """
+
+    def balance(self, *, tenant: Tenant | None = None, now: int | None = None) -> CreditBalance:
+        """What is left of this month's credits.
+
+        Args:
+            tenant: whose; None is the whole installation's.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Raises:
+            StoreError: the store can't be read.
+
+        Example:
+            >>> auth.license.balance().left
+            100
+        """
+
+    def check_tenant_limit(
+        self, name: str, tenant: Tenant, *, in_use: int, in_use_by_all: int, now: int | None = None
+    ) -> None:
+        """Whether so many of something are within a tenant's limit, and those of all tenants within the license's: returns when
+        they are, and raises otherwise.
+
+        Args:
+            name: such as `MAX_DISPLAYS`, in any case.
+            tenant: whose.
+            in_use: how many the tenant would have, the new one included; not negative.
+            in_use_by_all: how many the whole installation would have; not negative.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Raises:
+            LimitExceededError: they are not; the detail names the reason when the license is not active.
+            ArgumentError: a negative number.
+            StoreError: the store can't be read, or believed.
+
+        Example:
+            >>> auth.license.check_tenant_limit("MAX_DISPLAYS", Tenant("north", 10), in_use=4, in_use_by_all=19)
+        """
+
+    async def activate_online_async(
+        self, license_key: str, *, actor: System | Principal, now: int | None = None
+    ) -> LicenseStatus:
+        """As `activate_online`, for asyncio: on a thread. A task that is cancelled ends the call.
+
+        Args:
+            license_key: as for `activate_online`.
+            actor: as for `activate_online`.
+            now: as for `activate_online`.
+
+        Raises:
+            InspireAuthError: as `activate_online`.
+
+        Example:
+            >>> status = await auth.license.activate_online_async("ABCD-EFGH", actor=SYSTEM)
+        """
+
+    async def revalidate_async(self, *, actor: System | Principal, now: int | None = None) -> LicenseStatus:
+        """As `revalidate`, for asyncio: on a thread. A task that is cancelled ends the call.
+
+        Args:
+            actor: as for `revalidate`.
+            now: as for `revalidate`.
+
+        Raises:
+            InspireAuthError: as `revalidate`.
+
+        Example:
+            >>> status = await auth.license.revalidate_async(actor=SYSTEM)
+        """
+
+    async def deactivate_async(
+        self, *, local_only: bool = False, actor: System | Principal, now: int | None = None
+    ) -> Deactivation:
+        """As `deactivate`, for asyncio: on a thread. A task that is cancelled ends the wait for the server: the license is out,
+        and its release may be pending.
+
+        Args:
+            local_only: as for `deactivate`.
+            actor: as for `deactivate`.
+            now: as for `deactivate`.
+
+        Raises:
+            InspireAuthError: as `deactivate`.
+
+        Example:
+            >>> done = await auth.license.deactivate_async(actor=SYSTEM)
         """
 
     def machine(self) -> MachineIdentity:
@@ -1205,6 +1485,24 @@ class SigningKey:
     @property
     def public_key(self) -> str:
         """The public half, as 64 hexadecimal digits: what products trust (see `TrustedKey`)."""
+
+@final
+class Cancel:
+    """Ends calls to the licensing server from another thread: what they would have brought back is dropped.
+
+    Example:
+        >>> cancel = Cancel()
+        >>> threading.Timer(2, cancel.cancel).start()
+        >>> auth.license.revalidate(actor=SYSTEM, cancel=cancel)
+    """
+
+    def __new__(cls) -> Self: ...
+    def cancel(self) -> None:
+        """Ends the calls that this was given to, now or before they begin: they raise `OperationCancelledError`.
+
+        Example:
+            >>> cancel.cancel()
+        """
 
 @final
 class Ticket:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import timedelta
     from os import PathLike
     from pathlib import Path
 
@@ -308,6 +309,19 @@ class LicenseWarning:
 
 
 @dataclass(frozen=True, slots=True)
+class LicenseAttempt:
+    """A try to reach the licensing server that failed. It changes nothing else.
+
+    Attributes:
+        code: why, such as ``NETWORK_TIMEOUT``.
+        at: Unix seconds.
+    """
+
+    code: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class LicenseStatus:
     """The license as it is at one moment.
 
@@ -323,6 +337,7 @@ class LicenseStatus:
         limits: effective limits by name, the three known ones always among them: all 0 unless active; -1 is unlimited.
         entitlements: granted codes in byte order; empty unless active.
         warnings: what will need attention.
+        last_attempt: the last try to reach the licensing server, if it failed; else None.
     """
 
     state: Literal["unlicensed", "active", "expired", "suspended", "invalid"]
@@ -336,11 +351,147 @@ class LicenseStatus:
     limits: Mapping[str, int]
     entitlements: tuple[str, ...]
     warnings: tuple[LicenseWarning, ...]
+    last_attempt: LicenseAttempt | None
 
     @property
     def active(self) -> bool:
         """Whether the license is good now."""
         return self.state == "active"
+
+
+@dataclass(frozen=True, slots=True)
+class Deactivation:
+    """What a deactivation came to. The license is out, whatever it was.
+
+    Attributes:
+        status: what is installed now: nothing.
+        release: what became of this machine's place on the license at the licensing server: ``server`` has signed that it is
+            free, it is ``pending`` (`License.release_pending` tries again), or there was ``none``.
+        problem: why it is pending, where the server was asked: a code such as ``NETWORK_TIMEOUT``; else None.
+        receipt: for the vendor: signed by this installation that the license was taken out here, and when; None where the
+            license's file could not be read on this machine.
+    """
+
+    status: LicenseStatus
+    release: Literal["server", "pending", "none"]
+    problem: str | None
+    receipt: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LicenseTick:
+    """What `License.tick` came to.
+
+    Attributes:
+        next: Unix seconds at which there will be something to do; None as long as nothing is activated online.
+        problem: what was due and failed, and is tried again: a code such as ``NETWORK_TIMEOUT``; else None.
+    """
+
+    next: int | None
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A part of an installation, with a limit of its own.
+
+    Attributes:
+        name: its name: 1 to 255 bytes.
+        limit: its limit; -1 is the license's.
+    """
+
+    name: str
+    limit: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class CreditBalance:
+    """What is left of an allocation of credits.
+
+    Attributes:
+        limit: the allocation a month; -1 is unlimited. 0 without an active license.
+        used: consumed this month.
+        left: what can still be consumed; -1 is without a bound.
+        period: the month, in UTC: ``2027-01``.
+        resets_at: Unix seconds of the next month's beginning.
+    """
+
+    limit: int
+    used: int
+    left: int
+    period: str
+    resets_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest(_Secret):
+    """A request to the licensing server, for a host that carries it.
+
+    Attributes:
+        method: ``POST`` or ``DELETE``.
+        url: absolute; to be sent byte for byte, since the answer's signature covers path and query.
+        headers: (name, value) pairs; ``authorization`` has the license key. Not shown by ``repr``.
+        body: JSON, or empty. Not shown by ``repr``.
+        timeout: how long the whole call may take, in seconds.
+    """
+
+    method: str
+    url: str = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes = field(repr=False)
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """What the licensing server answered, whatever its status.
+
+    Attributes:
+        status: the status.
+        headers: (name, value) pairs as they arrived, repeated ones as often.
+        body: after any transfer coding; at most 1 MiB.
+    """
+
+    status: int
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The licensing server.
+
+    Attributes:
+        url: where its API begins: ``https://host[:port][/path]``; ``http`` for this machine's own addresses alone.
+        account: the account's id or slug, when it belongs into every path.
+        account_id: the account's id, when answers must say that they were signed for it; None: any that a trusted key
+            signed.
+        signing_host: the host name that the server signs, where a proxy in front of it shows it another one.
+        allowed_hosts: hosts that may be connected to: exact names, or ``*.domain`` for every name below one; None: wherever
+            ``url`` and the proxy are.
+        proxy: ``http://[user:password@]host:port``, or ``""`` for none; None: as ``HTTPS_PROXY``, ``ALL_PROXY`` and
+            ``NO_PROXY`` say. Not shown by ``repr``.
+        ca_file: a file of certificates (PEM) of authorities that are trusted besides the platform's.
+        connect_timeout: for a connection to be there, in seconds.
+        timeout: for a call until its answer is whole, retries included, in seconds.
+        lease: how long a machine file is asked for: seconds, or a `timedelta`. The server may have its own idea.
+        transport: carries requests, when the host brings its own: called with a `HttpRequest` on the thread that asks,
+            returns a `HttpResponse` of any status. It follows no redirect and gives up in time. `OSError` counts as
+            ``NETWORK_CONNECT``, `TimeoutError` as ``NETWORK_TIMEOUT``; an error of this package (`LicensingServerError`)
+            as itself.
+    """
+
+    url: str
+    account: str | None = None
+    account_id: str | None = None
+    signing_host: str | None = None
+    allowed_hosts: Sequence[str] | None = None
+    proxy: str | None = field(default=None, repr=False)
+    ca_file: str | bytes | PathLike[str] | PathLike[bytes] | None = None
+    connect_timeout: float = 5.0
+    timeout: float = 10.0
+    lease: int | timedelta = 14 * 24 * 3600
+    transport: Callable[[HttpRequest], HttpResponse] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,6 +179,8 @@ fn the_month_does_not_go_back_and_a_far_one_does_not_lock() {
         assert_eq!(consume(&auth, 10, "c", NOW), Ok(80), "what this month's row says counts");
         // One that is before the signed time of the license: that counts.
         assert_eq!(auth.license().balance(None, Some(NOW - 40 * DAY)).unwrap().period, "2027-01");
+        assert_eq!(consume(&auth, 10, "d", NOW + 31 * DAY), Ok(90));
+        assert_eq!(consume(&auth, 10, "e", NOW), Ok(80), "and still no way back");
     }
 }
 

@@ -21,8 +21,8 @@ pub(super) struct Entries {
 }
 
 impl Ledger for Entries {
-    fn last_period(&self) -> Result<Option<i64>> {
-        Ok(self.book.used.keys().map(|(_, period)| *period).max())
+    fn last_period(&self, at_most: i64) -> Result<Option<i64>> {
+        Ok(self.book.used.keys().map(|(_, period)| *period).filter(|period| *period <= at_most).max())
     }
 
     fn used(&self, tenant: &str, period: i64) -> Result<i64> {

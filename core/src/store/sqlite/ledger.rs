@@ -14,9 +14,10 @@ pub(super) struct Book<'a> {
 }
 
 impl Ledger for Book<'_> {
-    fn last_period(&self) -> Result<Option<i64>> {
-        let mut statement = self.connection.prepare_cached("SELECT max(period) FROM credit_periods").fault()?;
-        statement.query_row([], |row| row.get(0)).fault()
+    fn last_period(&self, at_most: i64) -> Result<Option<i64>> {
+        let sql = "SELECT max(period) FROM credit_periods WHERE period <= ?1";
+        let mut statement = self.connection.prepare_cached(sql).fault()?;
+        statement.query_row([at_most], |row| row.get(0)).fault()
     }
 
     fn used(&self, tenant: &str, period: i64) -> Result<i64> {

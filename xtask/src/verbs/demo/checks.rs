@@ -22,8 +22,7 @@ pub(super) fn run(site: &Site, gateway: &Gateway) -> Outcome<usize> {
     let bearer = |credential: &str| (BEARER, format!("Bearer {credential}"));
     let legacy = |credential: &str| (LEGACY, credential.to_owned());
     let (reader, writer) = (site.reader.as_str(), site.writer.as_str());
-    let mut table = Table { gateway, wrong: 0 };
-    println!("  {:<40} {:<28} {:<28} got", "what is sent", "request", "expected");
+    let mut table = Table::new(gateway);
 
     table.heading("A key, in each of its spellings");
     table.row("Bearer name:key", RESOURCES, &[bearer(reader)], "200")?;
@@ -74,17 +73,23 @@ pub(super) fn run(site: &Site, gateway: &Gateway) -> Outcome<usize> {
     Ok(table.wrong)
 }
 
-struct Table<'a> {
+/// What was expected, and what came.
+pub(super) struct Table<'a> {
     gateway: &'a Gateway,
-    wrong: usize,
+    pub(super) wrong: usize,
 }
 
-impl Table<'_> {
-    fn heading(&self, text: &str) {
+impl<'a> Table<'a> {
+    pub(super) fn new(gateway: &'a Gateway) -> Self {
+        println!("  {:<40} {:<28} {:<28} got", "what is sent", "request", "expected");
+        Self { gateway, wrong: 0 }
+    }
+
+    pub(super) fn heading(&self, text: &str) {
         println!("\n{text}");
     }
 
-    fn row(&mut self, what: &str, request: &str, headers: &[(&str, String)], expected: &str) -> Outcome {
+    pub(super) fn row(&mut self, what: &str, request: &str, headers: &[(&str, String)], expected: &str) -> Outcome {
         self.ask(Connection::open(self.gateway.secure)?, what, request, headers, expected)
     }
 
@@ -102,10 +107,15 @@ impl Table<'_> {
     ) -> Outcome {
         let (method, path) = request.split_once(' ').unwrap_or(("GET", request));
         let got = describe(&connection.ask(method, path, headers)?);
+        self.compare(what, request, expected, &got);
+        Ok(())
+    }
+
+    /// A row about something that was done otherwise.
+    pub(super) fn compare(&mut self, what: &str, request: &str, expected: &str, got: &str) {
         let right = got == expected;
         self.wrong += usize::from(!right);
         println!("  {what:<40} {request:<28} {expected:<28} {got:<28} {}", if right { "ok" } else { "WRONG" });
-        Ok(())
     }
 }
 

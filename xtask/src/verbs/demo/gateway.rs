@@ -1,20 +1,14 @@
 //! A gateway of `examples`: built, started, and ended whatever happens.
 
 use std::{
+    ffi::OsString,
     fs,
-    io::{BufRead as _, BufReader, Lines},
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
-    thread,
-    time::{Duration, Instant},
 };
 
-use super::site::Site;
+use super::{kept::Kept, site::Site};
 use crate::{Outcome, node, project, python, run, verbs::install};
-
-/// How long a gateway may take to end.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Which of the gateways.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,23 +77,9 @@ pub(super) fn compile(
     Ok(program)
 }
 
-/// Runs the gateway and outlives us: the end of its standard input, which comes also when we are killed, ends the
-/// gateway. It ignores the signals that a terminal sends to all processes of a command. First it says the gateway's pid.
-const KEEPER: &str = r#"
-trap '' HUP INT TERM
-log=$1; shift
-(trap - HUP INT TERM; exec sh -c 'echo "$$"; exec "$@"' sh "$@") 2>"$log" &
-exec >/dev/null
-read -r _
-kill "$!"
-wait "$!"
-"#;
-
 /// A running gateway.
 pub(super) struct Gateway {
-    keeper: Child,
-    pid: String,
-    output: Lines<BufReader<ChildStdout>>,
+    kept: Kept,
     /// Where requests count as having come through TLS.
     pub(super) secure: SocketAddr,
     /// Where they don't.
@@ -108,28 +88,22 @@ pub(super) struct Gateway {
 
 impl Gateway {
     pub(super) fn start(program: &[PathBuf], site: &Site) -> Outcome<Self> {
-        let log = site.folder().join("gateway.log");
-        let mut command = Command::new("sh");
-        command.args(["-c", KEEPER, "keeper"]).arg(&log).args(program);
-        command.arg("--store").arg(site.store()).args(["--plain-port", "0", "--trusted-key", &site.trusted]);
+        let mut command: Vec<OsString> = program.iter().map(OsString::from).collect();
+        command.extend(["--store".into(), site.store().into()]);
+        command.extend(["--plain-port", "0", "--trusted-key", &site.trusted].map(OsString::from));
         if let Some(machine_id) = &site.machine_id {
-            command.args(["--machine-id", machine_id]);
+            command.extend(["--machine-id", machine_id].map(OsString::from));
         }
-        let mut keeper = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-        let mut output = BufReader::new(keeper.stdout.take().ok_or("the gateway has no output")?).lines();
-        let pid = output.next().transpose()?.unwrap_or_default();
-        let (Some(secure), Some(plain)) = (listening(&mut output), listening(&mut output)) else {
-            drop(keeper.stdin.take());
-            let status = keeper.wait()?;
-            let why = fs::read_to_string(log).unwrap_or_default();
-            return Err(format!("the gateway did not start ({status})\n{why}").into());
-        };
-        Ok(Self { keeper, pid, output, secure, plain })
+        let mut kept = Kept::start(&command, &site.folder().join("gateway.log"))?;
+        match (listening(&mut kept)?, listening(&mut kept)?) {
+            (Some(secure), Some(plain)) => Ok(Self { kept, secure, plain }),
+            _ => Err(format!("the gateway did not start ({})", kept.why()?).into()),
+        }
     }
 
     /// Waits until the gateway ends by itself, which it does not do for a good reason.
     pub(super) fn wait(&mut self) -> Outcome {
-        while let Some(line) = self.output.next().transpose()? {
+        while let Some(line) = self.kept.line()? {
             println!("{line}");
         }
         Err("the gateway ended by itself".into())
@@ -137,35 +111,15 @@ impl Gateway {
 
     /// Ends it as a service manager would, and looks whether it ended well.
     pub(super) fn end(mut self) -> Outcome {
-        match self.stop()? {
+        match self.kept.stop()? {
             status if status.success() => Ok(()),
             status => Err(format!("the gateway ended badly: {status}").into()),
         }
     }
-
-    /// SIGTERM; when that does not help, SIGKILL. Until the keeper is gone, the pid is that of its child.
-    fn stop(&mut self) -> Outcome<ExitStatus> {
-        drop(self.keeper.stdin.take());
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
-            if let Some(status) = self.keeper.try_wait()? {
-                return Ok(status);
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        run::captured(run::command("kill").args(["-KILL", &self.pid]))?;
-        Ok(self.keeper.wait()?)
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let _ = self.stop();
-    }
 }
 
 /// The address in the next line, `listening on ADDRESS`.
-fn listening(output: &mut Lines<BufReader<ChildStdout>>) -> Option<SocketAddr> {
-    let line = output.next()?.ok()?;
-    line.strip_prefix("listening on ")?.split(' ').next()?.parse().ok()
+fn listening(kept: &mut Kept) -> Outcome<Option<SocketAddr>> {
+    let line = kept.line()?.unwrap_or_default();
+    Ok(line.strip_prefix("listening on ").and_then(|rest| rest.split(' ').next()?.parse().ok()))
 }

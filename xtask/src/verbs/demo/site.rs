@@ -120,7 +120,7 @@ impl Site {
             });
             let input = self.path(&format!("{name}.json"));
             fs::write(&input, description.to_string())?;
-            let secret = self.path(&format!("vendor/{VENDOR}.key"));
+            let secret = self.signing_key();
             self.ask(&[
                 "issuer",
                 "sign",
@@ -136,20 +136,46 @@ impl Site {
     }
 
     /// Runs the command line; what it answers.
-    fn ask(&self, arguments: &[&str]) -> Outcome<Value> {
-        let mut command = Command::new(self.cli());
-        command.env_remove("INSPIRE_AUTH_STORE").args(["--json", "--quiet", "--no-input", "--store"]).arg(self.store());
-        if !self.trusted.is_empty() {
-            command.args(["--trusted-key", &self.trusted]);
-        }
-        if let Some(machine_id) = &self.machine_id {
-            command.args(["--machine-id", machine_id]);
-        }
+    pub(super) fn ask(&self, arguments: &[&str]) -> Outcome<Value> {
+        let mut command = self.command(&self.store(), self.machine_id.as_deref());
         let written = run::output(command.args(arguments))?;
         serde_json::from_str(&written).map_err(|error| format!("`{}`: {error}", run::shown(&command)).into())
     }
 
-    fn path(&self, name: &str) -> String {
+    /// Runs the command line on another machine of the site: what it answers, or the code that it fails with.
+    pub(super) fn try_on(&self, machine: Option<&str>, arguments: &[&str]) -> Outcome<Result<Value, String>> {
+        let store = machine.map_or_else(|| self.store(), |machine| self.folder.join(format!("{machine}.db")));
+        let mut command = self.command(&store, machine.or(self.machine_id.as_deref()));
+        let output = run::captured(command.args(arguments))?;
+        let said = if output.status.success() { &output.stdout } else { &output.stderr };
+        let document: Value = serde_json::from_slice(said)
+            .map_err(|error| format!("`{}`: {error}\n{}", run::shown(&command), run::both(&output)))?;
+        if output.status.success() {
+            return Ok(Ok(document));
+        }
+        let code = document.pointer("/error/code").and_then(Value::as_str).unwrap_or("no code");
+        Ok(Err(code.to_owned()))
+    }
+
+    fn command(&self, store: &Path, machine_id: Option<&str>) -> Command {
+        let mut command = Command::new(self.cli());
+        command.env_remove("INSPIRE_AUTH_STORE").env_remove("INSPIRE_AUTH_SERVER");
+        command.args(["--json", "--quiet", "--no-input", "--store"]).arg(store);
+        if !self.trusted.is_empty() {
+            command.args(["--trusted-key", &self.trusted]);
+        }
+        if let Some(machine_id) = machine_id {
+            command.args(["--machine-id", machine_id]);
+        }
+        command
+    }
+
+    /// The vendor's signing key.
+    pub(super) fn signing_key(&self) -> String {
+        self.path(&format!("vendor/{VENDOR}.key"))
+    }
+
+    pub(super) fn path(&self, name: &str) -> String {
         self.folder.join(name).display().to_string()
     }
 }
