@@ -18,7 +18,7 @@ use std::{
 use inspire_auth_core::{
     Code, HashParameters, Id, InspireAuth, Options, Result, StoreLocation,
     keys::{Attempt, Caller, Channel, NewKey, Presented, Request, Requirement},
-    store::{AuditEvent, Changes, KeyWithCredentials, MemoryStore, Reader, Store, TagKey, Transaction},
+    store::{AuditEvent, Changes, KeyWithCredentials, Ledger, MemoryStore, Reader, Store, TagKey, Transaction},
 };
 use passes_on::passes_on;
 use store_support::in_child;
@@ -39,7 +39,7 @@ impl Store for Gated {
         }
         self.store.generation()
     }
-    passes_on!(load changes_since read write wait_for_change tag_key adopt note_used last_used append_audit audit);
+    passes_on!(load changes_since read write wait_for_change account tag_key adopt note_used last_used append_audit audit);
 }
 
 #[test]

@@ -247,9 +247,10 @@ impl License {
         now: Option<i64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let cancel = server::cancel(cancel);
-        let status = self.auth.get().change(py, |core| {
-            core.license().activate_online_unless(&cancel, license_key, &actor.caller(now))
-        })?;
+        let status = self
+            .auth
+            .get()
+            .change(py, |core| core.license().activate_online_unless(&cancel, license_key, &actor.caller(now)))?;
         records::status(py, &status)
     }
 
@@ -511,9 +512,10 @@ impl License {
         tenant: Option<Tenant>,
         now: Option<i64>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let balance = self.auth.get().change(py, |core| {
-            core.license().refund(operation, tenant.as_ref().map(Tenant::as_core).as_ref(), now)
-        })?;
+        let balance = self
+            .auth
+            .get()
+            .change(py, |core| core.license().refund(operation, tenant.as_ref().map(Tenant::as_core).as_ref(), now))?;
         records::balance(py, &balance)
     }
 
@@ -531,9 +533,10 @@ impl License {
     ///     100
     #[pyo3(signature = (*, tenant = None, now = None))]
     fn balance<'py>(&self, py: Python<'py>, tenant: Option<Tenant>, now: Option<i64>) -> PyResult<Bound<'py, PyAny>> {
-        let balance = self.auth.get().change(py, |core| {
-            core.license().balance(tenant.as_ref().map(Tenant::as_core).as_ref(), now)
-        })?;
+        let balance = self
+            .auth
+            .get()
+            .change(py, |core| core.license().balance(tenant.as_ref().map(Tenant::as_core).as_ref(), now))?;
         records::balance(py, &balance)
     }
 
@@ -564,9 +567,9 @@ impl License {
         in_use_by_all: i64,
         now: Option<i64>,
     ) -> PyResult<()> {
-        self.auth.get().ask(py, |core| {
-            core.license().check_tenant_limit(name, &tenant.as_core(), in_use, in_use_by_all, now)
-        })
+        self.auth
+            .get()
+            .ask(py, |core| core.license().check_tenant_limit(name, &tenant.as_core(), in_use, in_use_by_all, now))
     }
 
     /// This machine, as the options of the handle identify it.

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use inspire_auth_core::{
     Code, HttpAnswer,
     keys::{Created, KeyRecord},
-    license::{Balance, Deactivation, Entitlement, Inspection, Kind, LicenseView, MachineIdentity, Status, Warning, machine::Part},
+    license::{
+        Balance, Deactivation, Entitlement, Inspection, Kind, LicenseView, MachineIdentity, Status, Warning,
+        machine::Part,
+    },
     store::{AuditEvent, LicenseRestored, RestoreReport},
 };
 use pyo3::{

@@ -21,7 +21,7 @@ use crate::{
         Caller, Channel, Created, Import, ImportFormat, KeyUpdate, NewKey, Presented, Principal, Request, Requirement,
     },
     store::{
-        AuditEvent, Changes, KeyWithCredentials, MemoryStore, Reader, Store, Strength, TagKey, Transaction,
+        AuditEvent, Changes, KeyWithCredentials, Ledger, MemoryStore, Reader, Store, Strength, TagKey, Transaction,
         passes_on::passes_on,
     },
 };

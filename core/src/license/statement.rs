@@ -174,7 +174,14 @@ mod tests {
         let store = MemoryStore::new().unwrap();
         let mut made = Vec::new();
         for _ in 0..2 {
-            store.write(&mut |tx| Ok(made.push(installation_key(tx)?.public()))).unwrap();
+            let mut key = None;
+            store
+                .write(&mut |tx| {
+                    key = Some(installation_key(tx)?.public());
+                    Ok(())
+                })
+                .unwrap();
+            made.push(key);
         }
         assert_eq!(made[0], made[1]);
     }

@@ -29,7 +29,7 @@ macro_rules! passes_on {
         }
     };
     (@ account) => {
-        fn account(&self, body: &mut dyn FnMut(&mut dyn $crate::store::Ledger) -> Result<()>) -> Result<()> {
+        fn account(&self, body: &mut dyn FnMut(&mut dyn Ledger) -> Result<()>) -> Result<()> {
             self.store.account(body)
         }
     };

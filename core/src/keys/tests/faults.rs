@@ -16,7 +16,9 @@ use super::{
 use crate::{
     Error, Id,
     keys::ImportFormat,
-    store::{AuditEvent, Changes, KeyWithCredentials, Reader, Strength, TagKey, Transaction, passes_on::passes_on},
+    store::{
+        AuditEvent, Changes, KeyWithCredentials, Ledger, Reader, Strength, TagKey, Transaction, passes_on::passes_on,
+    },
 };
 
 /// A memory store that fails on demand.

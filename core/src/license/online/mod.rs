@@ -11,7 +11,8 @@
 mod errands;
 #[cfg(test)]
 mod fake;
-#[cfg(all(test, feature = "online"))]
+#[cfg(test)]
+#[cfg(feature = "online")]
 mod hostile;
 #[cfg(feature = "online")]
 mod http;
