@@ -378,6 +378,22 @@ typedef enum inspire_result_code {
      */
     INSPIRE_RESULT_LIMIT_EXCEEDED = 322,
     /**
+     * This machine is not activated for the license.
+     */
+    INSPIRE_RESULT_NOT_ACTIVATED = 323,
+    /**
+     * The licensing server does not know this license key.
+     */
+    INSPIRE_RESULT_LICENSE_UNKNOWN = 324,
+    /**
+     * The license is in use on as many machines as it allows.
+     */
+    INSPIRE_RESULT_MACHINE_LIMIT_REACHED = 325,
+    /**
+     * The licensing server refuses this license.
+     */
+    INSPIRE_RESULT_LICENSE_REFUSED = 326,
+    /**
      * The store can't be opened, read or written.
      */
     INSPIRE_RESULT_STORE_UNAVAILABLE = 400,
@@ -417,6 +433,50 @@ typedef enum inspire_result_code {
      * The audit log can't be written, so nothing may be changed.
      */
     INSPIRE_RESULT_AUDIT_UNAVAILABLE = 409,
+    /**
+     * The licensing server's name can't be resolved.
+     */
+    INSPIRE_RESULT_NETWORK_DNS = 500,
+    /**
+     * The licensing server can't be connected to.
+     */
+    INSPIRE_RESULT_NETWORK_CONNECT = 501,
+    /**
+     * No secure connection to the licensing server: its certificate is not accepted, or it speaks another TLS.
+     */
+    INSPIRE_RESULT_NETWORK_TLS = 502,
+    /**
+     * The proxy can't be used, or refuses.
+     */
+    INSPIRE_RESULT_NETWORK_PROXY = 503,
+    /**
+     * The licensing server did not answer in time.
+     */
+    INSPIRE_RESULT_NETWORK_TIMEOUT = 504,
+    /**
+     * The host's policy does not allow this connection.
+     */
+    INSPIRE_RESULT_NETWORK_POLICY = 505,
+    /**
+     * The licensing server answered with an error.
+     */
+    INSPIRE_RESULT_SERVER_STATUS = 506,
+    /**
+     * The licensing server asks for fewer calls.
+     */
+    INSPIRE_RESULT_SERVER_RATE_LIMITED = 507,
+    /**
+     * The licensing server's answer can't be read.
+     */
+    INSPIRE_RESULT_SERVER_ANSWER_MALFORMED = 508,
+    /**
+     * The answer was not signed by the licensing server, or not for this question.
+     */
+    INSPIRE_RESULT_SERVER_SIGNATURE_INVALID = 509,
+    /**
+     * This machine's clock and the licensing server's are more than 5 minutes apart.
+     */
+    INSPIRE_RESULT_CLOCK_SKEW = 510,
     /**
      * Internal error.
      */
@@ -500,6 +560,42 @@ typedef enum inspire_require {
      */
     INSPIRE_REQUIRE_ALL = 2,
 } inspire_require;
+
+/**
+ * How the licensing server is reached.
+ */
+typedef enum inspire_proxy {
+    /**
+     * As the environment's `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
+     */
+    INSPIRE_PROXY_FROM_ENVIRONMENT = 0,
+    /**
+     * Directly.
+     */
+    INSPIRE_PROXY_NONE = 1,
+    /**
+     * By `proxy_url`.
+     */
+    INSPIRE_PROXY_URL = 2,
+} inspire_proxy;
+
+/**
+ * What became of this machine's place on its license at the licensing server.
+ */
+typedef enum inspire_release {
+    /**
+     * There was none, or the server was not to be asked.
+     */
+    INSPIRE_RELEASE_NONE = 0,
+    /**
+     * The server has signed that it is free.
+     */
+    INSPIRE_RELEASE_SERVER = 1,
+    /**
+     * It is still to be freed; see `inspire_license_release_pending`.
+     */
+    INSPIRE_RELEASE_PENDING = 2,
+} inspire_release;
 
 /**
  * The channel that a request came through, as the host says it is. It is never read from a header.
@@ -702,9 +798,19 @@ typedef struct inspire_audit_log inspire_audit_log;
 typedef struct inspire_auth inspire_auth;
 
 /**
+ * Ends calls to the licensing server from another thread. For `inspire_caller.cancel`.
+ */
+typedef struct inspire_cancel inspire_cancel;
+
+/**
  * A key that was just given a secret, with that secret: it is nowhere else, ever again.
  */
 typedef struct inspire_created_key inspire_created_key;
+
+/**
+ * What a deactivation came to. The license is out, whatever it was.
+ */
+typedef struct inspire_deactivation inspire_deactivation;
 
 /**
  * A table of entitlements.
@@ -720,6 +826,11 @@ typedef struct inspire_error inspire_error;
  * What a request would get, and why.
  */
 typedef struct inspire_explanation inspire_explanation;
+
+/**
+ * The answer that a transport brings.
+ */
+typedef struct inspire_http_answer inspire_http_answer;
 
 /**
  * What a file says, and what is wrong with it.
@@ -912,6 +1023,133 @@ typedef struct inspire_audit_event {
 typedef void (*inspire_audit_fn)(void *userdata, const struct inspire_audit_event *event);
 
 /**
+ * A header field of a request or an answer.
+ */
+typedef struct inspire_http_header {
+    /**
+     * Its name.
+     */
+    struct inspire_str name;
+    /**
+     * Its value.
+     */
+    struct inspire_str value;
+} inspire_http_header;
+
+/**
+ * A request to the licensing server. It lives as long as the call of `inspire_transport_fn`.
+ */
+typedef struct inspire_http_request {
+    /**
+     * "POST" or "DELETE".
+     */
+    struct inspire_str method;
+    /**
+     * Absolute. To be sent byte for byte: the answer's signature covers path and query.
+     */
+    struct inspire_str url;
+    /**
+     * Header fields; `authorization` has the license key.
+     */
+    const struct inspire_http_header *headers;
+    /**
+     * How many.
+     */
+    size_t header_count;
+    /**
+     * JSON, or empty.
+     */
+    struct inspire_str body;
+    /**
+     * How long the whole call may take, in milliseconds.
+     */
+    uint64_t timeout_ms;
+} inspire_http_request;
+
+/**
+ * Sends a request to the licensing server and waits for its whole answer, which it describes by
+ * `inspire_http_answer_set_status`, `..._add_header` and `..._add_body`. It follows no redirect, asks for no compression,
+ * and must not unwind (throw) or `longjmp` out. Several threads may call it at once.
+ *
+ * It returns `OK` with an answer of any status; else `NETWORK_DNS`, `NETWORK_CONNECT`, `NETWORK_TLS`, `NETWORK_PROXY`,
+ * `NETWORK_TIMEOUT`, `NETWORK_POLICY`, `SERVER_ANSWER_MALFORMED` or `CANCELLED`. Anything else counts as `NETWORK_CONNECT`.
+ */
+typedef inspire_result (*inspire_transport_fn)(void *userdata,
+                                               const struct inspire_http_request *request,
+                                               struct inspire_http_answer *answer);
+
+/**
+ * The licensing server, for `inspire_auth_options.server`. Begin with `INSPIRE_SERVER_INIT`; zero is the default of every
+ * field but `url`. Everything is copied.
+ */
+typedef struct inspire_server {
+    /**
+     * `sizeof(inspire_server)`, as `INSPIRE_SERVER_INIT` sets it.
+     */
+    size_t struct_size;
+    /**
+     * Where its API begins: "https://host[:port][/path]". `http` is accepted for this machine's own addresses alone.
+     */
+    struct inspire_str url;
+    /**
+     * The account's id or slug, when it belongs into every path. Not given: it does not.
+     */
+    struct inspire_str account;
+    /**
+     * The account's id, when answers must say that they were signed for it. Not given: any that a trusted key signed.
+     */
+    struct inspire_str account_id;
+    /**
+     * The host name that the server signs, where a proxy in front of it shows it another one. Not given: that of `url`.
+     */
+    struct inspire_str signing_host;
+    /**
+     * Hosts that may be connected to: exact names, or "*.domain" for every name below one.
+     */
+    const struct inspire_str *allowed_hosts;
+    /**
+     * How many. 0: wherever `url` and the proxy are.
+     */
+    size_t allowed_host_count;
+    /**
+     * The proxy, "http://[user:password@]host:port", with `INSPIRE_PROXY_URL`.
+     */
+    struct inspire_str proxy_url;
+    /**
+     * A file of certificates (PEM) of authorities that are trusted besides the platform's. Not given: those alone.
+     */
+    struct inspire_str ca_file;
+    /**
+     * For a connection to be there, in milliseconds. 0: 5 s.
+     */
+    uint64_t connect_timeout_ms;
+    /**
+     * For a call until its answer is whole, retries included, in milliseconds. 0: 10 s.
+     */
+    uint64_t timeout_ms;
+    /**
+     * How long a machine file is asked for, in seconds; the server may have its own idea. 0: 14 days.
+     */
+    uint64_t lease;
+    /**
+     * Carries requests, when the host brings its own transport; NULL for the library's. See `inspire_transport_fn`.
+     */
+    inspire_transport_fn transport;
+    /**
+     * Passed to `transport`; must live as long as the handle.
+     */
+    void *transport_userdata;
+    /**
+     * One of `INSPIRE_PROXY_...`.
+     */
+    uint32_t proxy;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+} inspire_server;
+
+/**
  * What a host decides once. Begin with `INSPIRE_AUTH_OPTIONS_INIT`; zero is the default of every field but `store`.
  * Everything is copied: nothing that is pointed to need outlive the call.
  */
@@ -1040,6 +1278,10 @@ typedef struct inspire_auth_options {
      * One of `INSPIRE_AUDIT_FAILURE_...`.
      */
     uint32_t audit_on_failure;
+    /**
+     * The licensing server. NULL: licenses are installed from files, and nothing ever connects anywhere.
+     */
+    const struct inspire_server *server;
 } inspire_auth_options;
 
 /**
@@ -1221,6 +1463,10 @@ typedef struct inspire_caller {
      * Zero.
      */
     uint32_t reserved;
+    /**
+     * What ends a call to the licensing server from another thread; may be NULL. Other calls do not look at it.
+     */
+    const struct inspire_cancel *cancel;
 } inspire_caller;
 
 /**
@@ -1322,6 +1568,54 @@ typedef struct inspire_limit {
      */
     int64_t value;
 } inspire_limit;
+
+/**
+ * A part of an installation, with a limit of its own.
+ */
+typedef struct inspire_tenant {
+    /**
+     * Its name: 1 to 255 bytes.
+     */
+    struct inspire_str name;
+    /**
+     * Its limit; `INSPIRE_UNLIMITED` is the license's.
+     */
+    int64_t limit;
+} inspire_tenant;
+
+/**
+ * What is left of an allocation of credits. Begin with `INSPIRE_BALANCE_INIT`.
+ */
+typedef struct inspire_balance {
+    /**
+     * `sizeof(inspire_balance)`, as `INSPIRE_BALANCE_INIT` sets it.
+     */
+    size_t struct_size;
+    /**
+     * The allocation a month; `INSPIRE_UNLIMITED`. 0 without an active license.
+     */
+    int64_t limit;
+    /**
+     * Consumed this month.
+     */
+    int64_t used;
+    /**
+     * What can still be consumed; `INSPIRE_UNLIMITED`.
+     */
+    int64_t left;
+    /**
+     * Unix seconds of the next month's beginning, in UTC.
+     */
+    int64_t resets_at;
+    /**
+     * The month, in UTC: 100 times the year, plus 1 for January, such as 202701.
+     */
+    uint32_t month;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+} inspire_balance;
 
 /**
  * What a file is inspected against. Begin with `INSPIRE_INSPECT_OPTIONS_INIT`; what is not given is not judged.
@@ -1865,6 +2159,62 @@ struct inspire_str inspire_explanation_reason(const struct inspire_explanation *
  * \param explanation NULL is ignored
  */
 INSPIRE_API void inspire_explanation_free(struct inspire_explanation *explanation);
+
+/**
+ * Sets the status of an answer.
+ *
+ * \param answer the answer that the transport was given
+ * \param status such as 200
+ */
+INSPIRE_API
+void inspire_http_answer_set_status(struct inspire_http_answer *answer,
+                                    uint32_t status);
+
+/**
+ * Adds a header field to an answer, as it arrived; repeated ones as often.
+ *
+ * \param answer the answer that the transport was given
+ * \param name its name
+ * \param value its value; one that is not UTF-8 is left out
+ */
+INSPIRE_API
+void inspire_http_answer_add_header(struct inspire_http_answer *answer,
+                                    struct inspire_str name,
+                                    struct inspire_str value);
+
+/**
+ * Adds bytes to the body of an answer. What is more than a mebibyte is refused.
+ *
+ * \param answer the answer that the transport was given
+ * \param bytes what follows what is there
+ * \return 1, or 0 when the answer is too long: there is no use in reading on
+ */
+INSPIRE_API
+uint32_t inspire_http_answer_add_body(struct inspire_http_answer *answer,
+                                      struct inspire_str bytes);
+
+/**
+ * Makes what can end a call. It may be given to several calls, and ends all of them.
+ *
+ * \return to be freed by `inspire_cancel_free`
+ */
+INSPIRE_API struct inspire_cancel *inspire_cancel_new(void);
+
+/**
+ * Ends the calls that it was given to, now or before they begin: they answer `CANCELLED`, and what they would have brought
+ * back is dropped. From any thread.
+ *
+ * \param cancel NULL is ignored
+ */
+INSPIRE_API
+void inspire_cancel_now(const struct inspire_cancel *cancel);
+
+/**
+ * Frees it, when the calls that it was given to have returned.
+ *
+ * \param cancel NULL is ignored
+ */
+INSPIRE_API void inspire_cancel_free(struct inspire_cancel *cancel);
 
 /**
  * What a principal's key holds now: "Authenticated" and the grants in force, byte-sorted, without their ancestors.
@@ -2662,6 +3012,22 @@ INSPIRE_API int64_t inspire_license_lease_expires_at(const struct inspire_licens
 INSPIRE_API int64_t inspire_license_last_validated_at(const struct inspire_license *license);
 
 /**
+ * When the licensing server was last asked in vain, since the license was last validated.
+ *
+ * \param license may be NULL
+ * \return Unix seconds; `INSPIRE_NEVER`
+ */
+INSPIRE_API int64_t inspire_license_last_attempt_at(const struct inspire_license *license);
+
+/**
+ * Why it was in vain.
+ *
+ * \param license may be NULL
+ * \return such as `INSPIRE_RESULT_NETWORK_TIMEOUT`; `INSPIRE_RESULT_OK` when it was not
+ */
+INSPIRE_API inspire_result inspire_license_last_attempt_code(const struct inspire_license *license);
+
+/**
  * The limits in force: all 0 unless the license is active.
  *
  * \param license may be NULL
@@ -2808,13 +3174,17 @@ inspire_result inspire_license_list_entitlements(const struct inspire_auth *auth
                                                  struct inspire_error **err);
 
 /**
- * Asks the licensing server again: only for a license that was activated online.
+ * Asks the licensing server again, and installs the fresh machine file that it issues: only for a license that was
+ * activated online. A failure changes nothing but `inspire_license_last_attempt_code`; a refusal that the server has signed
+ * acts at once. Waits for the network, as long as the server's options say.
  *
- * \param auth the handle
- * \param caller who asks; a principal needs the admin requirement
+ * \param auth the handle, opened with a server
+ * \param caller who asks; a principal needs the admin requirement. Its `cancel` ends the call
  * \param license set to the license as it is then; `inspire_license_free` frees it; NULL on failure
  * \param err set on failure; may be NULL
- * \return `OK`; `NOT_AVAILABLE_OFFLINE`, `UNLICENSED`, `PERMISSION_DENIED`, `UNSUPPORTED_OPTION`; a `STORE_...` code
+ * \return `OK`; `NOT_AVAILABLE_OFFLINE`, `UNLICENSED`, `PERMISSION_DENIED`, `UNSUPPORTED_OPTION`; `NOT_ACTIVATED` when
+ * somebody has taken this machine off the license; `CONFLICT` when the license was taken out, or changed for another,
+ * meanwhile; else as `inspire_license_activate_online`
  */
 INSPIRE_API
 INSPIRE_MUST_USE
@@ -2824,10 +3194,12 @@ inspire_result inspire_license_revalidate(const struct inspire_auth *auth,
                                           struct inspire_error **err);
 
 /**
- * Takes the license out. Its file can't be installed here again, only a newer one.
+ * Takes the license out. Its file can't be installed here again, only a newer one. What was activated online is then
+ * released at the licensing server; should that fail, it stays noted (see `inspire_license_release_pending`), and this
+ * succeeds.
  *
  * \param auth the handle
- * \param caller who takes it out; a principal needs the admin requirement
+ * \param caller who takes it out; a principal needs the admin requirement. Its `cancel` ends the wait for the server
  * \param license set to the license as it is then; `inspire_license_free` frees it; NULL on failure
  * \param err set on failure; may be NULL
  * \return `OK`; `UNLICENSED`, `PERMISSION_DENIED`; a `STORE_...` code;
@@ -2839,6 +3211,161 @@ inspire_result inspire_license_deactivate(const struct inspire_auth *auth,
                                           const struct inspire_caller *caller,
                                           struct inspire_license **license,
                                           struct inspire_error **err);
+
+/**
+ * Activates this installation: registers this machine for the license at the licensing server, and installs the machine
+ * file that it issues, in the place of what is installed. A failure changes nothing, but for a refusal that the server has
+ * signed of the license that is installed. Waits for the network, as long as the server's options say.
+ *
+ * \param auth the handle, opened with a server
+ * \param license_key the license key
+ * \param caller who activates it; a principal needs the admin requirement. Its `cancel` ends the call
+ * \param license set to the license as it is then; `inspire_license_free` frees it; NULL on failure
+ * \param err set on failure; may be NULL. Its detail has the server's own words
+ * \return `OK`; `UNSUPPORTED_OPTION` without a server; what the server refuses with (`LICENSE_UNKNOWN`,
+ * `LICENSE_SUSPENDED`, `LICENSE_EXPIRED`, `MACHINE_LIMIT_REACHED`, `LICENSE_REFUSED`); `NETWORK_...`, `SERVER_...`,
+ * `CLOCK_SKEW`; `CANCELLED`; the first check that the issued file fails; `PERMISSION_DENIED`; a `STORE_...` code;
+ * `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
+ */
+INSPIRE_API
+INSPIRE_MUST_USE
+inspire_result inspire_license_activate_online(const struct inspire_auth *auth,
+                                               struct inspire_str license_key,
+                                               const struct inspire_caller *caller,
+                                               struct inspire_license **license,
+                                               struct inspire_error **err);
+
+/**
+ * Installs a newer file of the license that is installed, with the license key that it was installed with. A failure
+ * changes nothing.
+ *
+ * \param auth the handle
+ * \param file the bytes of the `.lic` file, at most 256 KiB
+ * \param caller who installs it; a principal needs the admin requirement
+ * \param license set to the license as it is then; `inspire_license_free` frees it; NULL on failure
+ * \param err set on failure; may be NULL
+ * \return as `inspire_license_activate_offline`; `UNLICENSED`; `CONFLICT` for a file of another license
+ */
+INSPIRE_API
+INSPIRE_MUST_USE
+inspire_result inspire_license_refresh(const struct inspire_auth *auth,
+                                       struct inspire_str file,
+                                       const struct inspire_caller *caller,
+                                       struct inspire_license **license,
+                                       struct inspire_error **err);
+
+/**
+ * A request for a machine file, for the vendor: this machine's fingerprint, the product, a nonce, and the public key of this
+ * installation, which signs it. Nothing is sent anywhere.
+ *
+ * \param auth the handle
+ * \param license_key the license key, to be sent along; may be not given
+ * \param caller who asks; a principal needs the admin requirement
+ * \param request set to the text of the request; `inspire_text_free` frees it; NULL on failure
+ * \param err set on failure; may be NULL
+ * \return `OK`; `FINGERPRINT_UNAVAILABLE`, `PERMISSION_DENIED`; a `STORE_...` code; `AUDIT_UNAVAILABLE` (only with
+ * `deny_mutations`)
+ */
+INSPIRE_API
+INSPIRE_MUST_USE
+inspire_result inspire_license_request(const struct inspire_auth *auth,
+                                       struct inspire_str license_key,
+                                       const struct inspire_caller *caller,
+                                       struct inspire_text **request,
+                                       struct inspire_error **err);
+
+/**
+ * Takes the license out, and tells more of it than `inspire_license_deactivate`: what became of the machine's place at the
+ * licensing server, and a receipt for the vendor.
+ *
+ * \param auth the handle
+ * \param local_only 0, or 1 to say nothing to the licensing server, now or later
+ * \param caller who takes it out; a principal needs the admin requirement. Its `cancel` ends the call: the license is out
+ * then, and its release may be pending
+ * \param deactivation set to what it came to; `inspire_deactivation_free` frees it; NULL on failure
+ * \param err set on failure; may be NULL
+ * \return `OK`; `UNLICENSED`, `PERMISSION_DENIED`; a `STORE_...` code; `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
+ */
+INSPIRE_API
+INSPIRE_MUST_USE
+inspire_result inspire_license_deactivate_with(const struct inspire_auth *auth,
+                                               uint32_t local_only,
+                                               const struct inspire_caller *caller,
+                                               struct inspire_deactivation **deactivation,
+                                               struct inspire_error **err);
+
+/**
+ * What became of the machine's place.
+ *
+ * \param deactivation may be NULL
+ * \return one of `INSPIRE_RELEASE_...`
+ */
+INSPIRE_API uint32_t inspire_deactivation_release(const struct inspire_deactivation *deactivation);
+
+/**
+ * Why the machine's place is still to be freed.
+ *
+ * \param deactivation may be NULL
+ * \return `INSPIRE_RESULT_OK` where nothing is pending; else `NETWORK_...`, `SERVER_...` and the like
+ */
+INSPIRE_API
+inspire_result inspire_deactivation_problem(const struct inspire_deactivation *deactivation);
+
+/**
+ * For the vendor: signed by this installation that the license was taken out here, and when.
+ *
+ * \param deactivation may be NULL
+ * \return borrowed from `deactivation`; `{NULL, 0}` where the license's file could not be read on this machine
+ */
+INSPIRE_API
+struct inspire_str inspire_deactivation_receipt(const struct inspire_deactivation *deactivation);
+
+/**
+ * Frees it.
+ *
+ * \param deactivation NULL is ignored
+ */
+INSPIRE_API void inspire_deactivation_free(struct inspire_deactivation *deactivation);
+
+/**
+ * Tries again to release the machines that are still to be released at the licensing server.
+ *
+ * \param auth the handle, opened with a server
+ * \param caller who asks; a principal needs the admin requirement. Its `cancel` ends the call
+ * \param released set to how many were; may be NULL
+ * \param err set on failure; may be NULL
+ * \return `OK`; what the first that could not be released failed with: `NETWORK_...`, `SERVER_...`, `CLOCK_SKEW`,
+ * `CONFLICT` when the server does not confirm it, `CANCELLED`; `UNSUPPORTED_OPTION`, `PERMISSION_DENIED`; a `STORE_...`
+ * code
+ */
+INSPIRE_API
+INSPIRE_MUST_USE
+inspire_result inspire_license_release_pending(const struct inspire_auth *auth,
+                                               const struct inspire_caller *caller,
+                                               size_t *released,
+                                               struct inspire_error **err);
+
+/**
+ * Does what is due at the licensing server, as the system: refreshes a lease of which two thirds are over, and releases what
+ * is still to be released. When that fails, it is due again after a minute, then at distances that double up to six hours.
+ *
+ * \param auth the handle
+ * \param now Unix seconds; 0 is the system's clock
+ * \param cancel ends the call; may be NULL
+ * \param next set to when there will be something to do, Unix seconds; `INSPIRE_NEVER` as long as nothing is activated
+ * online
+ * \param problem set to what was due and failed, and is tried again; `INSPIRE_RESULT_OK` when nothing did; may be NULL
+ * \param err set on failure; may be NULL
+ * \return `OK`, or a `STORE_...` code
+ */
+INSPIRE_API
+INSPIRE_MUST_USE
+inspire_result inspire_license_tick(const struct inspire_auth *auth,
+                                    int64_t now,
+                                    const struct inspire_cancel *cancel,
+                                    int64_t *next,
+                                    inspire_result *problem,
+                                    struct inspire_error **err);
 
 /**
  * How many limits there are.
@@ -2858,6 +3385,92 @@ INSPIRE_API size_t inspire_limits_count(const struct inspire_limits *limits);
 INSPIRE_API
 struct inspire_limit inspire_limits_at(const struct inspire_limits *limits,
                                        size_t index);
+
+/**
+ * Consumes credits (`AI_CREDITS_MONTHLY`), if so many are left: of the tenant, and of the whole installation.
+ *
+ * \param auth the handle
+ * \param amount how many, at least 1
+ * \param operation your own name of what they are for, 1 to 255 bytes: it is kept this month and the next, and whoever asks
+ * again with it gets the same answer and consumes nothing
+ * \param tenant whose; NULL for the whole installation's
+ * \param now Unix seconds; 0 is the system's clock
+ * \param left set to what is left; may be NULL
+ * \param err set on failure; may be NULL
+ * \return `OK`; `LIMIT_EXCEEDED`, when fewer are left or the license is not active; `CONFLICT` for an operation that was for
+ * another amount or tenant, or that was refunded; `INVALID_ARGUMENT`; a `STORE_...` code: then it is not known whether
+ * they were consumed, and the same call says
+ */
+INSPIRE_API
+INSPIRE_MUST_USE
+inspire_result inspire_credits_consume(const struct inspire_auth *auth,
+                                       int64_t amount,
+                                       struct inspire_str operation,
+                                       const struct inspire_tenant *tenant,
+                                       int64_t now,
+                                       struct inspire_balance *left,
+                                       struct inspire_error **err);
+
+/**
+ * Gives back what an operation consumed, once: again, it changes nothing.
+ *
+ * \param auth the handle
+ * \param operation the operation that consumed them
+ * \param tenant whose; NULL for the whole installation's
+ * \param now Unix seconds; 0 is the system's clock
+ * \param left set to what is left; may be NULL
+ * \param err set on failure; may be NULL
+ * \return `OK`; `NOT_FOUND` for an operation that is not known (any more); `CONFLICT` for one of another tenant; a `STORE_...`
+ * code
+ */
+INSPIRE_API
+INSPIRE_MUST_USE
+inspire_result inspire_credits_refund(const struct inspire_auth *auth,
+                                      struct inspire_str operation,
+                                      const struct inspire_tenant *tenant,
+                                      int64_t now,
+                                      struct inspire_balance *left,
+                                      struct inspire_error **err);
+
+/**
+ * What is left this month.
+ *
+ * \param auth the handle
+ * \param tenant whose; NULL for the whole installation's
+ * \param now Unix seconds; 0 is the system's clock
+ * \param left set to what is left
+ * \param err set on failure; may be NULL
+ * \return `OK`, or a `STORE_...` code
+ */
+INSPIRE_API
+INSPIRE_MUST_USE
+inspire_result inspire_credits_balance(const struct inspire_auth *auth,
+                                       const struct inspire_tenant *tenant,
+                                       int64_t now,
+                                       struct inspire_balance *left,
+                                       struct inspire_error **err);
+
+/**
+ * Whether so many of something are within a tenant's limit, and those of all tenants within the license's. Only `OK` says so.
+ *
+ * \param auth the handle
+ * \param name such as "MAX_DISPLAYS", in any case
+ * \param tenant whose
+ * \param in_use how many the tenant would have, the new one included; not negative
+ * \param in_use_by_all how many the whole installation would have; not negative
+ * \param now Unix seconds; 0 is the system's clock
+ * \param err set on failure; may be NULL
+ * \return `OK`; `LIMIT_EXCEEDED`; `INVALID_ARGUMENT`; a `STORE_...` code
+ */
+INSPIRE_API
+INSPIRE_MUST_USE
+inspire_result inspire_license_check_tenant_limit(const struct inspire_auth *auth,
+                                                  struct inspire_str name,
+                                                  const struct inspire_tenant *tenant,
+                                                  int64_t in_use,
+                                                  int64_t in_use_by_all,
+                                                  int64_t now,
+                                                  struct inspire_error **err);
 
 /**
  * Reads a license file, and runs every check on it, without installing anything. Needs no handle.
@@ -3313,7 +3926,15 @@ INSPIRE_API void inspire_restore_report_free(struct inspire_restore_report *repo
 #define INSPIRE_AUTH_OPTIONS_INIT                                                                              \
     {sizeof(inspire_auth_options), INSPIRE_STR_INIT, INSPIRE_STR_INIT, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  \
      NULL, 0, {0, NULL, 0}, {0, NULL, 0}, NULL, 0, INSPIRE_STR_INIT, INSPIRE_STR_INIT, NULL, NULL,              \
-     INSPIRE_STR_INIT, 0, 0, 0, 0}
+     INSPIRE_STR_INIT, 0, 0, 0, 0, NULL}
+
+/** What an `inspire_server` begins as; `url` must still be said. */
+#define INSPIRE_SERVER_INIT                                                                                    \
+    {sizeof(inspire_server), INSPIRE_STR_INIT, INSPIRE_STR_INIT, INSPIRE_STR_INIT, INSPIRE_STR_INIT, NULL, 0,  \
+     INSPIRE_STR_INIT, INSPIRE_STR_INIT, 0, 0, 0, NULL, NULL, 0, 0}
+
+/** What an `inspire_balance` begins as. */
+#define INSPIRE_BALANCE_INIT {sizeof(inspire_balance), 0, 0, 0, 0, 0, 0}
 
 /** What an `inspire_request` begins as. */
 #define INSPIRE_REQUEST_INIT                                                                                   \
@@ -3324,7 +3945,7 @@ INSPIRE_API void inspire_restore_report_free(struct inspire_restore_report *repo
 #define INSPIRE_PRINCIPAL_INIT {sizeof(inspire_principal), 0, {0}, {0}, 0, 0, 0, {0}}
 
 /** What an `inspire_caller` begins as; `actor` must still be said. */
-#define INSPIRE_CALLER_INIT {sizeof(inspire_caller), NULL, 0, 0, 0}
+#define INSPIRE_CALLER_INIT {sizeof(inspire_caller), NULL, 0, 0, 0, NULL}
 
 /** What an `inspire_key_spec` begins as. */
 #define INSPIRE_KEY_SPEC_INIT {sizeof(inspire_key_spec), INSPIRE_STR_INIT, INSPIRE_STR_INIT, NULL, 0, 0, 0, 0}
