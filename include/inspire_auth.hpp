@@ -1659,8 +1659,9 @@ private:
             http_response got = (*static_cast<const carrier *>(userdata))(from);
             inspire_http_answer_set_status(answer, got.status);
             for (const auto &[name, value] : got.headers)
-                inspire_http_answer_add_header(answer, detail::str(name), detail::str(value));
-            inspire_http_answer_add_body(answer, detail::str(got.body));
+                inspire_http_answer_add_header(answer, detail::str(std::string_view(name)),
+                                               detail::str(std::string_view(value)));
+            inspire_http_answer_add_body(answer, detail::str(std::string_view(got.body)));
             return INSPIRE_RESULT_OK;
         } catch (const error &failed) {
             return static_cast<inspire_result>(failed.code());
