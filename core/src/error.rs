@@ -81,11 +81,6 @@ macro_rules! codes {
         ];
 
         impl Code {
-            /// The code of this name, such as `LICENSE_EXPIRED`.
-            pub(crate) fn named(name: &str) -> Option<Self> {
-                TABLE.iter().find(|entry| entry.name == name).map(|entry| entry.code)
-            }
-
             /// The row of the table that describes this code.
             #[must_use]
             pub const fn entry(self) -> &'static Entry {

@@ -17,7 +17,7 @@ use std::{
 
 use inspire_auth_core::{
     Code, Id,
-    store::{AuditEvent, Changes, KeyChanges, KeyRow, MemoryStore, Store},
+    store::{AuditEvent, Changes, KeyChanges, KeyRow, MemoryStore, OperationRow, ReleaseRow, Store},
 };
 use proptest::prelude::*;
 use store_support::{Folder, add, by_name, credential, dump, key, license, names, write};
@@ -45,6 +45,8 @@ contract! {
     names_and_ids_are_unique,
     credentials_come_oldest_first_and_go_with_their_key,
     license_state_is_kept_and_its_times_only_rise,
+    releases_and_the_installation_key_are_kept_and_change_the_license,
+    the_book_is_kept_apart_from_the_generation,
     pages_follow_byte_order,
     a_read_sees_one_generation,
     a_generation_that_was_seen_can_be_read,
@@ -71,6 +73,78 @@ fn a_commit_is_seen_by_the_very_next_call(store: Arc<dyn Store>) {
     assert_eq!(found.credentials.len(), 1);
     assert_eq!(by_name(&*store, "First"), None, "names are compared byte for byte");
     assert_eq!(store.load(&mut |_| Ok(())).unwrap(), generation);
+}
+
+fn releases_and_the_installation_key_are_kept_and_change_the_license(store: Arc<dyn Store>) {
+    let release = |machine: &str, since, attempted| ReleaseRow {
+        machine: machine.into(),
+        license: "l1".into(),
+        license_key: "KEY".into(),
+        fingerprint: "fp".into(),
+        since,
+        attempted,
+    };
+    let kept = || {
+        let mut kept = Vec::new();
+        store.read(&mut |reader| Ok(kept = reader.releases()?)).unwrap();
+        kept
+    };
+    let (first, second) = (release("m2", 1, None), release("m1", 2, Some(3)));
+    let before = write(&*store, |tx| tx.put_release(&second).unwrap());
+    write(&*store, |tx| tx.put_release(&first).unwrap());
+    assert_eq!(kept(), [first.clone(), second.clone()], "oldest first");
+    assert!(store.changes_since(before).unwrap().license);
+    let tried = release("m1", 2, Some(9));
+    write(&*store, |tx| tx.put_release(&tried).unwrap());
+    assert_eq!(kept(), [first, tried.clone()]);
+    write(&*store, |tx| tx.drop_release("m2").unwrap());
+    let after = write(&*store, |tx| tx.drop_release("nobody").unwrap());
+    assert_eq!((kept(), store.generation().unwrap()), (vec![tried], after));
+
+    let key = || {
+        let mut key = None;
+        store.read(&mut |reader| Ok(key = reader.installation_key()?.map(|seed| *seed))).unwrap();
+        key
+    };
+    assert_eq!(key(), None);
+    for seed in [[1; 32], [2; 32]] {
+        write(&*store, |tx| tx.set_installation_key(&seed).unwrap());
+        assert_eq!(key(), Some(seed));
+    }
+}
+
+fn the_book_is_kept_apart_from_the_generation(store: Arc<dyn Store>) {
+    let before = store.generation().unwrap();
+    let operation =
+        |amount, is_refunded| OperationRow { id: "o".into(), tenant: "t".into(), period: 7, amount, is_refunded };
+    store
+        .account(&mut |book| {
+            assert_eq!((book.last_period(9)?, book.used("t", 7)?, book.operation("o")?), (None, 0, None));
+            book.set_used("t", 7, 3)?;
+            book.set_used("", 9, 5)?;
+            book.set_used("t", 7, 4)?;
+            book.put_operation(&operation(3, false))?;
+            book.put_operation(&operation(4, true))
+        })
+        .unwrap();
+    let failed = store.account(&mut |book| {
+        book.set_used("t", 7, 100)?;
+        Err(Code::Conflict.into())
+    });
+    assert_eq!(failed.unwrap_err().code(), Code::Conflict);
+    store
+        .account(&mut |book| {
+            assert_eq!((book.used("t", 7)?, book.used("", 9)?, book.used("", 7)?), (4, 5, 0));
+            assert_eq!([6, 7, 8, 9].map(|most| book.last_period(most).unwrap()), [None, Some(7), Some(7), Some(9)]);
+            assert_eq!(book.operation("o")?, Some(operation(4, true)));
+            book.forget_operations_before(7)?;
+            assert!(book.operation("o")?.is_some());
+            book.forget_operations_before(8)?;
+            assert_eq!((book.operation("o")?, book.used("t", 7)?), (None, 4));
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(store.generation().unwrap(), before);
 }
 
 fn changes_name_exactly_what_changed(store: Arc<dyn Store>) {

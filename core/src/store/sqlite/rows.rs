@@ -6,7 +6,7 @@
 use rusqlite::{Row, types::ValueRef};
 
 use crate::{
-    error::Code,
+    error::{Code, TABLE},
     id::Id,
     store::{CredentialRow, KeyRow, LicenseEvent, LicenseRow, Origin, Scheme, Strength},
 };
@@ -56,7 +56,7 @@ impl<'r> Columns<'r, '_> {
         let (code, at) = (self.value(), self.value());
         let code = match code {
             ValueRef::Null => return None,
-            code => code.as_str().ok().and_then(Code::named).unwrap_or(Code::LicenseRefused),
+            code => code.as_str().ok().and_then(named).unwrap_or(Code::LicenseRefused),
         };
         Some(LicenseEvent { code, at: integer(at).unwrap_or(0) })
     }
@@ -162,6 +162,11 @@ pub(super) fn license(row: &Row<'_>) -> LicenseRow {
         refusal: columns.license_event(),
         attempt: columns.license_event(),
     }
+}
+
+/// The code of this name, such as `LICENSE_EXPIRED`.
+fn named(name: &str) -> Option<Code> {
+    TABLE.iter().find(|entry| entry.name == name).map(|entry| entry.code)
 }
 
 /// A key's levels as they are stored.

@@ -328,7 +328,14 @@ impl Transaction for Session<'_> {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )
             .fault()?
-            .execute(params![release.machine, release.license, release.license_key, release.fingerprint, release.since])
+            .execute(params![
+                release.machine,
+                release.license,
+                release.license_key,
+                release.fingerprint,
+                release.since,
+                release.attempted
+            ])
             .fault()?;
         Ok(())
     }
