@@ -215,6 +215,26 @@ fn descriptors_of(path: &Path) -> usize {
     links.filter(|link| std::fs::read_link(link.as_ref().unwrap().path()).is_ok_and(|to| to == path)).count()
 }
 
+/// Runs `body` while another thread is in the middle of a read, which ends well when `body` is done.
+#[cfg(target_os = "linux")]
+fn while_it_is_read(store: &SqliteStore, body: impl FnOnce()) {
+    std::thread::scope(|scope| {
+        let (begun, has_begun) = std::sync::mpsc::channel();
+        let (release, gate) = std::sync::mpsc::channel::<()>();
+        scope.spawn(move || {
+            let read = store.read(&mut |_| {
+                begun.send(()).unwrap();
+                let _ = gate.recv();
+                Ok(())
+            });
+            assert!(read.is_ok());
+        });
+        has_begun.recv().unwrap();
+        body();
+        drop(release);
+    });
+}
+
 /// SQLite truncates the `-shm` of a former file under whoever still reads it, once the new one is opened.
 #[cfg(target_os = "linux")]
 #[test]
@@ -223,29 +243,14 @@ fn a_new_file_is_not_opened_while_the_former_one_is_read() {
     let other = folder.path().join("other.db");
     folder.open().backup(&other).unwrap();
     let store = folder.open();
-    std::thread::scope(|scope| {
-        let (begun, has_begun) = std::sync::mpsc::channel();
-        let (release, gate) = std::sync::mpsc::channel::<()>();
-        // No check yet: nothing but the reader's own connection knows the former file.
-        scope.spawn({
-            let store = &store;
-            move || {
-                let read = store.read(&mut |_| {
-                    begun.send(()).unwrap();
-                    let _ = gate.recv();
-                    Ok(())
-                });
-                assert!(read.is_ok());
-            }
-        });
-        has_begun.recv().unwrap();
+    // No check yet: nothing but the reader's own connection knows the former file.
+    while_it_is_read(&store, || {
         std::fs::rename(&other, folder.db()).unwrap();
         for _ in 0..3 {
             assert_eq!(store.generation().unwrap_err().code(), Code::StoreHistoryChanged);
         }
         assert_eq!(SqliteStore::open(folder.db()).unwrap_err().code(), Code::StoreLocked);
         assert_eq!(descriptors_of(&folder.db()), 0);
-        drop(release);
     });
     refuses_everything(&store);
     SqliteStore::open(folder.db()).unwrap().generation().unwrap();
@@ -258,26 +263,11 @@ fn an_adoption_waits_for_who_reads_a_former_file_and_for_nobody_else() {
     let other = folder.path().join("other.db");
     let (store, reading) = (folder.open(), folder.open());
     store.backup(&other).unwrap();
-    std::thread::scope(|scope| {
-        let (begun, has_begun) = std::sync::mpsc::channel();
-        let (release, gate) = std::sync::mpsc::channel::<()>();
-        scope.spawn({
-            let reading = &reading;
-            move || {
-                let read = reading.read(&mut |_| {
-                    begun.send(()).unwrap();
-                    let _ = gate.recv();
-                    Ok(())
-                });
-                assert!(read.is_ok());
-            }
-        });
-        has_begun.recv().unwrap();
+    while_it_is_read(&reading, || {
         store.adopt().unwrap();
         std::fs::rename(&other, folder.db()).unwrap();
         assert_eq!(store.adopt().unwrap_err().code(), Code::StoreLocked);
         assert_eq!(descriptors_of(&folder.db()), 0);
-        drop(release);
     });
     store.adopt().unwrap();
     assert_eq!(store.generation().unwrap(), reading.generation().unwrap());

@@ -378,6 +378,7 @@ mod tests {
         let second = Duration::from_secs(1);
         assert_eq!(adoption(5, second * 1_700_000_000), 1_700_000_000 << 20);
         assert_eq!(adoption((1 << 20) - 1, second), 1 << 20);
+        assert!(adoption(5, second + Duration::from_millis(2)) > adoption(5, second), "without knowing of it");
         for known in [1 << 20, 1 << 60] {
             assert_eq!(adoption(known, second), known + (1 << 32), "the clock does not say more than is known");
         }

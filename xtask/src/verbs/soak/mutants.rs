@@ -78,7 +78,7 @@ const ALL: &str = "not (test(every_flipped_bit) | test(strings_of_others))";
 /// One slice: goes on with the mutants that no earlier slice has seen caught.
 ///
 /// All areas are gone through twice: with the tests nearest to each, which take seconds and catch nearly all, and then,
-/// for what they let live, with all of the library's.
+/// for what they let live, with [`ALL`].
 pub(super) fn run(minutes: &str, afresh: bool) -> Outcome {
     if !need::has_nextest() {
         return Err(Failure::Failed("cargo-nextest is missing: cargo xtask tools".to_owned()));

@@ -1,3 +1,5 @@
+//! What a check believes, waits for and knows afterwards, from the inside.
+
 use std::{sync::mpsc, thread, time::Duration};
 
 use super::*;
