@@ -1144,9 +1144,10 @@ typedef struct inspire_server {
      */
     uint32_t proxy;
     /**
-     * Zero.
+     * 1: the library does by itself, on a thread of its own, what `inspire_license_tick` does. 0: nothing connects anywhere
+     * but in a call of the host's.
      */
-    uint32_t reserved;
+    uint32_t auto_refresh;
 } inspire_server;
 
 /**

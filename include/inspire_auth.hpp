@@ -487,6 +487,8 @@ struct server {
     std::uint64_t timeout_ms = 0;
     /** Seconds. */
     std::uint64_t lease = 0;
+    /** Whether the library does by itself, on a thread of its own, what `tick` does. */
+    bool auto_refresh = false;
     /** Carries requests, when the host brings its own; on any thread, several at once. What it throws is an `error` with
      *  one of the `network_...` codes, or counts as `network_connect`. */
     std::function<http_response(const http_request &)> transport;
@@ -1454,6 +1456,7 @@ public:
             server.connect_timeout_ms = from.server->connect_timeout_ms;
             server.timeout_ms = from.server->timeout_ms;
             server.lease = from.server->lease;
+            server.auto_refresh = from.server->auto_refresh ? 1 : 0;
             if (from.server->transport) {
                 transport = std::make_unique<carrier>(from.server->transport);
                 server.transport = &carry;

@@ -16,6 +16,7 @@ use inspire_auth_core::{
 
 use crate::{
     boundary::infallible,
+    key_spec::yes_or_no,
     options::unknown,
     ptr::{self, Growing},
     result::inspire_result,
@@ -117,8 +118,9 @@ pub struct inspire_server {
     pub transport_userdata: *mut c_void,
     /// One of `INSPIRE_PROXY_...`.
     pub proxy: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// 1: the library does by itself, on a thread of its own, what `inspire_license_tick` does. 0: nothing connects anywhere
+    /// but in a call of the host's.
+    pub auto_refresh: u32,
 }
 
 // SAFETY: integers and pointers, an optional function pointer among them; `struct_size` first; zero is the default.
@@ -137,9 +139,6 @@ pub(crate) unsafe fn read(server: *const inspire_server) -> Result<Option<Server
     }
     // SAFETY: the same contract, here and below.
     let given = unsafe { ptr::sized(server)? };
-    if given.reserved != 0 {
-        return Err(unknown("server.reserved"));
-    }
     // SAFETY: the same contract.
     let text = |string, what| unsafe { ptr::optional_text(string, what) };
     let url = text(given.url, "server.url")?;
@@ -171,6 +170,7 @@ pub(crate) unsafe fn read(server: *const inspire_server) -> Result<Option<Server
     read.connect_timeout = millis(given.connect_timeout_ms, read.connect_timeout);
     read.timeout = millis(given.timeout_ms, read.timeout);
     read.lease = NonZeroU64::new(given.lease).map_or(read.lease, |seconds| Duration::from_secs(seconds.get()));
+    read.auto_refresh = yes_or_no(given.auto_refresh, "server.auto_refresh")?;
     if let Some(callback) = given.transport {
         read.transport = Some(Arc::new(Carrier { callback, userdata: Userdata(given.transport_userdata) }));
     }

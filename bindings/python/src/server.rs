@@ -34,6 +34,7 @@ pub(crate) struct Server<'py> {
     connect_timeout: f64,
     timeout: f64,
     lease: Bound<'py, PyAny>,
+    auto_refresh: bool,
     transport: Option<Bound<'py, PyAny>>,
 }
 
@@ -56,6 +57,7 @@ impl Server<'_> {
         server.connect_timeout = duration(self.connect_timeout, "connect_timeout")?;
         server.timeout = duration(self.timeout, "timeout")?;
         server.lease = Duration::from_secs(seconds(&self.lease)?);
+        server.auto_refresh = self.auto_refresh;
         if let Some(callable) = self.transport {
             if !callable.is_callable() {
                 return Err(pyo3::exceptions::PyTypeError::new_err("transport is a callable or None"));

@@ -475,6 +475,8 @@ class Server:
         connect_timeout: for a connection to be there, in seconds.
         timeout: for a call until its answer is whole, retries included, in seconds.
         lease: how long a machine file is asked for: seconds, or a `timedelta`. The server may have its own idea.
+        auto_refresh: the library does by itself, on a thread of its own, what `License.tick` does; else nothing connects
+            anywhere but in a call of yours.
         transport: carries requests, when the host brings its own: called with a `HttpRequest` on the thread that asks,
             returns a `HttpResponse` of any status. It follows no redirect and gives up in time. `OSError` counts as
             ``NETWORK_CONNECT``, `TimeoutError` as ``NETWORK_TIMEOUT``; an error of this package (`LicensingServerError`)
@@ -491,6 +493,7 @@ class Server:
     connect_timeout: float = 5.0
     timeout: float = 10.0
     lease: int | timedelta = 14 * 24 * 3600
+    auto_refresh: bool = False
     transport: Callable[[HttpRequest], HttpResponse] | None = None
 
 

@@ -31,6 +31,10 @@ pub struct Server {
     pub timeout: Duration,
     /// How long a machine file is asked for. Default 14 days; the server may have its own idea.
     pub lease: Duration,
+    /// Whether the library does by itself, on a thread of its own, what [`License::tick`](crate::license::License::tick)
+    /// does: refreshes the lease when two thirds of it are over, and releases what is still to be released. Default no:
+    /// without it nothing connects anywhere but in a call of the host's.
+    pub auto_refresh: bool,
     /// What carries requests, when the host brings its own. `None`: the library's (feature `online`).
     pub transport: Option<Arc<dyn Transport>>,
 }
@@ -65,6 +69,7 @@ impl Server {
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(10),
             lease: Duration::from_secs(14 * 24 * 3600),
+            auto_refresh: false,
             transport: None,
         }
     }
