@@ -10,7 +10,7 @@ use crate::{
         Activity, Compiler, Draft, Hasher, Index, Keys, Pool, Principal, ProcessMac, Sealer, Tagger,
         levels::{Requirement, RequirementSpec},
     },
-    license::{Kept, License, LicenseHalf},
+    license::{Kept, License, LicenseHalf, Seen},
     lock::lock,
     metrics::Metrics,
     options::{Enforcement, LevelMode, Options, StoreLocation},
@@ -50,6 +50,7 @@ pub(crate) struct Inner {
     pub(crate) license: LicenseHalf,
     pub(crate) config: Config,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) seen: Arc<Seen>,
     /// Held while changes are applied; only the slow path ever takes it.
     catching_up: PerProcess<Mutex<()>>,
 }
@@ -123,8 +124,11 @@ impl InspireAuth {
             Arc::new(Compiler { mac: ProcessMac::random()?, mode: options.mode, sealer, hasher: Arc::clone(&hasher) });
         let (ceiling, threads) = (options.max_hash_memory, options.hash_threads);
         let one = hasher.cost_of_new(Scheme::Argon2);
+        let seen = Arc::new(Seen::new(Arc::clone(&store)));
+        let activity =
+            Activity::new(Arc::clone(&store), options.audit, journal, Arc::clone(&metrics), Arc::clone(&seen));
         let inner = Inner {
-            activity: Arc::new(Activity::new(Arc::clone(&store), options.audit, journal, Arc::clone(&metrics))),
+            activity: Arc::new(activity),
             index: Index::new(tagger.id())?,
             compiler,
             hasher,
@@ -133,6 +137,7 @@ impl InspireAuth {
             license,
             config,
             metrics,
+            seen,
             catching_up: PerProcess::new(|| Mutex::new(())),
             store,
         };
@@ -350,7 +355,9 @@ impl Inner {
     }
 
     fn reload_license(&self) -> Result<()> {
-        self.store.read(&mut |reader| self.license.reload(reader))
+        self.store.read(&mut |reader| self.license.reload(reader))?;
+        self.seen.want(self.license.is_installed());
+        Ok(())
     }
 
     /// Records that something was refused with `code` (or would have been): to the host's sink at once, to the store and

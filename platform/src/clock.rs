@@ -37,6 +37,49 @@ fn coarse(clock: libc::clockid_t) -> Option<libc::timespec> {
     (!failed).then_some(time)
 }
 
+/// A boot of the machine, and how long it has lasted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Boot {
+    /// Another one at each boot.
+    pub id: String,
+    /// Seconds since it, those included in which the machine slept.
+    pub uptime: i64,
+}
+
+/// This boot; `None` where the system does not tell.
+#[must_use]
+pub fn boot() -> Option<Boot> {
+    #[cfg(target_os = "linux")]
+    {
+        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned();
+        let uptime = asked_of_the_kernel(libc::CLOCK_BOOTTIME)?;
+        (!id.is_empty()).then_some(Boot { id, uptime })
+    }
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
+/// Whether somebody has come between this process and the system's clock: the C library tells another time than the kernel,
+/// by more than 2 seconds. A clock that was really set is not noticed so.
+#[must_use]
+pub fn is_faked() -> bool {
+    #[cfg(target_os = "linux")]
+    if let Some(real) = asked_of_the_kernel(libc::CLOCK_REALTIME) {
+        return real.abs_diff(unix_seconds()) > 2;
+    }
+    false
+}
+
+/// Whole seconds of a clock, by the system call itself.
+#[cfg(target_os = "linux")]
+fn asked_of_the_kernel(clock: libc::clockid_t) -> Option<i64> {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid, writable timespec for the whole call, and the kernel writes nothing else.
+    let failed = unsafe { libc::syscall(libc::SYS_clock_gettime, clock, &raw mut time) } != 0;
+    #[allow(clippy::useless_conversion, reason = "the field is narrower on 32-bit machines")]
+    (!failed).then_some(i64::from(time.tv_sec))
+}
+
 fn precise_unix_seconds() -> i64 {
     use std::time::{SystemTime, UNIX_EPOCH};
     match SystemTime::now().duration_since(UNIX_EPOCH) {
@@ -54,6 +97,16 @@ fn precise_monotonic_millis() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_boot_has_a_name_and_lasts() {
+        let (first, second) = (boot(), boot());
+        if cfg!(target_os = "linux") {
+            let (first, second) = (first.unwrap(), second.unwrap());
+            assert!(first.id == second.id && first.uptime > 0 && second.uptime >= first.uptime);
+        }
+        assert!(!is_faked());
+    }
 
     #[test]
     fn the_coarse_clocks_agree_with_the_precise_ones() {

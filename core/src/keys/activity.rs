@@ -16,6 +16,7 @@ use crate::{
     clerk::{self, Errand},
     error::{Code, Error, Result},
     id::Id,
+    license::Seen,
     lock::lock,
     metrics::Metrics,
     options::AuditSink,
@@ -69,6 +70,8 @@ pub(crate) struct Activity {
     journal: Option<Arc<Journal>>,
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
+    /// A busy handle that nobody asks for its license notices the clock here.
+    seen: Arc<Seen>,
 }
 
 /// An event, before anything has been allocated for it.
@@ -107,12 +110,13 @@ impl Activity {
         sink: Option<AuditSink>,
         journal: Option<Arc<Journal>>,
         metrics: Arc<Metrics>,
+        seen: Arc<Seen>,
     ) -> Self {
         let desk = PerProcess::new(|| Desk {
             notes: Mutex::new(Notes { used: Vec::with_capacity(256), ..Notes::default() }),
             ..Desk::default()
         });
-        Self { desk, sink, journal, store, metrics }
+        Self { desk, sink, journal, store, metrics, seen }
     }
 
     /// The audit file, if there is one.
@@ -227,6 +231,7 @@ impl Activity {
         let uses = if used.is_empty() { Ok(()) } else { self.store.note_used(&used) };
         let file = self.write_to_file(&desk, &events, dropped.saturating_add(lost_to_file));
         let log = self.write_to_store(&desk, events, dropped.saturating_add(lost_to_store));
+        self.seen.look();
         uses.and(log).and(file)
     }
 

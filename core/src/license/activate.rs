@@ -35,6 +35,9 @@ impl License<'_> {
             Mode::Offline.as_str().clone_into(&mut change.event.detail);
             Ok(())
         })?;
+        if !force {
+            self.believe_clock(caller);
+        }
         self.status(Some(now))
     }
 
@@ -62,7 +65,15 @@ impl License<'_> {
             mode.as_str().clone_into(&mut change.event.detail);
             Ok(())
         })?;
+        self.believe_clock(caller);
         self.status(Some(now))
+    }
+
+    /// Takes the system's clock as it is, after a file was accepted that is newer than anything before.
+    pub(super) fn believe_clock(&self, caller: &Caller<'_>) {
+        if caller.now.is_none_or(|now| now == 0) {
+            self.inner.seen.believe();
+        }
     }
 }
 

@@ -30,6 +30,7 @@ mod open;
 mod payload;
 mod request;
 mod secret;
+mod seen;
 mod signed_key;
 mod state;
 mod statement;
@@ -46,6 +47,7 @@ pub use deactivate::{Deactivation, Release};
 pub use inspect::{InspectOptions, Inspection, LicenseView, inspect};
 pub use machine::MachineIdentity;
 pub(crate) use online::Kept;
+pub(crate) use seen::Seen;
 pub use signed_key::{SignedKey, is_signed};
 pub(crate) use state::LicenseHalf;
 pub use status::{Mode, State, Status};
@@ -71,7 +73,16 @@ impl License<'_> {
     /// A `STORE_*` code.
     pub fn status(&self, now: Option<i64>) -> Result<Status> {
         self.inner.refresh()?;
-        Ok(self.inner.license.status(clock::resolve(now)))
+        let given = now.filter(|now| *now != 0);
+        let mut status = self.inner.license.status(clock::resolve(now));
+        // A host that brings its own time says nothing about the system's.
+        if given.is_none() {
+            self.inner.seen.look();
+            if status.state != State::Unlicensed && self.inner.seen.is_suspect() {
+                status.warn_of_clock();
+            }
+        }
+        Ok(status)
     }
 
     /// Whether an entitlement is granted; its code in any case. Without an active license nothing is.

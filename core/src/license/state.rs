@@ -284,6 +284,11 @@ impl LicenseHalf {
         Ok(license.map_or(0, |license| limits::find(&license.limits, name)))
     }
 
+    /// Whether there is anything, good or not.
+    pub(crate) fn is_installed(&self) -> bool {
+        self.snapshot.load().is_some()
+    }
+
     pub(crate) fn status(&self, now: i64) -> Status {
         Status::of(self.snapshot.load().as_ref().as_ref(), now)
     }

@@ -132,6 +132,13 @@ impl Status {
         }
     }
 
+    /// Adds the warning about the clock, unless it is there.
+    pub(super) fn warn_of_clock(&mut self) {
+        if !self.warnings.contains(&Warning::ClockSuspect) {
+            self.warnings.push(Warning::ClockSuspect);
+        }
+    }
+
     fn nothing_installed() -> Self {
         Self {
             state: State::Unlicensed,

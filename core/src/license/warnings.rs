@@ -21,7 +21,8 @@ pub enum Warning {
     /// The installed file is in the last fifth of its life, and ends within 7 days: a new one is needed, or, online, the
     /// licensing server has not been reached for long.
     LeaseEndsSoon,
-    /// The clock is behind a signed time, by no more than the 5 minutes that are tolerated.
+    /// The clock is behind a signed time, by no more than the 5 minutes that are tolerated; or it is behind what this
+    /// installation has seen, or is shown to this process otherwise than to others.
     ClockSuspect,
     /// The license names no machine: a copy of it is as good as it.
     NotMachineBound,

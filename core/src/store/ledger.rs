@@ -1,4 +1,5 @@
-//! The book of what has been consumed: kept beside the keys, and apart from their generation, which no entry moves.
+//! The book of what has been consumed, and of the time that was seen: kept beside the keys, and apart from their generation,
+//! which no entry moves.
 
 use crate::error::Result;
 
@@ -15,6 +16,19 @@ pub struct OperationRow {
     pub amount: i64,
     /// Whether they were given back.
     pub is_refunded: bool,
+}
+
+/// The newest time that was seen here, and how that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenRow {
+    /// Unix seconds.
+    pub at: i64,
+    /// The boot in which `anchor` was seen; empty where the system does not tell.
+    pub boot: String,
+    /// The first time that was seen in that boot, Unix seconds.
+    pub anchor: i64,
+    /// Seconds since that boot, then.
+    pub uptime: i64,
 }
 
 /// Reads and writes the book inside one write transaction, alone among all writers of all processes.
@@ -39,6 +53,12 @@ pub trait Ledger {
     /// Removes the consumptions of all periods before this one; what was used in them stays.
     #[allow(clippy::missing_errors_doc)]
     fn forget_operations_before(&mut self, period: i64) -> Result<()>;
+    /// The newest time that was seen.
+    #[allow(clippy::missing_errors_doc)]
+    fn seen(&self) -> Result<Option<SeenRow>>;
+    /// Sets it.
+    #[allow(clippy::missing_errors_doc)]
+    fn set_seen(&mut self, seen: &SeenRow) -> Result<()>;
     /// As [`Reader::license_marks`](super::Reader::license_marks).
     #[allow(clippy::missing_errors_doc)]
     fn license_marks(&self) -> Result<Vec<(String, i64)>>;

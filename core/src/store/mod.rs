@@ -14,7 +14,7 @@ mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-pub use ledger::{Ledger, OperationRow};
+pub use ledger::{Ledger, OperationRow, SeenRow};
 pub use memory::MemoryStore;
 pub use rows::{
     AuditEvent, CredentialRow, KeyRow, KeyWithCredentials, LicenseEvent, LicenseRow, Origin, ReleaseRow, Scheme,

@@ -249,7 +249,10 @@ impl License<'_> {
         })?;
         match refused {
             Some(error) => Err(error),
-            None => self.status(Some(now)),
+            None => {
+                self.believe_clock(mutation.caller);
+                self.status(Some(now))
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     error::Result,
-    store::{Ledger, OperationRow},
+    store::{Ledger, OperationRow, SeenRow},
 };
 
 /// What has been consumed.
@@ -12,6 +12,7 @@ use crate::{
 pub(super) struct Book {
     used: BTreeMap<(String, i64), i64>,
     operations: BTreeMap<String, OperationRow>,
+    seen: Option<SeenRow>,
 }
 
 /// A book being written.
@@ -45,6 +46,15 @@ impl Ledger for Entries {
 
     fn forget_operations_before(&mut self, period: i64) -> Result<()> {
         self.book.operations.retain(|_, operation| operation.period >= period);
+        Ok(())
+    }
+
+    fn seen(&self) -> Result<Option<SeenRow>> {
+        Ok(self.book.seen.clone())
+    }
+
+    fn set_seen(&mut self, seen: &SeenRow) -> Result<()> {
+        self.book.seen = Some(seen.clone());
         Ok(())
     }
 

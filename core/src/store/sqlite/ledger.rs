@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{faults::Fault, write::Session};
 use crate::{
     error::Result,
-    store::{Ledger, OperationRow, Reader},
+    store::{Ledger, OperationRow, Reader, SeenRow},
 };
 
 /// One transaction's view of the book.
@@ -61,6 +61,23 @@ impl Ledger for Book<'_> {
         let mut statement =
             self.connection.prepare_cached("DELETE FROM credit_operations WHERE period < ?1").fault()?;
         statement.execute([period]).fault()?;
+        Ok(())
+    }
+
+    fn seen(&self) -> Result<Option<SeenRow>> {
+        let sql = "SELECT at, boot, anchor, uptime FROM clock_seen";
+        let mut statement = self.connection.prepare_cached(sql).fault()?;
+        let found = statement.query_row([], |row| {
+            Ok(SeenRow { at: row.get(0)?, boot: row.get(1)?, anchor: row.get(2)?, uptime: row.get(3)? })
+        });
+        found.optional().fault()
+    }
+
+    fn set_seen(&mut self, seen: &SeenRow) -> Result<()> {
+        let SeenRow { at, boot, anchor, uptime } = seen;
+        let sql = "INSERT INTO clock_seen (id, at, boot, anchor, uptime) VALUES (1, ?1, ?2, ?3, ?4) \
+                   ON CONFLICT (id) DO UPDATE SET at = ?1, boot = ?2, anchor = ?3, uptime = ?4";
+        self.connection.prepare_cached(sql).fault()?.execute(params![at, boot, anchor, uptime]).fault()?;
         Ok(())
     }
 

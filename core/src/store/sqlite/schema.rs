@@ -95,6 +95,13 @@ CREATE TABLE credit_operations (
     amount INTEGER NOT NULL,
     refunded INTEGER NOT NULL
 );
+CREATE TABLE clock_seen (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    at INTEGER NOT NULL,
+    boot TEXT NOT NULL,
+    anchor INTEGER NOT NULL,
+    uptime INTEGER NOT NULL
+);
 CREATE INDEX credit_operations_by_period ON credit_operations (period);
 CREATE TABLE tag_keys (id INTEGER PRIMARY KEY, secret BLOB NOT NULL);
 CREATE TABLE changes (
