@@ -22,6 +22,8 @@ PRINCIPAL = {"name", "levels", "handle"}
 LICENSE = {"id", "key", "name", "status", "expires_at", "limits", "entitlements", "metadata"}
 ERROR = {"code", "number", "http", "vector"}
 RULE = {"prefix", "methods"}
+ATTEMPT = {"code", "at"}
+BALANCE = {"limit", "used", "left", "period", "resets_at"}
 EVENT = {"at", "event", "actor", "subject", "detail", "code"}
 
 # The members of an answer whose result is OK, besides `id` and `result`, and the members of what they hold.
@@ -55,6 +57,20 @@ FIELDS = {
     "license.limit": {"value": None},
     "license.revalidate": {"status": STATUS},
     "license.deactivate": {"status": STATUS},
+    "license.activate": {"status": STATUS},
+    "license.refresh": {"status": STATUS},
+    "license.request": {"value": None},
+    "license.deactivate_with": {"status": STATUS, "release": None, "problem": None, "receipt": None},
+    "license.release_pending": {"value": None},
+    "license.tick": {"next": None, "problem": None},
+    "license.last_attempt": {"attempt": ATTEMPT},
+    "license.consume": {"balance": BALANCE},
+    "license.refund": {"balance": BALANCE},
+    "license.balance": {"balance": BALANCE},
+    "license.tenant_limit": {},
+    "license.inspect_key": {
+        "key_id": None, "dataset": None, "license": None, "product": None, "created_at": None, "expires_at": None,
+    },
 }
 
 # These answer with all their fields when they refuse, too: the fields say how.

@@ -57,6 +57,9 @@ VOLATILE = {
     "routes.parse": {"routes"},
     "audit": {"at"},
     "license.": {"last_validated_at"},
+    # Signed by a key of the installation, with a number that is used once.
+    "license.request": {"value"},
+    "license.deactivate_with": {"receipt"},
 }
 
 # Up to here, every integer is a double.

@@ -13,6 +13,7 @@ mod issue;
 mod levels;
 mod license;
 mod license_envelope;
+mod license_online;
 mod license_payload;
 mod license_state;
 mod manage;
@@ -39,6 +40,7 @@ pub(crate) fn all() -> Outcome<Vec<(String, String)>> {
         audit::file(),
         license::file(),
         license_state::file(),
+        license_online::file(),
         protocol::file(),
     ]
     .into_iter()

@@ -52,7 +52,7 @@ impl Steps {
     /// Any request. `op` and `handle` are put in unless they are there.
     pub(super) fn ask(&mut self, op: &str, arguments: Value, expect: Value) -> &mut Self {
         let mut request = json!({"op": op});
-        if !matches!(op, "version" | "errors" | "open" | "license.inspect" | "routes.parse") {
+        if !matches!(op, "version" | "errors" | "open" | "license.inspect" | "license.inspect_key" | "routes.parse") {
             merge(&mut request, &json!({"handle": "${h}"}));
         }
         merge(&mut request, &arguments);
