@@ -10,7 +10,7 @@ use crate::{
         Activity, Compiler, Draft, Hasher, Index, Keys, Pool, Principal, ProcessMac, Sealer, Tagger,
         levels::{Requirement, RequirementSpec},
     },
-    license::{License, LicenseHalf},
+    license::{Kept, License, LicenseHalf},
     lock::lock,
     metrics::Metrics,
     options::{Enforcement, LevelMode, Options, StoreLocation},
@@ -21,6 +21,8 @@ use crate::{
 /// API keys and licensing on one store. Cheap to clone; any number of threads use one at once.
 #[derive(Clone, Debug)]
 pub struct InspireAuth {
+    /// Goes first: it waits until no thread of ours is in `inner`.
+    _kept: Option<Arc<Kept>>,
     pub(crate) inner: Arc<Inner>,
 }
 
@@ -99,7 +101,8 @@ impl Challenges {
 impl InspireAuth {
     /// Opens the store, and reads every key into memory.
     ///
-    /// Starts no thread and does no network I/O.
+    /// Starts no thread and does no network I/O, but where the host has asked for that
+    /// ([`Server::auto_refresh`](crate::license::online::Server::auto_refresh)).
     ///
     /// # Errors
     /// `INVALID_ARGUMENT`, `INVALID_LEVEL` or `WEAK_TRUSTED_KEY` for options out of range, a `STORE_*` code by cause.
@@ -134,7 +137,8 @@ impl InspireAuth {
             store,
         };
         inner.load()?;
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = Arc::new(inner);
+        Ok(Self { _kept: Kept::begin(&inner), inner })
     }
 
     /// The API keys.
@@ -146,6 +150,7 @@ impl InspireAuth {
     /// The license.
     #[must_use]
     pub fn license(&self) -> License<'_> {
+        self.inner.license.keep();
         License { inner: &self.inner }
     }
 
@@ -338,6 +343,7 @@ impl Inner {
         }
         if changes.license {
             self.reload_license()?;
+            self.license.wake_keeper();
         }
         self.index.publish(generation);
         Ok(())

@@ -21,6 +21,7 @@
 
 pub mod audit;
 mod auth;
+mod clerk;
 mod clock;
 mod error;
 mod id;

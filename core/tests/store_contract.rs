@@ -86,7 +86,12 @@ fn releases_and_the_installation_key_are_kept_and_change_the_license(store: Arc<
     };
     let kept = || {
         let mut kept = Vec::new();
-        store.read(&mut |reader| Ok(kept = reader.releases()?)).unwrap();
+        store
+            .read(&mut |reader| {
+                kept = reader.releases()?;
+                Ok(())
+            })
+            .unwrap();
         kept
     };
     let (first, second) = (release("m2", 1, None), release("m1", 2, Some(3)));
@@ -103,7 +108,12 @@ fn releases_and_the_installation_key_are_kept_and_change_the_license(store: Arc<
 
     let key = || {
         let mut key = None;
-        store.read(&mut |reader| Ok(key = reader.installation_key()?.map(|seed| *seed))).unwrap();
+        store
+            .read(&mut |reader| {
+                key = reader.installation_key()?.map(|seed| *seed);
+                Ok(())
+            })
+            .unwrap();
         key
     };
     assert_eq!(key(), None);

@@ -195,7 +195,7 @@ fn lent(text: &[u8]) -> inspire_str {
 }
 
 impl Transport for Carrier {
-    fn send(&self, request: &HttpRequest, deadline: Instant) -> Result<HttpResponse> {
+    fn send(&self, request: &HttpRequest, deadline: Instant, _: &Cancel) -> Result<HttpResponse> {
         let header = |(name, value): &(&'static str, String)| inspire_http_header {
             name: lent(name.as_bytes()),
             value: lent(value.as_bytes()),

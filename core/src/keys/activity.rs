@@ -10,12 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    clerk::{self, Errand},
-    index::Entry,
-};
+use super::index::Entry;
 use crate::{
     audit::{Journal, Unwritten, screen, screened},
+    clerk::{self, Errand},
     error::{Code, Error, Result},
     id::Id,
     lock::lock,
@@ -212,7 +210,7 @@ impl Activity {
         let this = Arc::downgrade(self);
         let this: Weak<dyn Errand> = this;
         // Without a thread the next note tries again, and a flush writes everything at any time.
-        if clerk::send(this, due) {
+        if clerk::LOG.send(this, due) {
             notes.due = Some(due);
         }
     }
@@ -239,7 +237,7 @@ impl Activity {
         let _ = self.flush();
         let this = Arc::downgrade(self);
         let this: Weak<dyn Errand> = this;
-        clerk::call_off(&this);
+        clerk::LOG.call_off(&this);
     }
 
     /// Writes to the store's log, and how many events it will never have.
@@ -329,7 +327,7 @@ impl Errand for Activity {
 
 impl Drop for Activity {
     fn drop(&mut self) {
-        clerk::leave();
+        clerk::LOG.leave();
     }
 }
 

@@ -4,7 +4,6 @@ mod activity;
 mod actor;
 mod authenticate;
 mod budget;
-mod clerk;
 mod credential;
 mod decoy;
 mod denial;

@@ -45,6 +45,7 @@ pub use credits::{Balance, Tenant};
 pub use deactivate::{Deactivation, Release};
 pub use inspect::{InspectOptions, Inspection, LicenseView, inspect};
 pub use machine::MachineIdentity;
+pub(crate) use online::Kept;
 pub use signed_key::{SignedKey, is_signed};
 pub(crate) use state::LicenseHalf;
 pub use status::{Mode, State, Status};

@@ -5,7 +5,10 @@
 //! that whoever can write the row gains nothing by having skipped them. What depends on the time is judged at each
 //! query.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{OnceLock, Weak},
+};
 
 use arc_swap::ArcSwap;
 
@@ -17,7 +20,7 @@ use super::{
     keys::{self, TrustedKey},
     limits,
     machine::{Machine, MachineIdentity},
-    online::Online,
+    online::{Keeper, Online},
     open::Secrets,
     payload::{LicenseDocument, Payload},
     secret,
@@ -34,6 +37,8 @@ use crate::{
 pub(crate) struct LicenseHalf {
     rules: Rules,
     online: Option<Online>,
+    /// What asks the licensing server by itself, if the host wants that.
+    keeper: OnceLock<Weak<Keeper>>,
     snapshot: ArcSwap<Option<Installed>>,
 }
 
@@ -238,7 +243,7 @@ impl LicenseHalf {
     /// `INVALID_ARGUMENT`, also for two trusted keys of one id.
     pub(crate) fn new(options: &Options) -> Result<Self> {
         let online = options.server.as_ref().map(Online::new).transpose()?;
-        Ok(Self { rules: Rules::new(options)?, online, snapshot: ArcSwap::from_pointee(None) })
+        Ok(Self { rules: Rules::new(options)?, online, keeper: OnceLock::new(), snapshot: ArcSwap::from_pointee(None) })
     }
 
     /// Reads the license row again, verifies its file, and puts the result in the old one's place. A file that does not
@@ -285,6 +290,25 @@ impl LicenseHalf {
 
     pub(super) fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    pub(super) fn set_keeper(&self, keeper: Weak<Keeper>) {
+        // There is one a handle.
+        let _ = self.keeper.set(keeper);
+    }
+
+    /// Sees to it that what the host wants done by itself is under way in this process.
+    pub(crate) fn keep(&self) {
+        if let Some(keeper) = self.keeper.get().and_then(Weak::upgrade) {
+            keeper.start();
+        }
+    }
+
+    /// Has what is due done, after a change.
+    pub(crate) fn wake_keeper(&self) {
+        if let Some(keeper) = self.keeper.get().and_then(Weak::upgrade) {
+            keeper.wake();
+        }
     }
 
     pub(super) fn online(&self) -> Option<&Online> {

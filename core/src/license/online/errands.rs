@@ -3,12 +3,10 @@
 //! The server is asked without any lock or transaction, since that can take seconds. What it said is then applied in one
 //! write transaction, on the state that is there by then.
 
-use std::{
-    sync::{Arc, atomic::AtomicBool},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use super::{
+    cancel::Cancel,
     server::{Base, Server},
     session::{Session, Word},
     transport::Transport,
@@ -21,17 +19,6 @@ use crate::{
     license::{License, Mode, Status, activate, state::Rules},
     store::{LicenseEvent, LicenseRow, ReleaseRow, Transaction},
 };
-
-/// Ends a call from another thread: what it would have brought back is dropped.
-#[derive(Debug, Clone, Default)]
-pub struct Cancel(Arc<AtomicBool>);
-
-impl Cancel {
-    /// Ends the call, now or before it begins.
-    pub fn cancel(&self) {
-        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
-    }
-}
 
 /// The server of a handle, and the way to it.
 #[derive(Debug)]
@@ -56,6 +43,11 @@ impl Online {
 }
 
 impl Online {
+    /// Whether the host wants what is due done by itself.
+    pub(super) fn refreshes_by_itself(&self) -> bool {
+        self.server.auto_refresh
+    }
+
     /// The lease that is asked for, in seconds.
     pub(super) fn lease(&self) -> i64 {
         i64::try_from(self.server.lease.as_secs()).unwrap_or(i64::MAX)
@@ -133,11 +125,12 @@ impl License<'_> {
         let id = read.and_then(|read| read.payload.license).map(|license| license.id);
         let word = self.at_the_server(&row.license_key, cancel, caller, |session| session.revalidate(culled));
         let mutation = Mutation { event: "license.revalidated", subject: "", need: Need::Admin, caller };
-        // A refusal is noted with what it does; and what is gone, or another by now, has had no attempt.
+        // A refusal is noted with what it does; what is gone, or another by now, has had no attempt; and a host that goes
+        // away in the middle of one must not put it off for the next.
         let is_refusal = matches!(word, Ok(Word::Refused { .. }));
         let applied = word.and_then(|word| self.apply(&mutation, &row.license_key, word, Some(id)));
         applied.inspect_err(|error| {
-            if !is_refusal && error.code() != Code::Conflict {
+            if !is_refusal && !matches!(error.code(), Code::Conflict | Code::Cancelled) {
                 self.note_attempt(&row.license_key, error.code(), caller);
             }
         })
@@ -155,6 +148,9 @@ impl License<'_> {
         let unconfirmed =
             || Error::with(Code::Conflict, "the licensing server does not confirm that the machine is gone");
         if let Err(error) = asked.and_then(|is_gone| if is_gone { Ok(()) } else { Err(unconfirmed()) }) {
+            if error.code() == Code::Cancelled {
+                return Err(error);
+            }
             let tried = ReleaseRow { attempted: Some(clock::resolve(caller.now)), ..row.clone() };
             // Best effort: without it, it is tried again sooner.
             let _ = self.inner.store.write(&mut |tx| {
@@ -203,7 +199,7 @@ impl License<'_> {
             license_key,
             fingerprint,
             now: &|| clock::resolve(caller.now),
-            cancelled: &cancel.0,
+            cancel,
             deadline,
         })
     }

@@ -1,15 +1,13 @@
 //! A licensing server without a network, for tests.
 
-use std::{
-    sync::{Mutex, atomic::AtomicBool},
-    time::Instant,
-};
+use std::{sync::Mutex, time::Instant};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{
+    cancel::Cancel,
     http_date,
     transport::{HttpRequest, HttpResponse, Transport},
 };
@@ -24,7 +22,7 @@ pub(super) const NOW: i64 = 1_800_000_000;
 #[derive(Debug)]
 pub(super) struct Fake {
     pub(super) state: Mutex<State>,
-    pub(super) cancelled: AtomicBool,
+    pub(super) cancel: Cancel,
 }
 
 #[derive(Debug)]
@@ -89,7 +87,7 @@ impl Fake {
             asked: Vec::new(),
             script: Vec::new(),
         };
-        Self { state: Mutex::new(state), cancelled: AtomicBool::new(false) }
+        Self { state: Mutex::new(state), cancel: Cancel::default() }
     }
 
     pub(super) fn scripted(self, script: impl IntoIterator<Item = Result<HttpResponse, Code>>) -> Self {
@@ -104,7 +102,7 @@ impl Fake {
 }
 
 impl Transport for Fake {
-    fn send(&self, request: &HttpRequest, _: Instant) -> Result<HttpResponse> {
+    fn send(&self, request: &HttpRequest, _: Instant, _: &Cancel) -> Result<HttpResponse> {
         let mut state = self.state.lock().unwrap();
         let target = request.url.strip_prefix("https://h.example/v1/").unwrap().split('?').next().unwrap();
         state.asked.push(format!("{} {target}", request.method));

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::{
     Proxy, Server,
+    cancel::Cancel,
     fake::{Fake, NOW, Seal, plain, signer},
     http::tests::{listen, read_request},
     transport::{HttpRequest, HttpResponse, Transport as _},
@@ -60,7 +61,7 @@ impl Plant {
         let (fake, goes) = (Mutex::new(fake), Arc::clone(&lies));
         let address = listen(move |mut stream| {
             let request = request(&read_request(&mut stream));
-            let honest = fake.lock().unwrap().send(&request, Instant::now()).unwrap();
+            let honest = fake.lock().unwrap().send(&request, Instant::now(), &Cancel::default()).unwrap();
             let answer = match &lie {
                 _ if !goes.load(Ordering::SeqCst) => honest,
                 Lie::Validation(twist) if request.url.contains("validate-key") => twist(&request, honest),

@@ -23,6 +23,7 @@ use ureq::{
 };
 
 use super::{
+    cancel::Cancel,
     server::{Base, Proxy, Server},
     transport::{HttpRequest, HttpResponse, MAX_BODY, Transport},
 };
@@ -110,7 +111,16 @@ impl Resolver for Names {
 }
 
 impl Transport for Http {
-    fn send(&self, request: &HttpRequest, deadline: Instant) -> Result<HttpResponse> {
+    fn send(&self, request: &HttpRequest, deadline: Instant, cancel: &Cancel) -> Result<HttpResponse> {
+        let agent = self.agent(deadline)?;
+        let interrupted = agent.clone();
+        cancel.interrupting(move || interrupted.clone().shutdown(), || self.exchange(&agent, request))
+    }
+}
+
+impl Http {
+    /// A client for one call.
+    fn agent(&self, deadline: Instant) -> Result<Agent> {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(Error::new(Code::NetworkTimeout));
@@ -128,8 +138,10 @@ impl Transport for Http {
         if self.is_secure {
             config = config.https_only(true).tls_config(self.tls()?);
         }
-        let agent = Agent::with_parts(config.build(), DefaultConnector::default(), Names(DefaultResolver::default()));
+        Ok(Agent::with_parts(config.build(), DefaultConnector::default(), Names(DefaultResolver::default())))
+    }
 
+    fn exchange(&self, agent: &Agent, request: &HttpRequest) -> Result<HttpResponse> {
         let mut builder = Request::builder().method(request.method).uri(&request.url);
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
@@ -154,9 +166,7 @@ impl Transport for Http {
         }
         Ok(HttpResponse { status: parts.status.as_u16(), headers, body: bytes })
     }
-}
 
-impl Http {
     /// What kind of failure it was. Its text has no part of the request.
     fn failure(&self, failure: Failure) -> Error {
         let proxied = self.proxy.is_some();

@@ -4,12 +4,10 @@
 //! file, or a refusal that the server signed. Everything else that can happen (a status, a redirect, an error, an answer
 //! by somebody else) is an error of the call, and says nothing about the license.
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use super::{
+    cancel::Cancel,
     protocol::{self, Call, Nonce, Standing, Validation},
     server::{Base, Server},
     signature::{self, Received, Sent, Unbelievable},
@@ -33,7 +31,7 @@ pub(super) struct Session<'a> {
     pub(super) fingerprint: &'a str,
     /// Unix seconds, asked anew for each answer.
     pub(super) now: &'a dyn Fn() -> i64,
-    pub(super) cancelled: &'a AtomicBool,
+    pub(super) cancel: &'a Cancel,
     pub(super) deadline: Instant,
 }
 
@@ -146,10 +144,11 @@ impl Session<'_> {
         let (target, request) = call.request(self.base);
         let mut unconnected = false;
         loop {
-            if self.cancelled.load(Ordering::Relaxed) {
-                return Err(Error::new(Code::Cancelled));
-            }
-            let wait = match self.transport.send(&request, self.deadline) {
+            self.go_on()?;
+            let answer = self.transport.send(&request, self.deadline, self.cancel);
+            // What an interruption looks like to a transport, a body that is whole perhaps.
+            self.go_on()?;
+            let wait = match answer {
                 Ok(response) => match response.status {
                     429 | 503 => retry_after(&response).ok_or_else(|| refusal(&response))?,
                     300..=399 => return Err(Error::with(Code::ServerStatus, "a redirect, which is not followed")),
@@ -168,6 +167,10 @@ impl Session<'_> {
         }
     }
 
+    fn go_on(&self) -> Result<()> {
+        if self.cancel.is_cancelled() { Err(Error::new(Code::Cancelled)) } else { Ok(()) }
+    }
+
     /// Whether there is time to wait so long.
     fn allows(&self, wait: Duration) -> bool {
         self.deadline.saturating_duration_since(Instant::now()) > wait
@@ -180,9 +183,7 @@ impl Session<'_> {
             if left.is_zero() {
                 return Ok(());
             }
-            if self.cancelled.load(Ordering::Relaxed) {
-                return Err(Error::new(Code::Cancelled));
-            }
+            self.go_on()?;
             std::thread::sleep(left.min(PAUSE));
         }
     }
@@ -247,7 +248,7 @@ mod tests {
                 license_key: "KEY",
                 fingerprint: "fp",
                 now: &|| NOW,
-                cancelled: &self.cancelled,
+                cancel: &self.cancel,
                 deadline: Instant::now() + time,
             };
             errand(&session).map_err(|error| error.code())
@@ -397,7 +398,7 @@ mod tests {
         let cancelled = std::thread::scope(|scope| {
             scope.spawn(|| {
                 std::thread::sleep(Duration::from_millis(50));
-                server.cancelled.store(true, Ordering::Relaxed);
+                server.cancel.cancel();
             });
             server.run(|session| session.activate())
         });

@@ -1,6 +1,6 @@
 //! What is due at the licensing server, done when the host says so.
 
-use super::{errands::Cancel, schedule};
+use super::{cancel::Cancel, schedule};
 use crate::{
     clock,
     error::{Code, Error, Result},

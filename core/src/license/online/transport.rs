@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Instant};
 
+use super::cancel::Cancel;
 use crate::error::Result;
 
 /// The most bytes of an answer's body. A validation takes some kilobytes, a machine file in its envelope at most some
@@ -49,10 +50,11 @@ impl fmt::Debug for HttpResponse {
 ///
 /// It follows no redirect, keeps no cookie, asks for no compression, and gives up at the deadline.
 pub trait Transport: Send + Sync + fmt::Debug {
-    /// Sends a request and waits for its whole answer, until `deadline`.
+    /// Sends a request and waits for its whole answer, until `deadline`. It may end earlier once `cancel` is cancelled
+    /// ([`Cancel::interrupting`]): with whatever, which is dropped.
     ///
     /// # Errors
     /// `NETWORK_DNS`, `NETWORK_CONNECT`, `NETWORK_TLS`, `NETWORK_PROXY`, `NETWORK_TIMEOUT`, `NETWORK_POLICY`; and
     /// `SERVER_ANSWER_MALFORMED` for what is no HTTP, or longer than [`MAX_BODY`]. An answer of any status is no error.
-    fn send(&self, request: &HttpRequest, deadline: Instant) -> Result<HttpResponse>;
+    fn send(&self, request: &HttpRequest, deadline: Instant, cancel: &Cancel) -> Result<HttpResponse>;
 }

@@ -1,8 +1,10 @@
 //! Activation and re-validation, from the handle down to the server's answers.
 
+use std::sync::Mutex;
+
 use super::{
     super::{
-        Server,
+        HttpRequest, HttpResponse, Server,
         fake::{Fake, NOW, plain, signer},
     },
     *,
@@ -53,12 +55,17 @@ impl Plant {
     }
 
     fn open(&self) -> InspireAuth {
+        self.open_with(|_| ())
+    }
+
+    fn open_with(&self, change: impl FnOnce(&mut Server)) -> InspireAuth {
         let mut options = Options::new(StoreLocation::Custom(Arc::clone(&self.store) as Arc<dyn Store>));
         options.hash = HashParameters { memory_kib: 64, iterations: 1, parallelism: 1 };
         options.trusted_keys = vec![TrustedKey::new("vendor", signer().public()).unwrap()];
         options.machine_id = Some("fp".into());
         let mut server = Server::at("https://h.example/v1");
         server.transport = Some(Arc::clone(&self.server) as Arc<dyn Transport>);
+        change(&mut server);
         options.server = Some(server);
         InspireAuth::open(options).unwrap()
     }
@@ -417,4 +424,71 @@ fn nothing_is_ever_due_offline() {
         assert_eq!(auth.license().tick(&Cancel::default(), Some(NOW + day * DAY)).unwrap().next, None);
     }
     assert!(plant.server.asked().is_empty());
+}
+
+/// Activated so long ago that its lease is to be refreshed; the server has a fresh one.
+fn due() -> (Plant, i64) {
+    let plant = Plant::new();
+    let now = clock::resolve(None);
+    let then = now - 10 * DAY;
+    plant.clock(then);
+    plant.issues(then, |_| ());
+    assert_eq!(plant.open().license().activate_online(KEY, &at(then)).unwrap().state, State::Active);
+    plant.clock(now);
+    plant.issues(now, |_| ());
+    plant.server.asked();
+    (plant, now)
+}
+
+#[test]
+fn it_refreshes_by_itself_where_the_host_says_so() {
+    let (plant, now) = due();
+    let silent = plant.open();
+    let auth = plant.open_with(|server| server.auto_refresh = true);
+    let clone = auth.clone();
+    drop(auth);
+    let lease = |auth: &InspireAuth| auth.license().status(None).unwrap().lease_expires_at;
+    while lease(&clone) != Some(now + 14 * DAY) {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert_eq!(lease(&silent), Some(now + 14 * DAY));
+    drop(clone);
+    let asked = plant.server.asked();
+    assert_eq!(asked.iter().filter(|call| call.ends_with("check-out")).count(), 1, "{asked:?}");
+}
+
+/// Never answers, but is interrupted.
+#[derive(Debug)]
+struct Silent(Mutex<std::sync::mpsc::Sender<&'static str>>);
+
+impl Transport for Silent {
+    fn send(&self, _: &HttpRequest, _: Instant, cancel: &Cancel) -> Result<HttpResponse> {
+        let tell = |what| self.0.lock().unwrap().send(what).unwrap();
+        tell("asked");
+        let (hang_up, hung_up) = std::sync::mpsc::channel();
+        cancel.interrupting(
+            move || {
+                let _ = hang_up.send(());
+            },
+            || hung_up.recv().unwrap(),
+        );
+        tell("interrupted");
+        Err(Error::new(Code::NetworkConnect))
+    }
+}
+
+#[test]
+fn a_handle_that_goes_ends_what_it_does_by_itself() {
+    let (plant, _) = due();
+    let (told, heard) = std::sync::mpsc::channel();
+    let auth = plant.open_with(|server| {
+        server.auto_refresh = true;
+        server.transport = Some(Arc::new(Silent(Mutex::new(told))));
+    });
+    assert_eq!(heard.recv().unwrap(), "asked");
+    drop(auth);
+    // Its thread is out of the handle, and of its transport: nobody is left who could say more.
+    assert_eq!(heard.iter().collect::<Vec<_>>(), ["interrupted"]);
+    let attempt = plant.open().license().status(None).unwrap().last_attempt;
+    assert_eq!(attempt, None, "what was cancelled is no attempt");
 }

@@ -71,7 +71,7 @@ fn at(url: &str, change: impl FnOnce(&mut Server)) -> (Http, HttpRequest) {
 pub(super) fn send_within(time: Duration, url: &str, change: impl FnOnce(&mut Server)) -> Result<HttpResponse, Code> {
     let (http, request) = at(url, change);
     let begun = Instant::now();
-    let answer = http.send(&request, Instant::now() + time);
+    let answer = http.send(&request, Instant::now() + time, &Cancel::default());
     assert!(begun.elapsed() < time + Duration::from_secs(3), "{:?} of {time:?}", begun.elapsed());
     answer.map_err(|error| {
         let told = format!("{error} {error:?}");
@@ -204,4 +204,27 @@ fn a_file_of_authorities_is_one() {
     let missing = folder.path().join("none.pem");
     let answer = send_within(Duration::from_secs(2), "https://h.invalid", |server| server.ca_file = Some(missing));
     assert_eq!(answer, Err(Code::NetworkTls));
+}
+
+#[test]
+fn a_call_that_waits_is_interrupted() {
+    let (seen, requests) = mpsc::channel();
+    let address = listen(move |mut stream| {
+        read_request(&mut stream);
+        seen.send(()).unwrap();
+        // Until the other end is gone.
+        assert_eq!(stream.read(&mut [0; 16]).unwrap_or(0), 0);
+        seen.send(()).unwrap();
+    });
+    let (http, request) = at(&format!("http://{address}/v1"), |_| ());
+    let cancel = Cancel::default();
+    thread::scope(|scope| {
+        let call = scope.spawn(|| http.send(&request, Instant::now() + Duration::from_hours(1), &cancel));
+        requests.recv().unwrap();
+        cancel.cancel();
+        assert!(call.join().unwrap().is_err());
+    });
+    requests.recv().unwrap();
+    let late = http.send(&request, Instant::now() + Duration::from_hours(1), &cancel);
+    assert!(late.is_err() && requests.try_recv().is_err(), "it was cancelled before it began");
 }

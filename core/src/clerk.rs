@@ -1,7 +1,8 @@
-//! One thread a process for what its handles write on the side, whatever their number.
+//! One thread a process for what its handles do on the side, whatever their number: one for what they write, and one for
+//! what they ask licensing servers by themselves, since that may take seconds.
 //!
 //! Not the pool's: a flood of wrong secrets fills the pool's queue, which is when there is most to write. And not one a
-//! handle: a host may open hundreds. It begins with the first note, and ends when there has been none for a while, or
+//! handle: a host may open hundreds. It begins with the first errand, and ends when there has been none for a while, or
 //! with the last handle that had any.
 
 use std::{
@@ -45,84 +46,116 @@ struct Clerk {
     done: Condvar,
 }
 
-/// This process's; a child's begins anew, since a thread that stayed in the parent may hold the inherited one's lock.
-static CLERK: ArcSwapOption<Clerk> = ArcSwapOption::const_empty();
-
-fn present() -> Option<Arc<Clerk>> {
-    CLERK.load_full().filter(|clerk| clerk.epoch == fork::epoch())
+/// A thread's place, whether or not there is a thread.
+pub(crate) struct Office {
+    /// The thread's name.
+    name: &'static str,
+    /// This process's; a child's begins anew, since a thread that stayed in the parent may hold the inherited one's lock.
+    clerk: ArcSwapOption<Clerk>,
 }
 
-fn clerk() -> Option<Arc<Clerk>> {
-    if let Some(clerk) = present() {
-        return Some(clerk);
-    }
-    fork::watch();
-    let fresh =
-        Arc::new(Clerk { epoch: fork::epoch(), desk: Mutex::default(), work: Condvar::new(), done: Condvar::new() });
-    let former = CLERK.rcu(|present| match present {
-        Some(clerk) if clerk.epoch == fresh.epoch => Some(Arc::clone(clerk)),
-        _ => Some(Arc::clone(&fresh)),
-    });
-    if former.as_ref().is_some_and(|former| former.epoch != fresh.epoch) {
-        std::mem::forget(former);
-    }
-    present()
-}
+/// For what handles write on the side.
+pub(crate) static LOG: Office = Office::new("inspire-auth-log");
+/// For what handles ask their licensing servers by themselves.
+pub(crate) static SERVER: Office = Office::new("inspire-auth-net");
 
-/// Has `errand` run at `due`. `false` when there is no thread to be had.
-pub(crate) fn send(errand: Weak<dyn Errand>, due: Instant) -> bool {
-    let Some(clerk) = clerk() else { return false };
-    let mut desk = lock(&clerk.desk);
-    if desk.thread.is_none() {
-        let home = Arc::new(AtomicBool::new(false));
-        let (its, goes) = (Arc::clone(&clerk), Arc::clone(&home));
-        let begun = thread::Builder::new().name("inspire-auth-log".to_owned()).spawn(move || its.serve(&goes));
-        let Ok(thread) = begun else { return false };
-        desk.thread = Some((thread, home));
+impl Office {
+    const fn new(name: &'static str) -> Self {
+        Self { name, clerk: ArcSwapOption::const_empty() }
     }
-    desk.errands.push((due, errand));
-    clerk.work.notify_one();
-    true
-}
 
-/// Calls `errand` off, and waits until the thread holds nothing of it: for whoever owns what the errand keeps alive, and
-/// must be the one to give it back. On the thread itself there is nothing to wait for.
-pub(crate) fn call_off(errand: &Weak<dyn Errand>) {
-    let Some(clerk) = present() else { return };
-    let mut desk = lock(&clerk.desk);
-    desk.errands.retain(|(_, other)| !same(other, errand));
-    if desk.thread.as_ref().is_some_and(|(thread, _)| thread.thread().id() == thread::current().id()) {
-        return;
+    fn present(&self) -> Option<Arc<Clerk>> {
+        self.clerk.load_full().filter(|clerk| clerk.epoch == fork::epoch())
     }
-    while desk.busy.as_ref().is_some_and(|busy| same(busy, errand)) {
-        desk = clerk.done.wait(desk).unwrap_or_else(PoisonError::into_inner);
+
+    fn clerk(&self) -> Option<Arc<Clerk>> {
+        if let Some(clerk) = self.present() {
+            return Some(clerk);
+        }
+        fork::watch();
+        let fresh = Arc::new(Clerk {
+            epoch: fork::epoch(),
+            desk: Mutex::default(),
+            work: Condvar::new(),
+            done: Condvar::new(),
+        });
+        let former = self.clerk.rcu(|present| match present {
+            Some(clerk) if clerk.epoch == fresh.epoch => Some(Arc::clone(clerk)),
+            _ => Some(Arc::clone(&fresh)),
+        });
+        if former.as_ref().is_some_and(|former| former.epoch != fresh.epoch) {
+            std::mem::forget(former);
+        }
+        self.present()
+    }
+
+    /// Has `errand` run at `due`. `false` when there is no thread to be had.
+    pub(crate) fn send(&self, errand: Weak<dyn Errand>, due: Instant) -> bool {
+        self.put(errand, due, false)
+    }
+
+    /// As [`Office::send`], and not at any other time.
+    pub(crate) fn send_alone(&self, errand: Weak<dyn Errand>, due: Instant) -> bool {
+        self.put(errand, due, true)
+    }
+
+    fn put(&self, errand: Weak<dyn Errand>, due: Instant, alone: bool) -> bool {
+        let Some(clerk) = self.clerk() else { return false };
+        let mut desk = lock(&clerk.desk);
+        if desk.thread.is_none() {
+            let home = Arc::new(AtomicBool::new(false));
+            let (its, goes) = (Arc::clone(&clerk), Arc::clone(&home));
+            let begun = thread::Builder::new().name(self.name.to_owned()).spawn(move || its.serve(&goes));
+            let Ok(thread) = begun else { return false };
+            desk.thread = Some((thread, home));
+        }
+        if alone {
+            desk.errands.retain(|(_, other)| !same(other, &errand));
+        }
+        desk.errands.push((due, errand));
+        clerk.work.notify_one();
+        true
+    }
+
+    /// Calls `errand` off, and waits until the thread holds nothing of it: for whoever owns what the errand keeps alive,
+    /// and must be the one to give it back. On the thread itself there is nothing to wait for.
+    pub(crate) fn call_off(&self, errand: &Weak<dyn Errand>) {
+        let Some(clerk) = self.present() else { return };
+        let mut desk = lock(&clerk.desk);
+        desk.errands.retain(|(_, other)| !same(other, errand));
+        if desk.thread.as_ref().is_some_and(|(thread, _)| thread.thread().id() == thread::current().id()) {
+            return;
+        }
+        while desk.busy.as_ref().is_some_and(|busy| same(busy, errand)) {
+            desk = clerk.done.wait(desk).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Lets the thread go home, and waits for it, when there is nothing else to do: for whoever had errands and is going
+    /// away, so that nothing of ours runs when a host has given back all that it had.
+    pub(crate) fn leave(&self) {
+        let Some(clerk) = self.present() else { return };
+        let thread = {
+            let mut desk = lock(&clerk.desk);
+            desk.errands.retain(|(_, errand)| errand.strong_count() > 0);
+            if desk.busy.is_some() || !desk.errands.is_empty() {
+                return;
+            }
+            let Some((thread, home)) = desk.thread.take() else { return };
+            home.store(true, Ordering::Relaxed);
+            clerk.work.notify_all();
+            thread
+        };
+        // The last handle may go on the thread itself.
+        if thread.thread().id() != thread::current().id() {
+            let _ = thread.join();
+        }
     }
 }
 
 /// Whether both are one errand; not asked of the table of its methods, of which there may be several.
 fn same(one: &Weak<dyn Errand>, other: &Weak<dyn Errand>) -> bool {
     std::ptr::addr_eq(one.as_ptr(), other.as_ptr())
-}
-
-/// Lets the thread go home, and waits for it, when there is nothing else to do: for whoever had errands and is going
-/// away, so that nothing of ours runs when a host has given back all that it had.
-pub(crate) fn leave() {
-    let Some(clerk) = present() else { return };
-    let thread = {
-        let mut desk = lock(&clerk.desk);
-        desk.errands.retain(|(_, errand)| errand.strong_count() > 0);
-        if desk.busy.is_some() || !desk.errands.is_empty() {
-            return;
-        }
-        let Some((thread, home)) = desk.thread.take() else { return };
-        home.store(true, Ordering::Relaxed);
-        clerk.work.notify_all();
-        thread
-    };
-    // The last handle may go on the thread itself.
-    if thread.thread().id() != thread::current().id() {
-        let _ = thread.join();
-    }
 }
 
 impl Clerk {
@@ -195,18 +228,18 @@ mod tests {
             Arc::downgrade(&errand)
         };
         let now = Instant::now();
-        assert!(send(errand.clone(), now));
+        assert!(LOG.send(errand.clone(), now));
         begins.recv().unwrap();
-        assert!(send(errand.clone(), now), "a second time, which is called off");
+        assert!(LOG.send(errand.clone(), now), "a second time, which is called off");
         assert_eq!(Arc::strong_count(&slow), 2);
         thread::scope(|scope| {
             let other = scope.spawn(|| {
-                call_off(&errand);
+                LOG.call_off(&errand);
                 (slow.1.load(Ordering::SeqCst), Arc::strong_count(&slow))
             });
             // Not before it is called off: the second run would wait for a second word.
             let waits = |clerk: &Clerk| lock(&clerk.desk).errands.iter().any(|(_, other)| same(other, &errand));
-            while present().is_some_and(|clerk| waits(&clerk)) {
+            while LOG.present().is_some_and(|clerk| waits(&clerk)) {
                 thread::yield_now();
             }
             go.send(()).unwrap();
@@ -214,7 +247,7 @@ mod tests {
         });
         drop(go);
         assert!(begins.try_recv().is_err());
-        leave();
+        LOG.leave();
     }
 
     #[test]
@@ -229,12 +262,12 @@ mod tests {
         };
         let now = Instant::now();
         let later = now.checked_add(Duration::from_millis(50)).unwrap();
-        assert!(send(weak(&never), now.checked_add(Duration::from_hours(1)).unwrap()));
-        assert!(send(weak(&gone), now));
+        assert!(LOG.send(weak(&never), now.checked_add(Duration::from_hours(1)).unwrap()));
+        assert!(LOG.send(weak(&gone), now));
         drop(gone);
-        assert!(send(weak(&panics), now));
-        assert!(send(weak(&first), now));
-        assert!(send(weak(&last), later));
+        assert!(LOG.send(weak(&panics), now));
+        assert!(LOG.send(weak(&first), now));
+        assert!(LOG.send(weak(&last), later));
         // One that was dropped may have been in time; then it is heard of, too.
         let mut early = [heard.recv().unwrap(), heard.recv().unwrap()];
         if early.contains(&"gone") {
@@ -245,8 +278,8 @@ mod tests {
         assert_eq!(heard.recv().unwrap(), "last");
         assert!(Instant::now() >= later, "before its time");
         drop(never);
-        leave();
-        assert!(send(weak(&first), now), "after it went home it comes back");
+        LOG.leave();
+        assert!(LOG.send(weak(&first), now), "after it went home it comes back");
         assert_eq!(heard.recv().unwrap(), "first");
     }
 }
