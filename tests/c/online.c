@@ -325,39 +325,6 @@ static inspire_str slice(const char *data, size_t len)
     return text;
 }
 
-/* Sends everything, and reads until the server closes. */
-static char *exchange(int port, const char *data, size_t length, size_t *got)
-{
-    struct sockaddr_in to;
-    char *answer = NULL;
-    ssize_t count;
-    int stream = socket(AF_INET, SOCK_STREAM, 0);
-    memset(&to, 0, sizeof to);
-    to.sin_family = AF_INET;
-    to.sin_port = htons((uint16_t)port);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    CHECK(stream >= 0);
-    *got = 0;
-    if (connect(stream, (struct sockaddr *)&to, sizeof to) == 0) {
-        while (length > 0) {
-            count = write(stream, data, length);
-            CHECK(count > 0);
-            data += count;
-            length -= (size_t)count;
-        }
-        do {
-            answer = realloc(answer, *got + 4096);
-            CHECK(answer != NULL);
-            count = read(stream, answer + *got, 4095);
-            CHECK(count >= 0);
-            *got += (size_t)count;
-            answer[*got] = '\0';
-        } while (count > 0);
-    }
-    close(stream);
-    return answer;
-}
-
 /* HTTP/1.1 over a plain socket. */
 static inspire_result carry(const inspire_http_request *request, inspire_http_answer *answer)
 {
@@ -376,7 +343,7 @@ static inspire_result carry(const inspire_http_request *request, inspire_http_an
                                (unsigned long)request->body.len);
     CHECK(length + request->body.len < sizeof text);
     memcpy(text + length, request->body.data, request->body.len);
-    got = exchange(port, text, length + request->body.len, &got_length);
+    got = vendor_exchange(port, text, length + request->body.len, &got_length);
     if (got == NULL || got_length == 0) {
         free(got);
         return INSPIRE_RESULT_NETWORK_CONNECT;
@@ -619,6 +586,70 @@ static void a_call_is_cancelled(void)
     inspire_auth_free(auth);
 }
 
+/* Told when the machine is released. */
+static void hear(void *userdata, const inspire_audit_event *event)
+{
+    host *of = userdata;
+    if (!begins(event->event, "license.released"))
+        return;
+    pthread_mutex_lock(&of->lock);
+    of->is_let_go = 1;
+    pthread_cond_broadcast(&of->changed);
+    pthread_mutex_unlock(&of->lock);
+}
+
+static void a_handle_does_it_by_itself(void)
+{
+    host carrier = HOST_INIT(FAIL);
+    inspire_server server = by(&carrier), direct = at_acme();
+    inspire_auth *auth = installation("by-itself.db", "machine-7", &direct);
+    inspire_auth_options options = cheap_options("by-itself.db");
+    inspire_trusted_key trusted;
+    inspire_caller caller = by_system();
+    inspire_license *license = NULL;
+    inspire_deactivation *done = NULL;
+    size_t released = 7;
+    GIVES(OK, activate(auth, &license));
+    inspire_license_free(license);
+    inspire_auth_free(auth);
+
+    /* In vain, some time ago: so it is due. */
+    carrier.with = INSPIRE_RESULT_NETWORK_DNS;
+    auth = installation("by-itself.db", "machine-7", &server);
+    caller.now = (int64_t)time(NULL) - 200;
+    GIVES(OK, inspire_license_deactivate_with(auth, 0, &caller, &done, NULL));
+    CHECK(inspire_deactivation_release(done) == INSPIRE_RELEASE_PENDING);
+    CHECK(inspire_deactivation_problem(done) == INSPIRE_RESULT_NETWORK_DNS);
+    inspire_deactivation_free(done);
+    inspire_auth_free(auth);
+    CHECK(vendor_has_machine(&acme));
+
+    carrier.does = CARRY;
+    server.auto_refresh = 1;
+    memset(&trusted, 0, sizeof trusted);
+    trusted.id = INSPIRE_STR("acme");
+    trusted.public_key = inspire_str_from(acme.public_key);
+    options.trusted_keys = &trusted;
+    options.trusted_key_count = 1;
+    options.machine_id = INSPIRE_STR("machine-7");
+    options.server = &server;
+    options.audit = hear;
+    options.audit_userdata = &carrier;
+    auth = NULL;
+    GIVES(OK, inspire_auth_open(&options, &auth, NULL));
+    pthread_mutex_lock(&carrier.lock);
+    while (!carrier.is_let_go)
+        pthread_cond_wait(&carrier.changed, &carrier.lock);
+    pthread_mutex_unlock(&carrier.lock);
+    inspire_auth_free(auth);
+    CHECK(!vendor_has_machine(&acme));
+    auth = installation("by-itself.db", "machine-7", &direct);
+    caller = by_system();
+    GIVES(OK, inspire_license_release_pending(auth, &caller, &released, NULL));
+    CHECK(released == 0);
+    inspire_auth_free(auth);
+}
+
 static void files_are_asked_for_and_brought(void)
 {
     inspire_server server = at_acme();
@@ -673,7 +704,7 @@ static void files_are_asked_for_and_brought(void)
     GIVES(OK, has(auth, "PROCAPTIONS"));
     inspire_text_free(text);
     inspire_signing_key_free(key);
-    inspire_deactivation_free(deactivate(auth, 0));
+    inspire_deactivation_free(deactivate(auth, 1));
     inspire_auth_free(auth);
 }
 
@@ -816,6 +847,7 @@ int main(int argc, char **argv)
     credits_are_shared();
     a_policy_is_kept();
     a_call_is_cancelled();
+    a_handle_does_it_by_itself();
     vendor_stop(&acme);
     return 0;
 }
