@@ -888,6 +888,11 @@ typedef struct inspire_restore_report inspire_restore_report;
 typedef struct inspire_routes inspire_routes;
 
 /**
+ * What a signed license key says: what was so when the key was made. Wiped when freed.
+ */
+typedef struct inspire_signed_key inspire_signed_key;
+
+/**
  * An Ed25519 signing key: a vendor's secret. Wiped when freed.
  */
 typedef struct inspire_signing_key inspire_signing_key;
@@ -3388,6 +3393,17 @@ struct inspire_limit inspire_limits_at(const struct inspire_limits *limits,
                                        size_t index);
 
 /**
+ * The limit that holds for a tenant: the smaller of the license's and its own, where `INSPIRE_UNLIMITED` is none.
+ *
+ * \param tenant whose; NULL for the whole installation's
+ * \param license_limit the license's, as `inspire_license_limit` says
+ * \return the limit, or `INSPIRE_UNLIMITED`
+ */
+INSPIRE_API
+int64_t inspire_tenant_effective(const struct inspire_tenant *tenant,
+                                 int64_t license_limit);
+
+/**
  * Consumes credits (`AI_CREDITS_MONTHLY`), if so many are left: of the tenant, and of the whole installation.
  *
  * \param auth the handle
@@ -3733,6 +3749,84 @@ struct inspire_machine_part inspire_machine_parts_at(const struct inspire_machin
  * \param parts NULL is ignored
  */
 INSPIRE_API void inspire_machine_parts_free(struct inspire_machine_parts *parts);
+
+/**
+ * Reads a license key that is signed itself ("key/DATASET.SIGNATURE"), and verifies it. Needs no handle, and activates
+ * nothing: a renewal or a suspension comes later than the key, and is not in it.
+ *
+ * \param license_key the license key
+ * \param trusted public keys whose signatures are believed. With none, no key verifies
+ * \param trusted_count how many
+ * \param now Unix seconds; 0 is the system's clock
+ * \param key set to what it says; `inspire_signed_key_free` frees it; NULL on failure
+ * \param err set on failure; may be NULL
+ * \return `OK`; `LICENSE_MALFORMED` for what is no signed key; `LICENSE_UNSUPPORTED_ALGORITHM`;
+ * `LICENSE_SIGNATURE_INVALID`; `WEAK_TRUSTED_KEY`, `INVALID_ARGUMENT` for trusted keys that can't be used
+ */
+INSPIRE_API
+INSPIRE_MUST_USE
+inspire_result inspire_signed_key_read(struct inspire_str license_key,
+                                       const struct inspire_trusted_key *trusted,
+                                       size_t trusted_count,
+                                       int64_t now,
+                                       struct inspire_signed_key **key,
+                                       struct inspire_error **err);
+
+/**
+ * The id of the trusted key that signed it.
+ *
+ * \param key may be NULL
+ * \return borrowed from `key`
+ */
+INSPIRE_API struct inspire_str inspire_signed_key_key_id(const struct inspire_signed_key *key);
+
+/**
+ * Everything that was signed: what the vendor put in. Bytes, which need not be text, and may hold NUL.
+ *
+ * \param key may be NULL
+ * \return borrowed from `key`
+ */
+INSPIRE_API
+struct inspire_str inspire_signed_key_dataset(const struct inspire_signed_key *key);
+
+/**
+ * The license's id, where the dataset is the one that Keygen writes by itself.
+ *
+ * \param key may be NULL
+ * \return borrowed from `key`; `{NULL, 0}` when there is none
+ */
+INSPIRE_API struct inspire_str inspire_signed_key_license(const struct inspire_signed_key *key);
+
+/**
+ * The product's id, in such a dataset.
+ *
+ * \param key may be NULL
+ * \return borrowed from `key`; `{NULL, 0}` when there is none
+ */
+INSPIRE_API struct inspire_str inspire_signed_key_product(const struct inspire_signed_key *key);
+
+/**
+ * When the license was made, in such a dataset.
+ *
+ * \param key may be NULL
+ * \return Unix seconds; `INSPIRE_NEVER` when it is not told
+ */
+INSPIRE_API int64_t inspire_signed_key_created_at(const struct inspire_signed_key *key);
+
+/**
+ * When the license was to end as the key was made, in such a dataset.
+ *
+ * \param key may be NULL
+ * \return Unix seconds; `INSPIRE_NEVER`, also when it is not told
+ */
+INSPIRE_API int64_t inspire_signed_key_expires_at(const struct inspire_signed_key *key);
+
+/**
+ * Frees it.
+ *
+ * \param key NULL is ignored
+ */
+INSPIRE_API void inspire_signed_key_free(struct inspire_signed_key *key);
 
 /**
  * Makes a signing key from the operating system's randomness.

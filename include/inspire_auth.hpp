@@ -895,6 +895,13 @@ inline std::uint64_t revision_of(revision value) noexcept { return value ? *valu
 /** Times that can't be: C says "never" with a 0, and a caller who says 0 means the year 1970. */
 inline std::int64_t input_time(std::optional<std::int64_t> at) noexcept { return at ? (*at == 0 ? -1 : *at) : 0; }
 
+inline std::vector<inspire_trusted_key> trusted(const std::vector<trusted_key> &keys) {
+    std::vector<inspire_trusted_key> raw;
+    for (const trusted_key &each : keys)
+        raw.push_back(inspire_trusted_key{str(each.id), str(each.public_key), input_time(each.not_after)});
+    return raw;
+}
+
 /** A spec as C wants it, with what it points to. */
 struct raw_spec {
     std::vector<inspire_str> levels;
@@ -1140,6 +1147,11 @@ private:
 struct tenant {
     std::string_view name;
     std::int64_t limit = INSPIRE_UNLIMITED;
+    /** The limit that holds, of the license's and its own; -1 is none. */
+    std::int64_t effective(std::int64_t license_limit) const noexcept {
+        inspire_tenant raw{detail::str(name), limit};
+        return inspire_tenant_effective(&raw, license_limit);
+    }
 };
 
 /** What is left of an allocation of credits; -1 is unlimited. */
@@ -1262,13 +1274,17 @@ public:
     }
 
     /** A request for a machine file, for the vendor. */
-    std::string request(std::optional<std::string_view> license_key, const caller &by) const {
+    result<std::string> try_request(std::optional<std::string_view> license_key, const caller &by) const noexcept {
         inspire_text *text = nullptr;
-        detail::run([&](inspire_error **err) {
-            return inspire_license_request(raw_, detail::str(license_key), by.raw(), &text, err);
-        }).value();
+        inspire_error *err = nullptr;
+        inspire_result code = inspire_license_request(raw_, detail::str(license_key), by.raw(), &text, &err);
+        if (code != INSPIRE_RESULT_OK)
+            return failure(code, err);
         detail::owned<inspire_text, inspire_text_free> keep(text);
         return std::string(detail::view(inspire_text_str(text)));
+    }
+    std::string request(std::optional<std::string_view> license_key, const caller &by) const {
+        return try_request(license_key, by).value();
     }
 
     /** How many machines were released that were still to be. */
@@ -1278,6 +1294,7 @@ public:
         inspire_result code = inspire_license_release_pending(raw_, by.raw(), &released, &err);
         return code == INSPIRE_RESULT_OK ? result<std::size_t>(released) : result<std::size_t>(failure(code, err));
     }
+    std::size_t release_pending(const caller &by) const { return try_release_pending(by).value(); }
 
     /** Does what is due at the licensing server. */
     result<auth::tick> try_tick(std::int64_t now = 0, const cancel *until = nullptr) const noexcept {
@@ -1293,28 +1310,38 @@ public:
     auth::tick tick(std::int64_t now = 0, const cancel *until = nullptr) const { return try_tick(now, until).value(); }
 
     /** Consumes credits, once for each operation. */
-    result<balance> try_consume(std::int64_t amount, std::string_view operation, const tenant *of = nullptr,
-                                std::int64_t now = 0) const noexcept {
+    result<auth::balance> try_consume(std::int64_t amount, std::string_view operation, const tenant *of = nullptr,
+                                      std::int64_t now = 0) const noexcept {
         return credits([&](auto left, auto err) {
             inspire_tenant raw = tenant_of(of);
             return inspire_credits_consume(raw_, amount, detail::str(operation), of == nullptr ? nullptr : &raw, now,
                                            left, err);
         });
     }
+    auth::balance consume(std::int64_t amount, std::string_view operation, const tenant *of = nullptr,
+                          std::int64_t now = 0) const {
+        return try_consume(amount, operation, of, now).value();
+    }
     /** Gives back what an operation consumed, once. */
-    result<balance> try_refund(std::string_view operation, const tenant *of = nullptr,
-                               std::int64_t now = 0) const noexcept {
+    result<auth::balance> try_refund(std::string_view operation, const tenant *of = nullptr,
+                                     std::int64_t now = 0) const noexcept {
         return credits([&](auto left, auto err) {
             inspire_tenant raw = tenant_of(of);
             return inspire_credits_refund(raw_, detail::str(operation), of == nullptr ? nullptr : &raw, now, left,
                                           err);
         });
     }
-    result<balance> try_balance(const tenant *of = nullptr, std::int64_t now = 0) const noexcept {
+    auth::balance refund(std::string_view operation, const tenant *of = nullptr, std::int64_t now = 0) const {
+        return try_refund(operation, of, now).value();
+    }
+    result<auth::balance> try_balance(const tenant *of = nullptr, std::int64_t now = 0) const noexcept {
         return credits([&](auto left, auto err) {
             inspire_tenant raw = tenant_of(of);
             return inspire_credits_balance(raw_, of == nullptr ? nullptr : &raw, now, left, err);
         });
+    }
+    auth::balance balance(const tenant *of = nullptr, std::int64_t now = 0) const {
+        return try_balance(of, now).value();
     }
 
     /** Success only when the tenant's are within its limit, and all within the license's. */
@@ -1331,13 +1358,13 @@ private:
         return of == nullptr ? inspire_tenant{{nullptr, 0}, INSPIRE_UNLIMITED}
                              : inspire_tenant{detail::str(of->name), of->limit};
     }
-    template <typename F> result<balance> credits(F call) const noexcept {
+    template <typename F> result<auth::balance> credits(F call) const noexcept {
         inspire_balance left = INSPIRE_BALANCE_INIT;
         inspire_error *err = nullptr;
         inspire_result code = call(&left, &err);
         if (code != INSPIRE_RESULT_OK)
             return failure(code, err);
-        return balance{left.limit, left.used, left.left, left.resets_at, left.month};
+        return auth::balance{left.limit, left.used, left.left, left.resets_at, left.month};
     }
 
     const inspire_auth *raw_;
@@ -1415,10 +1442,7 @@ public:
         std::vector<inspire_str> write, admin;
         raw.write_requirement = spec(from.write_requirement, write);
         raw.admin_requirement = spec(from.admin_requirement, admin);
-        std::vector<inspire_trusted_key> trusted;
-        for (const trusted_key &each : from.trusted_keys)
-            trusted.push_back(inspire_trusted_key{detail::str(each.id), detail::str(each.public_key),
-                                                  detail::input_time(each.not_after)});
+        std::vector<inspire_trusted_key> trusted = detail::trusted(from.trusted_keys);
         raw.trusted_keys = trusted.data();
         raw.trusted_key_count = trusted.size();
         raw.product = detail::str(from.product);
@@ -1472,6 +1496,15 @@ public:
         return handle(auth, std::move(audit), std::move(transport));
     }
     static handle open(const options &from) { return try_open(from).value(); }
+
+    handle(handle &&) noexcept = default;
+    /** What the former handle calls is let go of after it. */
+    handle &operator=(handle &&other) noexcept {
+        raw_ = std::move(other.raw_);
+        audit_ = std::move(other.audit_);
+        transport_ = std::move(other.transport_);
+        return *this;
+    }
 
     auth::keys keys() const noexcept { return auth::keys(raw_.get()); }
     auth::license license() const noexcept { return auth::license(raw_.get()); }
@@ -1667,7 +1700,9 @@ private:
             inspire_http_answer_add_body(answer, detail::str(std::string_view(got.body)));
             return INSPIRE_RESULT_OK;
         } catch (const error &failed) {
-            return static_cast<inspire_result>(failed.code());
+            /* What was thrown is no success, whatever it says. */
+            errc code = failed.code() == errc::ok ? errc::network_connect : failed.code();
+            return static_cast<inspire_result>(code);
         } catch (...) {
             return INSPIRE_RESULT_NETWORK_CONNECT;
         }
@@ -1747,10 +1782,7 @@ private:
  *  be used: what the checks found is in the inspection. */
 inline result<inspection> try_inspect(std::string_view file, const inspect_options &against) noexcept {
     inspire_inspect_options raw = INSPIRE_INSPECT_OPTIONS_INIT;
-    std::vector<inspire_trusted_key> trusted;
-    for (const trusted_key &each : against.trusted_keys)
-        trusted.push_back(inspire_trusted_key{detail::str(each.id), detail::str(each.public_key),
-                                              detail::input_time(each.not_after)});
+    std::vector<inspire_trusted_key> trusted = detail::trusted(against.trusted_keys);
     raw.trusted_keys = trusted.data();
     raw.trusted_key_count = trusted.size();
     raw.license_key = detail::str(against.license_key);
@@ -1768,6 +1800,46 @@ inline result<inspection> try_inspect(std::string_view file, const inspect_optio
 }
 inline inspection inspect(std::string_view file, const inspect_options &against) {
     return try_inspect(file, against).value();
+}
+
+/** What a signed license key says: what was so when the key was made. Wiped when destroyed. */
+class signed_license_key {
+public:
+    explicit signed_license_key(inspire_signed_key *raw) noexcept : raw_(raw) {}
+    /** The id of the trusted key that signed it. */
+    std::string_view key_id() const noexcept { return detail::view(inspire_signed_key_key_id(raw_.get())); }
+    /** Everything that was signed: bytes, which need not be text. */
+    std::string_view dataset() const noexcept { return detail::view(inspire_signed_key_dataset(raw_.get())); }
+    /** The license's id, and what follows it, where the dataset is the one that Keygen writes by itself. */
+    std::optional<std::string_view> license() const noexcept {
+        return detail::optional_view(inspire_signed_key_license(raw_.get()));
+    }
+    std::optional<std::string_view> product() const noexcept {
+        return detail::optional_view(inspire_signed_key_product(raw_.get()));
+    }
+    std::optional<std::int64_t> created_at() const noexcept {
+        return detail::time(inspire_signed_key_created_at(raw_.get()));
+    }
+    std::optional<std::int64_t> expires_at() const noexcept {
+        return detail::time(inspire_signed_key_expires_at(raw_.get()));
+    }
+
+private:
+    detail::owned<inspire_signed_key, inspire_signed_key_free> raw_;
+};
+
+/** Reads a license key that is signed itself, and verifies it; see `inspire_signed_key_read`. */
+inline result<signed_license_key> try_inspect_license_key(std::string_view license_key,
+                                                          const std::vector<trusted_key> &trusted_keys,
+                                                          std::int64_t now = 0) noexcept {
+    std::vector<inspire_trusted_key> trusted = detail::trusted(trusted_keys);
+    return detail::make<signed_license_key, inspire_signed_key>([&](auto out, auto err) {
+        return inspire_signed_key_read(detail::str(license_key), trusted.data(), trusted.size(), now, out, err);
+    });
+}
+inline signed_license_key inspect_license_key(std::string_view license_key,
+                                              const std::vector<trusted_key> &trusted_keys, std::int64_t now = 0) {
+    return try_inspect_license_key(license_key, trusted_keys, now).value();
 }
 
 /** An Ed25519 signing key: a vendor's secret, wiped when destroyed. */

@@ -7,7 +7,7 @@ use inspire_auth_core::{
 
 use crate::{
     auth::inspire_auth,
-    boundary::boundary,
+    boundary::{boundary, infallible},
     error::inspire_error,
     ptr::{self, Growing},
     result::inspire_result,
@@ -59,6 +59,20 @@ unsafe fn read<'a>(tenant: *const inspire_tenant) -> Result<Option<Tenant<'a>>> 
             .map(|tenant| Ok(Tenant { name: ptr::text(tenant.name, "the tenant's name")?, limit: tenant.limit }))
             .transpose()
     }
+}
+
+/// The limit that holds for a tenant: the smaller of the license's and its own, where `INSPIRE_UNLIMITED` is none.
+///
+/// \param tenant whose; NULL for the whole installation's
+/// \param license_limit the license's, as `inspire_license_limit` says
+/// \return the limit, or `INSPIRE_UNLIMITED`
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn inspire_tenant_effective(tenant: *const inspire_tenant, license_limit: i64) -> i64 {
+    infallible(0, || {
+        // SAFETY: NULL or live.
+        let tenant = unsafe { ptr::optional(tenant) };
+        tenant.map_or(license_limit, |tenant| Tenant { name: "", limit: tenant.limit }.effective(license_limit))
+    })
 }
 
 fn balance(of: &Balance) -> inspire_balance {

@@ -52,6 +52,7 @@ mod credits;
 
 mod inspection;
 mod machine;
+mod signed_key;
 
 mod issue;
 mod metrics;
@@ -83,6 +84,7 @@ pub use requirement::*;
 pub use result::*;
 pub use routes::*;
 pub use server::*;
+pub use signed_key::*;
 pub use store::*;
 pub use text::*;
 pub use ticket::*;

@@ -36,9 +36,14 @@ impl Text {
         if text.contains('\0') {
             return Self::new(&text.replace('\0', "\u{fffd}"));
         }
+        Self::of_bytes(text.as_bytes())
+    }
+
+    /// A copy of bytes, whatever they are.
+    pub(crate) fn of_bytes(from: &[u8]) -> Self {
         // Room for all of it at once: a buffer that grows leaves copies behind.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(text.len().saturating_add(1)));
-        bytes.extend_from_slice(text.as_bytes());
+        let mut bytes = Zeroizing::new(Vec::with_capacity(from.len().saturating_add(1)));
+        bytes.extend_from_slice(from);
         bytes.push(0);
         Self(bytes)
     }

@@ -27,7 +27,7 @@ SIZE(inspire_pepper, 32);
 SIZE(inspire_trusted_key, 40);
 FIELD(inspire_trusted_key, not_after, 32);
 
-SIZE(inspire_auth_options, 272);
+SIZE(inspire_auth_options, 280);
 FIELD(inspire_auth_options, struct_size, 0);
 FIELD(inspire_auth_options, store, 8);
 FIELD(inspire_auth_options, realm, 24);
@@ -55,6 +55,35 @@ FIELD(inspire_auth_options, audit_max_bytes, 248);
 FIELD(inspire_auth_options, audit_keep, 256);
 FIELD(inspire_auth_options, audit_chain, 260);
 FIELD(inspire_auth_options, audit_on_failure, 264);
+FIELD(inspire_auth_options, server, 272);
+
+SIZE(inspire_server, 168);
+FIELD(inspire_server, struct_size, 0);
+FIELD(inspire_server, url, 8);
+FIELD(inspire_server, account, 24);
+FIELD(inspire_server, account_id, 40);
+FIELD(inspire_server, signing_host, 56);
+FIELD(inspire_server, allowed_hosts, 72);
+FIELD(inspire_server, allowed_host_count, 80);
+FIELD(inspire_server, proxy_url, 88);
+FIELD(inspire_server, ca_file, 104);
+FIELD(inspire_server, connect_timeout_ms, 120);
+FIELD(inspire_server, timeout_ms, 128);
+FIELD(inspire_server, lease, 136);
+FIELD(inspire_server, transport, 144);
+FIELD(inspire_server, transport_userdata, 152);
+FIELD(inspire_server, proxy, 160);
+FIELD(inspire_server, auto_refresh, 164);
+
+SIZE(inspire_http_header, 32);
+FIELD(inspire_http_header, value, 16);
+
+SIZE(inspire_http_request, 72);
+FIELD(inspire_http_request, url, 16);
+FIELD(inspire_http_request, headers, 32);
+FIELD(inspire_http_request, header_count, 40);
+FIELD(inspire_http_request, body, 48);
+FIELD(inspire_http_request, timeout_ms, 64);
 
 SIZE(inspire_request, 120);
 FIELD(inspire_request, headers, 8);
@@ -78,10 +107,11 @@ FIELD(inspire_principal, warning, 52);
 FIELD(inspire_principal, name_len, 56);
 FIELD(inspire_principal, name, 60);
 
-SIZE(inspire_caller, 32);
+SIZE(inspire_caller, 40);
 FIELD(inspire_caller, principal, 8);
 FIELD(inspire_caller, now, 16);
 FIELD(inspire_caller, actor, 24);
+FIELD(inspire_caller, cancel, 32);
 
 SIZE(inspire_key_spec, 72);
 FIELD(inspire_key_spec, name, 8);
@@ -110,6 +140,16 @@ FIELD(inspire_inspect_options, machine_id, 40);
 FIELD(inspire_inspect_options, product, 56);
 FIELD(inspire_inspect_options, now, 72);
 FIELD(inspire_inspect_options, flags, 80);
+
+SIZE(inspire_tenant, 24);
+FIELD(inspire_tenant, limit, 16);
+
+SIZE(inspire_balance, 48);
+FIELD(inspire_balance, limit, 8);
+FIELD(inspire_balance, used, 16);
+FIELD(inspire_balance, left, 24);
+FIELD(inspire_balance, resets_at, 32);
+FIELD(inspire_balance, month, 40);
 
 SIZE(inspire_limit, 24);
 SIZE(inspire_entitlement, 40);

@@ -169,6 +169,13 @@ static inspire_principal *any_principal(void)
     return any_size(&principal, sizeof principal);
 }
 
+static inspire_cancel *cancels[2]; /* one of them cancelled */
+
+static const inspire_cancel *any_cancel(void)
+{
+    return below(3) != 0 ? NULL : cancels[below(2)];
+}
+
 static inspire_caller *any_caller(void)
 {
     inspire_caller caller = INSPIRE_CALLER_INIT;
@@ -176,6 +183,7 @@ static inspire_caller *any_caller(void)
     caller.principal = caller.actor != INSPIRE_ACTOR_SYSTEM || below(9) == 0 ? any_principal() : NULL;
     caller.now = any_time();
     caller.reserved = below(20) == 0;
+    caller.cancel = any_cancel();
     return any_size(&caller, sizeof caller);
 }
 
@@ -202,6 +210,51 @@ static inspire_trusted_key *any_trusted(size_t *count)
         keys[at].not_after = any_time();
     }
     return keys;
+}
+
+/* A licensing server that says anything, on the thread that asks it. */
+static inspire_result any_answer(void *userdata, const inspire_http_request *request, inspire_http_answer *answer)
+{
+    static const uint32_t statuses[] = {200, 200, 200, 201, 204, 307, 403, 404, 422, 429, 500, 503};
+    static const char *const names[] = {"Keygen-Signature", "Digest", "Date", "Retry-After", "Content-Type"};
+    size_t at;
+    CHECK(userdata == &state && request->method.len > 0 && request->url.len > 0);
+    for (at = 0; at < request->header_count; at++)
+        CHECK(request->headers[at].name.len > 0 && request->headers[at].value.len > 0);
+    inspire_http_answer_set_status(answer, below(9) == 0 ? (uint32_t)draw() : statuses[below(12)]);
+    for (at = below(6); at > 0; at--)
+        inspire_http_answer_add_header(answer, below(3) == 0 ? any_str() : inspire_str_from(names[below(5)]),
+                                       any_str());
+    for (at = below(3); at > 0; at--)
+        (void)inspire_http_answer_add_body(answer, any_str());
+    return below(3) != 0 ? INSPIRE_RESULT_OK : below(2) == 0 ? any_small() : inspire_result_at((size_t)below(90));
+}
+
+static const inspire_server *any_server(void)
+{
+    inspire_server server = INSPIRE_SERVER_INIT;
+    server.url = any_str();
+    if (below(3) == 0)
+        server.account = any_str();
+    if (below(3) == 0)
+        server.account_id = any_str();
+    if (below(3) == 0)
+        server.signing_host = any_str();
+    if (below(3) == 0)
+        server.allowed_hosts = any_strs(&server.allowed_host_count);
+    if (below(3) == 0)
+        server.ca_file = any_path();
+    server.proxy = (uint32_t)below(4);
+    if (server.proxy == INSPIRE_PROXY_URL || below(9) == 0)
+        server.proxy_url = any_str();
+    server.connect_timeout_ms = below(2) == 0 ? 0 : draw() >> below(64);
+    server.timeout_ms = below(2) == 0 ? 0 : draw() >> below(64);
+    server.lease = below(2) == 0 ? 0 : draw() >> below(64);
+    server.auto_refresh = (uint32_t)below(3);
+    if (below(2) == 0)
+        server.transport = any_answer;
+    server.transport_userdata = &state;
+    return any_size(&server, sizeof server);
 }
 
 static inspire_auth *auth;
@@ -298,6 +351,8 @@ static void open_and_close(void)
         options.trusted_keys = any_trusted(&options.trusted_key_count);
     options.product = any_str();
     options.machine_id = any_str();
+    if (below(2) == 0)
+        options.server = any_server();
     result = inspire_auth_open(any_size(&options, sizeof options), &opened, &err);
     CHECK((result == INSPIRE_RESULT_OK) == (opened != NULL));
     judge(result, &err);
@@ -501,8 +556,88 @@ static void license(void)
     inspire_entitlements_free(table);
 }
 
+/* License keys, the one that is installed among them. */
+static inspire_str any_license_key(void)
+{
+    return below(2) == 0 ? INSPIRE_STR("ABCD-EFGH") : any_str();
+}
+
+static void license_online(void)
+{
+    inspire_license *status = NULL;
+    inspire_deactivation *done = NULL;
+    inspire_text *text = NULL;
+    inspire_error *err = NULL;
+    inspire_result result, problem = INSPIRE_RESULT_OK;
+    size_t released = 0;
+    int64_t next = 0;
+    switch (below(6)) {
+    case 0:
+        result = inspire_license_activate_online(any_auth(), any_license_key(), any_caller(), &status, &err);
+        break;
+    case 1:
+        result = inspire_license_refresh(any_auth(), any_str(), any_caller(), &status, &err);
+        break;
+    case 2:
+        result = inspire_license_request(any_auth(), any_str(), any_caller(), &text, &err);
+        CHECK((result == INSPIRE_RESULT_OK) == (inspire_text_str(text).len > 0));
+        break;
+    case 3:
+        result = inspire_license_deactivate_with(any_auth(), (uint32_t)below(3), any_caller(), &done, &err);
+        CHECK((result == INSPIRE_RESULT_OK) == (done != NULL));
+        CHECK(inspire_deactivation_release(done) <= INSPIRE_RELEASE_PENDING);
+        CHECK(inspire_result_name(inspire_deactivation_problem(done)).data != NULL);
+        break;
+    case 4:
+        result = inspire_license_release_pending(any_auth(), any_caller(), below(2) == 0 ? NULL : &released, &err);
+        break;
+    default:
+        result = inspire_license_tick(any_auth(), any_time(), any_cancel(), below(9) == 0 ? NULL : &next,
+                                      below(2) == 0 ? NULL : &problem, &err);
+        CHECK(inspire_result_name(problem).data != NULL);
+    }
+    CHECK(inspire_result_name(inspire_license_last_attempt_code(status)).data != NULL);
+    judge(result, &err);
+    inspire_license_free(status);
+    inspire_deactivation_free(done);
+    inspire_text_free(text);
+}
+
+static void spend(void)
+{
+    inspire_balance balance = INSPIRE_BALANCE_INIT, *left = any_size(&balance, sizeof balance);
+    inspire_tenant *tenant = NULL;
+    inspire_error *err = NULL;
+    int64_t amount = below(2) == 0 ? (int64_t)below(4) : (int64_t)draw() >> below(64);
+    inspire_result result;
+    if (below(2) == 0) {
+        tenant = block(sizeof *tenant);
+        tenant->name = any_str();
+        tenant->limit = below(2) == 0 ? INSPIRE_UNLIMITED : (int64_t)draw() >> below(64);
+    }
+    switch (below(4)) {
+    case 0:
+        result = inspire_credits_consume(any_auth(), amount, any_str(), tenant, any_time(), left, &err);
+        break;
+    case 1:
+        result = inspire_credits_refund(any_auth(), any_str(), tenant, any_time(), left, &err);
+        break;
+    case 2:
+        result = inspire_credits_balance(any_auth(), tenant, any_time(), left, &err);
+        break;
+    default:
+        result = inspire_license_check_tenant_limit(any_auth(), any_str(), tenant, amount, (int64_t)draw() >> below(64),
+                                                    any_time(), &err);
+    }
+    judge(result, &err);
+    (void)inspire_tenant_effective(tenant, amount);
+}
+
 static void inspect_and_sign(void)
 {
+    inspire_signed_key *license_key = NULL;
+    size_t trusted_count;
+    const inspire_trusted_key *trusted = any_trusted(&trusted_count);
     inspire_inspect_options options = INSPIRE_INSPECT_OPTIONS_INIT;
     inspire_inspection *found = NULL;
     inspire_signing_key *read = NULL;
@@ -510,6 +645,11 @@ static void inspect_and_sign(void)
     inspire_machine_parts *parts = NULL;
     inspire_text *file = NULL;
     inspire_error *err = NULL;
+    judge(inspire_signed_key_read(any_str(), below(9) == 0 ? NULL : trusted, trusted_count, any_time(), &license_key,
+                                  &err),
+          &err);
+    CHECK((license_key == NULL) == (inspire_signed_key_dataset(license_key).data == NULL));
+    inspire_signed_key_free(license_key);
     options.trusted_keys = any_trusted(&options.trusted_key_count);
     options.license_key = any_str();
     options.machine_id = any_str();
@@ -573,9 +713,15 @@ int main(int argc, char **argv)
         "-----BEGIN LICENSE FILE-----\ne30=\n-----END LICENSE FILE-----\n",
         "10.0.0.0/8, ::1", "10.1.2.3", "X-Forwarded-Proto", "https",
         "-----BEGIN PRIVATE KEY-----", "a description, with \xc3\xa9", "GET", "/data/api", "/data/api/x%20?y", "/..",
+        "https://licensing.example/v1", "http://127.0.0.1:9", "http://proxy.example:3128", "licensing.example",
+        "*.example", "north", "1", "application/vnd.api+json", "{\"meta\":{\"valid\":true,\"code\":\"VALID\"}}",
+        "key/eyJ0ZXN0IjoxfQ==._f34UAAtNKM8TXGLlnblBGCLSy22Oa_gjp4jn0CpvEuwQ2gAcH0IntFKwtby"
+        "V5iWnH9_x8l0R144oHp2_GviAw==",
+        "e8601e48b69383ba520245fd07971e983d06d22c4257cfd82304601479cee788",
         "{\"routes\": [{\"prefix\": \"/data/api\", \"methods\": [\"GET\"], \"require\": {\"any\": [\"Admin\"]}}]}",
     };
     inspire_auth_options options = cheap_options(":memory:");
+    inspire_server server = INSPIRE_SERVER_INIT;
     inspire_str admin = INSPIRE_STR("Admin");
     inspire_trusted_key trusted;
     inspire_created_key *created;
@@ -601,6 +747,15 @@ int main(int argc, char **argv)
     options.write_requirement.kind = INSPIRE_REQUIRE_ANY;
     options.write_requirement.levels = &admin;
     options.write_requirement.level_count = 1;
+    server.url = INSPIRE_STR("http://127.0.0.1:9/v1");
+    server.proxy = INSPIRE_PROXY_NONE;
+    server.timeout_ms = 50; /* no time for a second attempt to connect */
+    server.transport = any_answer;
+    server.transport_userdata = &state;
+    options.server = &server;
+    cancels[0] = inspire_cancel_new();
+    cancels[1] = inspire_cancel_new();
+    inspire_cancel_now(cancels[1]);
     GIVES(OK, inspire_auth_open(&options, &auth, NULL));
     any_key = require(auth, "Authenticated");
     GIVES(OK, inspire_routes_parse(inspire_str_from(plain[sizeof plain / sizeof *plain - 1]), &table, NULL));
@@ -618,6 +773,8 @@ int main(int argc, char **argv)
         route();
         manage();
         license();
+        license_online();
+        spend();
         inspect_and_sign();
         keep_and_log();
         if (at % 10 == 0)
@@ -631,6 +788,8 @@ int main(int argc, char **argv)
         inspire_result result = inspire_auth_authenticate(auth, &request, &who, NULL);
         CHECK(result == INSPIRE_RESULT_OK || result == INSPIRE_RESULT_INVALID_CREDENTIAL);
     }
+    inspire_cancel_free(cancels[0]);
+    inspire_cancel_free(cancels[1]);
     inspire_created_key_free(created);
     inspire_requirement_free(any_key);
     inspire_routes_free(table);

@@ -28,6 +28,12 @@ static void null_is_ignored_by_free(void)
     inspire_proxies_free(NULL);
     inspire_routes_free(NULL);
     inspire_explanation_free(NULL);
+    inspire_cancel_free(NULL);
+    inspire_cancel_now(NULL);
+    inspire_deactivation_free(NULL);
+    inspire_signed_key_free(NULL);
+    inspire_http_answer_set_status(NULL, 200);
+    inspire_http_answer_add_header(NULL, none, none);
 }
 
 static void null_is_nothing_to_accessors(void)
@@ -63,6 +69,16 @@ static void null_is_nothing_to_accessors(void)
     CHECK(inspire_license_expires_at(NULL) == INSPIRE_NEVER && inspire_license_limits(NULL) == NULL);
     CHECK(inspire_license_lease_expires_at(NULL) == INSPIRE_NEVER);
     CHECK(inspire_license_last_validated_at(NULL) == INSPIRE_NEVER);
+    CHECK(inspire_license_last_attempt_at(NULL) == INSPIRE_NEVER);
+    CHECK(inspire_license_last_attempt_code(NULL) == INSPIRE_RESULT_OK);
+    CHECK(inspire_deactivation_release(NULL) == INSPIRE_RELEASE_NONE);
+    CHECK(inspire_deactivation_problem(NULL) == INSPIRE_RESULT_OK);
+    CHECK(inspire_deactivation_receipt(NULL).data == NULL);
+    CHECK(inspire_signed_key_key_id(NULL).data == NULL && inspire_signed_key_dataset(NULL).data == NULL);
+    CHECK(inspire_signed_key_license(NULL).data == NULL && inspire_signed_key_product(NULL).data == NULL);
+    CHECK(inspire_signed_key_created_at(NULL) == INSPIRE_NEVER);
+    CHECK(inspire_signed_key_expires_at(NULL) == INSPIRE_NEVER);
+    CHECK(inspire_tenant_effective(NULL, 7) == 7 && inspire_http_answer_add_body(NULL, none) == 0);
     CHECK(inspire_license_entitlements(NULL) == NULL && inspire_license_warnings(NULL) == NULL);
     CHECK(inspire_limits_count(NULL) == 0 && inspire_limits_at(NULL, 0).name.data == NULL);
     CHECK(inspire_entitlements_count(NULL) == 0 && inspire_entitlements_at(NULL, 0).granted == 0);
@@ -98,6 +114,40 @@ static void null_is_nothing_to_accessors(void)
         out = NULL;                                    \
         GIVES(NULL_PARAMETER, call);                   \
     } while (0)
+
+static void credits_of_nobody(const inspire_auth *auth)
+{
+    inspire_str name = INSPIRE_STR("name");
+    inspire_tenant tenant;
+    inspire_balance left = INSPIRE_BALANCE_INIT;
+    tenant.name = name;
+    tenant.limit = INSPIRE_UNLIMITED;
+    left.used = 7;
+    GIVES(NULL_PARAMETER, inspire_credits_consume(NULL, 1, name, NULL, 0, &left, NULL));
+    GIVES(NULL_PARAMETER, inspire_credits_consume(auth, 1, null_with_length, NULL, 0, &left, NULL));
+    GIVES(NULL_PARAMETER, inspire_credits_refund(NULL, name, NULL, 0, &left, NULL));
+    GIVES(NULL_PARAMETER, inspire_credits_balance(NULL, NULL, 0, &left, NULL));
+    GIVES(NULL_PARAMETER, inspire_credits_balance(auth, NULL, 0, NULL, NULL));
+    GIVES(NULL_PARAMETER, inspire_license_check_tenant_limit(NULL, name, &tenant, 1, 1, 0, NULL));
+    GIVES(NULL_PARAMETER, inspire_license_check_tenant_limit(auth, name, NULL, 1, 1, 0, NULL));
+    GIVES(NULL_PARAMETER, inspire_license_check_tenant_limit(auth, null_with_length, &tenant, 1, 1, 0, NULL));
+    /* No license, no credits; and nothing is known of any operation. */
+    GIVES(LIMIT_EXCEEDED, inspire_credits_consume(auth, 1, name, &tenant, 0, &left, NULL));
+    GIVES(NOT_FOUND, inspire_credits_refund(auth, name, &tenant, 0, &left, NULL));
+    GIVES(INVALID_ARGUMENT, inspire_credits_consume(auth, 0, name, &tenant, 0, &left, NULL));
+    GIVES(INVALID_ARGUMENT, inspire_credits_consume(auth, -1, name, &tenant, 0, &left, NULL));
+    GIVES(INVALID_ARGUMENT, inspire_credits_consume(auth, 1, none, &tenant, 0, &left, NULL));
+    tenant.name = not_utf8;
+    GIVES(INVALID_ARGUMENT, inspire_credits_balance(auth, &tenant, 0, &left, NULL));
+    tenant.name = none;
+    GIVES(INVALID_ARGUMENT, inspire_credits_balance(auth, &tenant, 0, &left, NULL));
+    left.struct_size = 0;
+    GIVES(INVALID_ARGUMENT, inspire_credits_balance(auth, NULL, 0, &left, NULL));
+    left.struct_size = sizeof left;
+    CHECK(left.used == 7);
+    GIVES(OK, inspire_credits_balance(auth, NULL, 0, &left, NULL));
+    CHECK(left.limit == 0 && left.used == 0 && left.left == 0 && left.month > 202400);
+}
 
 static void null_is_a_code(const inspire_auth *auth)
 {
@@ -145,6 +195,28 @@ static void null_is_a_code(const inspire_auth *auth)
     NULLS(inspire_license, inspire_license_free, inspire_license_status(NULL, 0, out, NULL));
     NULLS(inspire_license, inspire_license_free, inspire_license_revalidate(auth, NULL, out, NULL));
     NULLS(inspire_license, inspire_license_free, inspire_license_deactivate(auth, NULL, out, NULL));
+    NULLS(inspire_license, inspire_license_free, inspire_license_activate_online(NULL, name, &caller, out, NULL));
+    NULLS(inspire_license, inspire_license_free, inspire_license_activate_online(auth, name, NULL, out, NULL));
+    NULLS(inspire_license, inspire_license_free,
+          inspire_license_activate_online(auth, null_with_length, &caller, out, NULL));
+    NULLS(inspire_license, inspire_license_free, inspire_license_refresh(NULL, name, &caller, out, NULL));
+    NULLS(inspire_license, inspire_license_free, inspire_license_refresh(auth, name, NULL, out, NULL));
+    NULLS(inspire_license, inspire_license_free, inspire_license_refresh(auth, null_with_length, &caller, out, NULL));
+    NULLS(inspire_text, inspire_text_free, inspire_license_request(NULL, none, &caller, out, NULL));
+    NULLS(inspire_text, inspire_text_free, inspire_license_request(auth, none, NULL, out, NULL));
+    NULLS(inspire_text, inspire_text_free, inspire_license_request(auth, null_with_length, &caller, out, NULL));
+    NULLS(inspire_deactivation, inspire_deactivation_free,
+          inspire_license_deactivate_with(NULL, 0, &caller, out, NULL));
+    NULLS(inspire_deactivation, inspire_deactivation_free,
+          inspire_license_deactivate_with(auth, 0, NULL, out, NULL));
+    NULLS(inspire_signed_key, inspire_signed_key_free,
+          inspire_signed_key_read(null_with_length, NULL, 0, 0, out, NULL));
+    NULLS(inspire_signed_key, inspire_signed_key_free, inspire_signed_key_read(name, NULL, 1, 0, out, NULL));
+    GIVES(NULL_PARAMETER, inspire_license_release_pending(NULL, &caller, NULL, NULL));
+    GIVES(NULL_PARAMETER, inspire_license_release_pending(auth, NULL, NULL, NULL));
+    GIVES(NULL_PARAMETER, inspire_license_tick(NULL, 0, NULL, &limit, NULL, NULL));
+    GIVES(NULL_PARAMETER, inspire_license_tick(auth, 0, NULL, NULL, NULL, NULL));
+    credits_of_nobody(auth);
     NULLS(inspire_entitlements, inspire_entitlements_free, inspire_license_list_entitlements(NULL, 0, out, NULL));
     NULLS(inspire_inspection, inspire_inspection_free, inspire_inspection_run(name, NULL, out, NULL));
     NULLS(inspire_machine, inspire_machine_free, inspire_machine_of(NULL, out, NULL));
@@ -272,6 +344,103 @@ static void sizes_are_checked(const inspire_auth *auth)
         change;                                                        \
         GIVES(code, inspire_auth_open(&options, &other, NULL));        \
     } while (0)
+
+/* Sound options but for one change in those of the server. */
+#define REFUSED_SERVER(code, change)                                   \
+    do {                                                               \
+        options = cheap_options(":memory:");                           \
+        server = sound;                                                \
+        options.server = &server;                                      \
+        change;                                                        \
+        GIVES(code, inspire_auth_open(&options, &other, NULL));        \
+        CHECK(other == NULL);                                          \
+    } while (0)
+
+static void a_server_is_checked(void)
+{
+    struct {
+        inspire_server server;
+        unsigned char tail[64];
+    } longer;
+    const inspire_server empty = INSPIRE_SERVER_INIT;
+    inspire_server sound = INSPIRE_SERVER_INIT, server;
+    inspire_auth_options options;
+    inspire_auth *other = NULL;
+    inspire_str host = INSPIRE_STR("licensing.example");
+    sound.url = INSPIRE_STR("https://licensing.example/v1");
+    sound.proxy = INSPIRE_PROXY_NONE;
+
+    REFUSED_SERVER(INVALID_ARGUMENT, server.struct_size = 0);
+    REFUSED_SERVER(INVALID_ARGUMENT, server.struct_size = sizeof server - 1);
+    REFUSED_SERVER(INVALID_ARGUMENT, server.struct_size = (size_t)-1);
+    REFUSED_SERVER(INVALID_ARGUMENT, server = empty);
+    REFUSED_SERVER(INVALID_ARGUMENT, server.url = not_utf8);
+    REFUSED_SERVER(NULL_PARAMETER, server.url = null_with_length);
+    REFUSED_SERVER(INVALID_ARGUMENT, server.url = INSPIRE_STR("licensing.example"));
+    REFUSED_SERVER(INVALID_ARGUMENT, server.url = INSPIRE_STR("http://licensing.example/v1"));
+    REFUSED_SERVER(INVALID_ARGUMENT, server.url = INSPIRE_STR("https://user:password@licensing.example/v1"));
+    REFUSED_SERVER(INVALID_ARGUMENT, server.account = INSPIRE_STR(""));
+    REFUSED_SERVER(INVALID_ARGUMENT, server.account = not_utf8);
+    REFUSED_SERVER(INVALID_ARGUMENT, server.account_id = not_utf8);
+    REFUSED_SERVER(INVALID_ARGUMENT, server.signing_host = not_utf8);
+    REFUSED_SERVER(NULL_PARAMETER, server.ca_file.len = 3);
+    REFUSED_SERVER(NULL_PARAMETER, server.allowed_host_count = 1);
+    REFUSED_SERVER(INVALID_ARGUMENT,
+                   (server.allowed_hosts = &not_utf8, server.allowed_host_count = 1));
+    REFUSED_SERVER(INVALID_ARGUMENT,
+                   (server.allowed_hosts = &host, server.allowed_host_count = (size_t)-1 / 2));
+    REFUSED_SERVER(INVALID_ARGUMENT, server.proxy = 3);
+    REFUSED_SERVER(INVALID_ARGUMENT, server.proxy = INSPIRE_PROXY_URL);
+    REFUSED_SERVER(INVALID_ARGUMENT, server.proxy_url = INSPIRE_STR("http://proxy.example:3128"));
+    REFUSED_SERVER(INVALID_ARGUMENT, (server.proxy_url = not_utf8, server.proxy = INSPIRE_PROXY_URL));
+    REFUSED_SERVER(INVALID_ARGUMENT, server.auto_refresh = 2);
+    REFUSED_SERVER(NETWORK_POLICY,
+                   (server.allowed_hosts = &host, server.allowed_host_count = 1,
+                    server.url = INSPIRE_STR("https://another.example/v1")));
+
+    /* A newer header's structure, as long as it uses nothing new. */
+    memset(&longer, 0, sizeof longer);
+    longer.server = sound;
+    longer.server.struct_size = sizeof longer;
+    options = cheap_options(":memory:");
+    options.server = &longer.server;
+    GIVES(OK, inspire_auth_open(&options, &other, NULL));
+    inspire_auth_free(other);
+    other = NULL;
+    longer.tail[63] = 1;
+    GIVES(UNSUPPORTED_OPTION, inspire_auth_open(&options, &other, NULL));
+    CHECK(other == NULL);
+}
+
+static void a_signed_license_key_is_read(void)
+{
+    /* Keygen's own; see shared/vectors/keygen/key-ed25519-test1. */
+    inspire_str text = INSPIRE_STR("key/eyJ0ZXN0IjoxfQ==._f34UAAtNKM8TXGLlnblBGCLSy22Oa_gjp4jn0CpvEuwQ2gAcH0IntFKwtby"
+                                   "V5iWnH9_x8l0R144oHp2_GviAw==");
+    inspire_trusted_key trusted;
+    inspire_signed_key *key = NULL;
+    memset(&trusted, 0, sizeof trusted);
+    trusted.id = INSPIRE_STR("keygen");
+    trusted.public_key = INSPIRE_STR("e8601e48b69383ba520245fd07971e983d06d22c4257cfd82304601479cee788");
+    GIVES(OK, inspire_signed_key_read(text, &trusted, 1, 0, &key, NULL));
+    IS(inspire_signed_key_key_id(key), "keygen");
+    IS(inspire_signed_key_dataset(key), "{\"test\":1}");
+    CHECK(inspire_signed_key_license(key).data == NULL && inspire_signed_key_product(key).data == NULL);
+    CHECK(inspire_signed_key_created_at(key) == INSPIRE_NEVER && inspire_signed_key_expires_at(key) == INSPIRE_NEVER);
+    inspire_signed_key_free(key);
+    trusted.not_after = 1800000000;
+    GIVES(OK, inspire_signed_key_read(text, &trusted, 1, 1799999999, &key, NULL));
+    inspire_signed_key_free(key);
+    GIVES(LICENSE_SIGNATURE_INVALID, inspire_signed_key_read(text, &trusted, 1, 1800000000, &key, NULL));
+    CHECK(key == NULL);
+    GIVES(LICENSE_SIGNATURE_INVALID, inspire_signed_key_read(text, NULL, 0, 0, &key, NULL));
+    GIVES(LICENSE_MALFORMED, inspire_signed_key_read(INSPIRE_STR("ABCD-EFGH"), &trusted, 1, 0, &key, NULL));
+    GIVES(LICENSE_UNSUPPORTED_ALGORITHM, inspire_signed_key_read(INSPIRE_STR("key/e30.e30"), NULL, 0, 0, &key, NULL));
+    GIVES(INVALID_ARGUMENT, inspire_signed_key_read(not_utf8, &trusted, 1, 0, &key, NULL));
+    trusted.public_key = INSPIRE_STR("nonsense");
+    GIVES(INVALID_ARGUMENT, inspire_signed_key_read(text, &trusted, 1, 0, &key, NULL));
+    CHECK(key == NULL);
+}
 
 static void values_are_checked(const inspire_auth *auth)
 {
@@ -430,6 +599,8 @@ int main(void)
     sizes_are_checked(auth);
     values_are_checked(auth);
     a_made_up_principal_is_nobody(auth);
+    a_server_is_checked();
+    a_signed_license_key_is_read();
     inspire_auth_free(auth);
     return 0;
 }

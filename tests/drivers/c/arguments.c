@@ -104,6 +104,13 @@ int64_t argument_integer(arguments *arguments, const char *name, int64_t otherwi
     return integer;
 }
 
+int64_t argument_required_integer(arguments *arguments, const char *name)
+{
+    const json *value = json_member(arguments->object, name);
+    arguments->wrong |= value == NULL || value->type == JSON_NULL;
+    return argument_integer(arguments, name, 0);
+}
+
 uint64_t argument_unsigned(arguments *arguments, const char *name, uint64_t otherwise)
 {
     const json *value = argument_optional(arguments, name);
@@ -118,6 +125,15 @@ uint64_t argument_required_unsigned(arguments *arguments, const char *name)
     const json *value = json_member(arguments->object, name);
     arguments->wrong |= value == NULL || value->type == JSON_NULL;
     return argument_unsigned(arguments, name, 0);
+}
+
+uint64_t argument_positive_or_default(arguments *arguments, const char *name)
+{
+    if (argument_optional(arguments, name) == NULL)
+        return 0;
+    uint64_t value = argument_unsigned(arguments, name, 0);
+    arguments->wrong |= value == 0;
+    return value;
 }
 
 int64_t time_of(arguments *arguments, const json *value)

@@ -28,8 +28,11 @@ bool bytes_of(arguments *arguments, const json *value, inspire_str *bytes);
 
 bool argument_flag(arguments *arguments, const char *name, bool otherwise);
 int64_t argument_integer(arguments *arguments, const char *name, int64_t otherwise);
+int64_t argument_required_integer(arguments *arguments, const char *name);
 uint64_t argument_unsigned(arguments *arguments, const char *name, uint64_t otherwise);
 uint64_t argument_required_unsigned(arguments *arguments, const char *name);
+/* Above 0, which is the default: it is what an absent one gives, and can't be asked for. */
+uint64_t argument_positive_or_default(arguments *arguments, const char *name);
 /* Unix seconds; INSPIRE_NEVER when null. No key can expire at 0, and C has no way to say it. */
 int64_t time_of(arguments *arguments, const json *value);
 

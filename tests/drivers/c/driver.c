@@ -114,6 +114,20 @@ static const struct {
     {"license.limit", license_limit, {"value"}},
     {"license.revalidate", license_revalidate, {"status"}},
     {"license.deactivate", license_deactivate, {"status"}},
+    {"license.activate", license_activate, {"status"}},
+    {"license.refresh", license_refresh, {"status"}},
+    {"license.request", license_request, {"value"}},
+    {"license.deactivate_with", license_deactivate_with, {"status", "release", "problem", "receipt"}},
+    {"license.release_pending", license_release_pending, {"value"}},
+    {"license.tick", license_tick, {"next", "problem"}},
+    {"license.last_attempt", license_last_attempt, {"attempt"}},
+    {"license.consume", license_consume, {"balance"}},
+    {"license.refund", license_refund, {"balance"}},
+    {"license.balance", license_balance, {"balance"}},
+    {"license.tenant_limit", license_tenant_limit, {NULL}},
+    {"license.inspect_key",
+     license_inspect_key,
+     {"key_id", "dataset", "license", "product", "created_at", "expires_at"}},
 };
 
 static void write_head(FILE *out, const json *id, inspire_str result)

@@ -46,11 +46,17 @@ inspire_caller caller_of(handles *handles, arguments *arguments);
 /* The member `audit_file`, if it is there. */
 void argument_audit_file(arguments *arguments, inspire_auth_options *options);
 
+/* The member `server`, read into `server`; NULL when it is absent. */
+const inspire_server *argument_server(arguments *arguments, inspire_server *server);
+
 /* Pieces of answers. */
 void write_str(FILE *out, inspire_str text);
 void write_time(FILE *out, int64_t at);
 void write_list(FILE *out, const inspire_str_list *list);
 void write_limits(FILE *out, const inspire_limits *limits);
+/* The member `status`, when the call succeeded; frees the license. It is passed by its address: what is there is known
+ * only once the call, an argument too, has returned. */
+inspire_result answer_status(inspire_result result, inspire_license *const *license, FILE *out);
 
 operation authenticate, channel_of_request, close_handle, open_store;
 operation keys_create, keys_delete, keys_duplicate, keys_get, keys_import, keys_list, keys_rename, keys_rotate,
@@ -59,5 +65,8 @@ operation audit_events, metrics;
 operation routes_parse, routes_would_allow;
 operation license_activate_offline, license_deactivate, license_has, license_inspect, license_limit,
     license_revalidate, license_status;
+operation license_activate, license_balance, license_consume, license_deactivate_with, license_inspect_key,
+    license_last_attempt, license_refresh, license_refund, license_release_pending, license_request,
+    license_tenant_limit, license_tick;
 
 #endif

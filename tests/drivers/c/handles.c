@@ -81,15 +81,6 @@ static uint32_t positive(arguments *arguments, const char *name)
     return (uint32_t)value;
 }
 
-static uint64_t positive_or_default(arguments *arguments, const char *name)
-{
-    if (argument_optional(arguments, name) == NULL)
-        return 0;
-    uint64_t value = argument_unsigned(arguments, name, 0);
-    arguments->wrong |= value == 0;
-    return value;
-}
-
 inspire_result open_store(handles *handles, arguments *arguments, FILE *out)
 {
     inspire_auth_options options = INSPIRE_AUTH_OPTIONS_INIT;
@@ -107,8 +98,8 @@ inspire_result open_store(handles *handles, arguments *arguments, FILE *out)
         options.hash_parallelism = positive(&inner, "p");
         arguments->wrong |= !arguments_end(&inner);
     }
-    options.max_hash_memory = positive_or_default(arguments, "max_hash_memory");
-    options.max_lease = positive_or_default(arguments, "max_lease");
+    options.max_hash_memory = argument_positive_or_default(arguments, "max_hash_memory");
+    options.max_lease = argument_positive_or_default(arguments, "max_lease");
     inspire_str mode = argument_bytes_or_none(arguments, "mode");
     if (mode.data != NULL && !is(mode, "default")) {
         options.level_mode = INSPIRE_LEVEL_MODE_IGNITION;
@@ -119,6 +110,8 @@ inspire_result open_store(handles *handles, arguments *arguments, FILE *out)
     if (argument_flag(arguments, "allow_unbound", false))
         options.flags |= INSPIRE_AUTH_ALLOW_UNBOUND;
     argument_audit_file(arguments, &options);
+    inspire_server server;
+    options.server = argument_server(arguments, &server);
     if (!arguments_end(arguments))
         return INSPIRE_RESULT_INVALID_ARGUMENT;
 

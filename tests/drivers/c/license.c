@@ -26,8 +26,7 @@ static void write_status(FILE *out, const inspire_license *license)
     putc('}', out);
 }
 
-/* The output is passed by its address: what it holds is known only once the call, an argument too, has returned. */
-static inspire_result answer_status(inspire_result result, inspire_license *const *license, FILE *out)
+inspire_result answer_status(inspire_result result, inspire_license *const *license, FILE *out)
 {
     if (result == INSPIRE_RESULT_OK)
         write_status(out, *license);

@@ -132,6 +132,13 @@ std::uint64_t arguments::positive(const std::string &name, std::uint64_t most) {
     return value;
 }
 
+std::uint64_t arguments::positive_or_default(const std::string &name) {
+    std::optional<std::uint64_t> value = unsigned_or_none(name);
+    if (value && *value == 0)
+        throw unreadable();
+    return value.value_or(0);
+}
+
 ia::levels arguments::requirement::view() const { return all ? ia::all_of(views(names)) : ia::any_of(views(names)); }
 
 std::optional<arguments::requirement> arguments::requirement_or_none(const std::string &name) {

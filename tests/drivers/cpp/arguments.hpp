@@ -49,6 +49,9 @@ public:
     // Above 0: in this language 0 is the default, and can't be asked for.
     std::uint64_t positive(const std::string &name, std::uint64_t most);
 
+    // The same, or 0, which is the default, when it is absent.
+    std::uint64_t positive_or_default(const std::string &name);
+
     // {"any": [...]} or {"all": [...]}
     struct requirement {
         bool all;

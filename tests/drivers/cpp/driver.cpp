@@ -93,14 +93,8 @@ answer open_store(handles &open, arguments &from) {
         options.hash_parallelism = static_cast<std::uint32_t>(inner.positive("p", UINT32_MAX));
         inner.end();
     }
-    for (auto [name, to] : {std::pair("max_hash_memory", &options.max_hash_memory),
-                            std::pair("max_lease", &options.max_lease)}) {
-        if (auto value = from.unsigned_or_none(name)) {
-            if (*value == 0)
-                throw unreadable();
-            *to = *value;
-        }
-    }
+    options.max_hash_memory = from.positive_or_default("max_hash_memory");
+    options.max_lease = from.positive_or_default("max_lease");
     std::string mode = from.text_or_none("mode").value_or("default");
     if (mode != "default" && mode != "ignition")
         throw unreadable();
@@ -109,6 +103,9 @@ answer open_store(handles &open, arguments &from) {
     options.allow_unbound = from.flag_or_none("allow_unbound").value_or(false);
     std::string path;
     options.audit_file = audit_file_of(from, path);
+    auto server = server_or_none(from);
+    if (server)
+        options.server = server->view();
     from.end();
     open.open.emplace(open.last + 1, ia::handle::open(options));
     return {ia::errc::ok, {{"handle", ++open.last}}};
@@ -231,6 +228,20 @@ const struct {
     {"license.limit", license_limit, {"value"}},
     {"license.revalidate", license_revalidate, {"status"}},
     {"license.deactivate", license_deactivate, {"status"}},
+    {"license.activate", license_activate, {"status"}},
+    {"license.refresh", license_refresh, {"status"}},
+    {"license.request", license_request, {"value"}},
+    {"license.deactivate_with", license_deactivate_with, {"status", "release", "problem", "receipt"}},
+    {"license.release_pending", license_release_pending, {"value"}},
+    {"license.tick", license_tick, {"next", "problem"}},
+    {"license.last_attempt", license_last_attempt, {"attempt"}},
+    {"license.consume", license_consume, {"balance"}},
+    {"license.refund", license_refund, {"balance"}},
+    {"license.balance", license_balance, {"balance"}},
+    {"license.tenant_limit", license_tenant_limit, {}},
+    {"license.inspect_key",
+     license_inspect_key,
+     {"key_id", "dataset", "license", "product", "created_at", "expires_at"}},
 };
 
 // The answer to one line, whatever the line is.

@@ -31,6 +31,20 @@ using operation = answer(handles &, arguments &);
 // One of `plain`, `secure` and `local`.
 ia::channel channel_of(const std::string &name);
 
+// The member `server`, and what a handle is opened with: views into it.
+struct server_of {
+    std::string url;
+    std::optional<std::string> account, account_id, signing_host, proxy, ca_file;
+    std::vector<std::string> allowed_hosts;
+    std::uint64_t connect_timeout_ms = 0, timeout_ms = 0, lease = 0;
+    bool auto_refresh = false;
+    ia::server view() const;
+};
+std::optional<server_of> server_or_none(arguments &from);
+
+// The member `status`.
+answer with(const ia::license_status &license);
+
 json::value limits_of(const std::vector<std::pair<std::string_view, std::int64_t>> &limits);
 
 operation keys_create, keys_delete, keys_duplicate, keys_get, keys_import, keys_list, keys_rename, keys_rotate,
@@ -42,3 +56,6 @@ operation routes_parse, routes_would_allow;
 std::optional<ia::audit_file> audit_file_of(arguments &from, std::string &path);
 operation license_activate_offline, license_deactivate, license_has, license_inspect, license_limit,
     license_revalidate, license_status;
+operation license_activate, license_balance, license_consume, license_deactivate_with, license_inspect_key,
+    license_last_attempt, license_refresh, license_refund, license_release_pending, license_request,
+    license_tenant_limit, license_tick;

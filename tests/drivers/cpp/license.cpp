@@ -1,8 +1,6 @@
 // The operations on the license.
 #include "driver.hpp"
 
-namespace {
-
 answer with(const ia::license_status &license) {
     constexpr const char *states[] = {"unlicensed", "active", "expired", "suspended", "invalid"};
     json::value mode;
@@ -22,6 +20,8 @@ answer with(const ia::license_status &license) {
     };
     return {ia::errc::ok, {{"status", std::move(status)}}};
 }
+
+namespace {
 
 // The license in a file, its key not masked.
 json::value view(const ia::inspection &found) {

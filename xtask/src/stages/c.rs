@@ -1,16 +1,18 @@
 //! The tests in C and C++, against the shared library as it is installed.
 //!
 //! A source may say in its first lines how it wants to be built: `xtask: c11` (not as C99 as well),
-//! `xtask: no-sanitizers`, `xtask: no-valgrind` (it replaces the allocator, say), several words on one line.
+//! `xtask: no-sanitizers`, `xtask: no-valgrind` (it replaces the allocator, say), `xtask: server` (its argument is the
+//! program `inspire-auth`, to be started as a licensing server), several words on one line.
 
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use super::Report;
 use crate::{
-    Outcome, project, run,
+    Failure, Outcome, project, run,
     verbs::driver::{Checks, Language, compile},
     verbs::install,
 };
@@ -49,21 +51,34 @@ fn program(source: PathBuf) -> Outcome<Program> {
     Ok(Program { source, name, directives })
 }
 
-/// Runs a test program in an empty folder of its own, which is also its temporary folder.
-pub(super) fn execute(program: &Path, before: &[&str], name: &str) -> Outcome {
+/// Runs a built test program in an empty folder of its own, which is also its temporary folder.
+pub(super) fn execute(program: &Program, built: &Path, before: &[&str], name: &str) -> Outcome {
     let scratch = project::fresh(&format!("scratch/{name}"))?;
     let mut command = match before.split_first() {
         Some((wrapper, arguments)) => {
             let mut command = run::command(wrapper);
-            command.args(arguments).arg(program);
+            command.args(arguments).arg(built);
             command
         }
-        None => run::command(program),
+        None => run::command(built),
     };
+    if program.says("server") {
+        command.arg(licensing_server()?);
+    }
     command.current_dir(&scratch).env("TMPDIR", &scratch);
     // Undefined behaviour says where it was.
     command.env("UBSAN_OPTIONS", "print_stacktrace=1").env("ASAN_OPTIONS", "detect_stack_use_after_return=1");
     run::output(&mut command).map(|_| ())
+}
+
+/// The command line, which is the licensing server of tests; built once a run.
+fn licensing_server() -> Outcome<&'static Path> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        let output = run::output(run::cargo().args(["build", "--quiet", "--package", "inspire-auth-cli"]));
+        output.map(|_| project::target().join("debug/inspire-auth")).map_err(|failure| failure.to_string())
+    });
+    built.as_deref().map_err(|message| Failure::Failed(message.clone()))
 }
 
 pub(super) fn c() -> Outcome<Report> {
@@ -73,7 +88,7 @@ pub(super) fn c() -> Outcome<Report> {
         for standard in standards {
             let name = format!("c-{}-{standard}", program.name);
             let built = build(Language::C, &program, standard, Checks::None, &name);
-            report.count(&name, built.and_then(|built| execute(&built, &[], &name)));
+            report.count(&name, built.and_then(|built| execute(&program, &built, &[], &name)));
         }
     }
     for standard in ["c99", "c11", "c17"] {
@@ -87,7 +102,7 @@ pub(super) fn cpp() -> Outcome<Report> {
     for program in programs(Language::Cpp)? {
         let name = format!("cpp-{}", program.name);
         let built = build(Language::Cpp, &program, "c++17", Checks::None, &name);
-        report.count(&name, built.and_then(|built| execute(&built, &[], &name)));
+        report.count(&name, built.and_then(|built| execute(&program, &built, &[], &name)));
     }
     for standard in ["c++17", "c++20"] {
         for header in ["inspire_auth.h", "inspire_auth.hpp"] {

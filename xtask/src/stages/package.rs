@@ -65,7 +65,7 @@ impl Installation {
             for program in programs {
                 let name = format!("{}-{}-{}", self.who, language.name(), program.name);
                 let built = self.build(compiler, standard, &program.source, &name);
-                report.count(&name, built.and_then(|built| c::execute(&built, &[], &name)));
+                report.count(&name, built.and_then(|built| c::execute(&program, &built, &[], &name)));
             }
         }
         report

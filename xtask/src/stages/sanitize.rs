@@ -18,7 +18,8 @@ pub(super) fn sanitizers() -> Outcome<Report> {
         for program in c::programs(language)?.iter().filter(|program| !program.says("no-sanitizers")) {
             let name = format!("{}-{}-sanitized", language.name(), program.name);
             let built = c::build(language, program, standard, Checks::Sanitizers, &name);
-            let ran = built.and_then(|built| is_sanitized(&built).and_then(|()| c::execute(&built, &[], &name)));
+            let ran =
+                built.and_then(|built| is_sanitized(&built).and_then(|()| c::execute(program, &built, &[], &name)));
             report.count(&name, ran);
         }
     }
@@ -65,7 +66,8 @@ pub(super) fn valgrind() -> Outcome<Report> {
     for program in c::programs(Language::C)?.iter().filter(|program| !program.says("no-valgrind")) {
         let name = format!("c-{}-c11", program.name);
         let built = c::build(Language::C, program, "c11", Checks::None, &name);
-        report.count(&format!("valgrind {name}"), built.and_then(|built| c::execute(&built, &memcheck, &name)));
+        report
+            .count(&format!("valgrind {name}"), built.and_then(|built| c::execute(program, &built, &memcheck, &name)));
     }
     let driver = driver::native(Language::C, Checks::None)?;
     // The runner reads a driver's exit code, so an error that memcheck saw fails the run.

@@ -119,7 +119,9 @@ pub(crate) fn compile(
     let library = prefix.join("lib/libinspire_auth.so");
     let inputs = sources.iter().flat_map(|source| {
         let folder = source.parent().unwrap_or(Path::new("."));
-        [vec![source.clone()], project::files(folder, "h"), project::files(folder, "hpp")].concat()
+        // The tests in C++ share headers with those in C.
+        let shared = project::files(&project::root().join("tests/c"), "h");
+        [vec![source.clone()], project::files(folder, "h"), project::files(folder, "hpp"), shared].concat()
     });
     let installed = project::files(&prefix.join("include"), "h").into_iter();
     let installed = installed.chain(project::files(&prefix.join("include"), "hpp")).chain([library]);

@@ -41,6 +41,10 @@ impl Arguments {
         self.required(name, bytes)
     }
 
+    pub(crate) fn bytes_or_none(&mut self, name: &str) -> Result<Option<Vec<u8>>> {
+        self.optional(name, bytes)
+    }
+
     pub(crate) fn text(&mut self, name: &str) -> Result<String> {
         self.required(name, text)
     }

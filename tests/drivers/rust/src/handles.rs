@@ -12,7 +12,7 @@ use inspire_auth_core::{
 use crate::{
     Answer,
     arguments::{Arguments, unreadable},
-    audit, success,
+    audit, online, success,
 };
 
 /// Handles, principals and route tables, numbered from one counter so that none is taken for another.
@@ -94,6 +94,7 @@ pub(crate) fn open(handles: &mut Handles, arguments: &mut Arguments) -> Answer {
         options.max_lease = Duration::from_secs(seconds);
     }
     options.audit_file = audit::file(arguments)?;
+    options.server = online::server_or_none(arguments)?;
     arguments.end()?;
     let auth = InspireAuth::open(options)?;
     let number = handles.next();

@@ -94,9 +94,13 @@ pub(crate) fn deactivate(handles: &mut Handles, arguments: &mut Arguments) -> An
     answer(&auth.license().deactivate(&caller)?.status)
 }
 
-fn answer(status: &Status) -> Answer {
+pub(crate) fn answer(status: &Status) -> Answer {
+    success([("status", value_of(status))])
+}
+
+pub(crate) fn value_of(status: &Status) -> Value {
     let warnings: Vec<&str> = status.warnings.iter().map(|warning| warning.as_str()).collect();
-    let status = json!({
+    json!({
         "state": status.state.as_str(),
         "name": status.name,
         "key": status.key,
@@ -107,8 +111,7 @@ fn answer(status: &Status) -> Answer {
         "limits": status.limits,
         "entitlements": status.entitlements,
         "warnings": warnings,
-    });
-    success([("status", status)])
+    })
 }
 
 /// The license in a file, its key not masked.

@@ -9,6 +9,7 @@ mod authenticate;
 mod handles;
 mod keys;
 mod license;
+mod online;
 mod routes;
 
 use std::{
@@ -61,6 +62,22 @@ const OPERATIONS: &[Operation] = &[
     ("license.limit", &["value"], license::limit),
     ("license.revalidate", &["status"], license::revalidate),
     ("license.deactivate", &["status"], license::deactivate),
+    ("license.activate", &["status"], online::activate),
+    ("license.refresh", &["status"], online::refresh),
+    ("license.request", &["value"], online::request),
+    ("license.deactivate_with", &["status", "release", "problem", "receipt"], online::deactivate_with),
+    ("license.release_pending", &["value"], online::release_pending),
+    ("license.tick", &["next", "problem"], online::tick),
+    ("license.last_attempt", &["attempt"], online::last_attempt),
+    ("license.consume", &["balance"], online::consume),
+    ("license.refund", &["balance"], online::refund),
+    ("license.balance", &["balance"], online::balance),
+    ("license.tenant_limit", &[], online::tenant_limit),
+    (
+        "license.inspect_key",
+        &["key_id", "dataset", "license", "product", "created_at", "expires_at"],
+        online::inspect_key,
+    ),
 ];
 
 fn main() -> io::Result<()> {
