@@ -1,7 +1,10 @@
 //! A licensing server without a network, for tests.
 
 use std::{
-    sync::{Mutex, atomic::AtomicBool},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
@@ -25,6 +28,8 @@ pub(super) const NOW: i64 = 1_800_000_000;
 pub(super) struct Fake {
     pub(super) state: Mutex<State>,
     pub(super) cancelled: AtomicBool,
+    /// During which call it is cancelled, counted from 1; 0: during none.
+    cancelled_by: usize,
 }
 
 #[derive(Debug)]
@@ -89,11 +94,16 @@ impl Fake {
             asked: Vec::new(),
             script: Vec::new(),
         };
-        Self { state: Mutex::new(state), cancelled: AtomicBool::new(false) }
+        Self { state: Mutex::new(state), cancelled: AtomicBool::new(false), cancelled_by: 0 }
     }
 
     pub(super) fn scripted(self, script: impl IntoIterator<Item = Result<HttpResponse, Code>>) -> Self {
         self.state.lock().unwrap().script = script.into_iter().collect();
+        self
+    }
+
+    pub(super) fn cancelled_by_call(mut self, number: usize) -> Self {
+        self.cancelled_by = number;
         self
     }
 
@@ -108,6 +118,9 @@ impl Transport for Fake {
         let mut state = self.state.lock().unwrap();
         let target = request.url.strip_prefix("https://h.example/v1/").unwrap().split('?').next().unwrap();
         state.asked.push(format!("{} {target}", request.method));
+        if state.asked.len() == self.cancelled_by {
+            self.cancelled.store(true, Ordering::Relaxed);
+        }
         if !state.script.is_empty() {
             return state.script.remove(0).map_err(Error::new);
         }
