@@ -5,20 +5,18 @@ from __future__ import annotations
 import base64
 import dataclasses
 import gc
-import http.client
 import json
 import pickle
 import threading
 import time
-import urllib.parse
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import FAST
-from vendor import Doorway, Vendor
+from vendor import Doorway, Vendor, carry
 
 import inspire_auth
 from inspire_auth import (
@@ -46,39 +44,11 @@ from inspire_auth.issue import SigningKey, sign
 DAY = 24 * 3600
 
 
-@pytest.fixture
-def vendor(tmp_path: Path) -> Iterator[Vendor]:
-    vendor = Vendor(tmp_path)
-    vendor.start()
-    yield vendor
-    vendor.stop()
-
-
-@pytest.fixture
-def doorway(vendor: Vendor) -> Iterator[Doorway]:
-    doorway = Doorway(vendor.host)
-    yield doorway
-    doorway.close()
-
-
 def refusal(call: Callable[[], object]) -> str:
     """The code that a call fails with."""
     with pytest.raises(inspire_auth.InspireAuthError) as caught:
         call()
     return caught.value.code
-
-
-def carry(request: HttpRequest) -> HttpResponse:
-    """A transport, as a host would write one."""
-    url = urllib.parse.urlsplit(request.url)
-    connection = http.client.HTTPConnection(url.netloc, timeout=request.timeout)
-    try:
-        target = url.path + ("?" + url.query if url.query else "")
-        connection.request(request.method, target, request.body, dict(request.headers))
-        answer = connection.getresponse()
-        return HttpResponse(answer.status, answer.getheaders(), answer.read())
-    finally:
-        connection.close()
 
 
 def test_a_license_is_activated_and_a_new_entitlement_arrives_with_the_next_validation(vendor: Vendor) -> None:
@@ -509,3 +479,30 @@ def test_closing_a_handle_does_not_end_a_call(vendor: Vendor, doorway: Doorway) 
     doorway.open()
     call.join()
     assert states == ["active"]
+
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+@pytest.mark.parametrize("outage", [False, True])
+def test_the_readmes_example_runs(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], outage: bool
+) -> None:
+    _, section = README.read_text().split("## Online licensing\n")
+    example = section.split("```")[1].removeprefix("python\n")
+    assert example.count("https://licensing.acme.example/v1") == 1
+    example = example.replace("https://licensing.acme.example/v1", vendor.url)
+    id, key = vendor.create("--limit", "AI_CREDITS_MONTHLY=100")
+    if outage:
+        example = example.replace("# now and then", "vendor.stop()\n# now and then")
+    monkeypatch.chdir(vendor.folder)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    names: dict[str, Any] = {"PUBLIC_KEY": vendor.trusted.public_key, "LICENSE_KEY": key, "vendor": vendor}
+    exec(compile(example, str(README), "exec"), names)
+    told = capsys.readouterr().out
+    assert ("NETWORK_CONNECT LicenseAttempt(" in told) == outage and "90 " in told
+    assert ("pending" if outage else "server") + " -----BEGIN DEACTIVATION RECEIPT-----" in told
+    assert names["status"].active and vendor.machines(id) == (1 if outage else 0)
+    names["auth"].close()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import socket
 import subprocess
 import threading
+import urllib.parse
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import FAST
 
-from inspire_auth import InspireAuth, Server, TrustedKey
+from inspire_auth import HashParameters, HttpRequest, HttpResponse, InspireAuth, Server, TrustedKey
 
 CLI = os.environ.get("INSPIRE_AUTH_CLI")
 PATIENCE = 60
@@ -67,7 +68,8 @@ class Vendor:
     def open(self, store: str | Path = ":memory:", *, machine_id: str = "m1", **options: Any) -> InspireAuth:
         """A product of this vendor's: its server is this one, unless `server` is another."""
         options.setdefault("server", Server(self.url, proxy=""))
-        return InspireAuth.open(store, hash=FAST, trusted_keys=[self.trusted], machine_id=machine_id, **options)
+        hash = HashParameters(memory_kib=64, iterations=1, parallelism=1)
+        return InspireAuth.open(store, hash=hash, trusted_keys=[self.trusted], machine_id=machine_id, **options)
 
     def _licenses(self, *arguments: str) -> Any:
         return json.loads(self._run("issuer", "license", *arguments))
@@ -139,3 +141,16 @@ def _copy(source: socket.socket, to: socket.socket) -> None:
         to.shutdown(socket.SHUT_WR)
     except OSError:
         pass
+
+
+def carry(request: HttpRequest) -> HttpResponse:
+    """A transport, as a host would write one."""
+    url = urllib.parse.urlsplit(request.url)
+    connection = http.client.HTTPConnection(url.netloc, timeout=request.timeout)
+    try:
+        target = url.path + ("?" + url.query if url.query else "")
+        connection.request(request.method, target, request.body, dict(request.headers))
+        answer = connection.getresponse()
+        return HttpResponse(answer.status, answer.getheaders(), answer.read())
+    finally:
+        connection.close()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from os import PathLike
 from types import TracebackType
-from typing import Any, Literal, Self, final
+from typing import Any, Literal, final
 
 from ._errors import InspireAuthError
 from ._records import (
@@ -1526,7 +1526,7 @@ class Cancel:
         >>> auth.license.revalidate(actor=SYSTEM, cancel=cancel)
     """
 
-    def __new__(cls) -> Self: ...
+    def __new__(cls) -> Cancel: ...
     def cancel(self) -> None:
         """Ends the calls that this was given to, now or before they begin: they raise `OperationCancelledError`.
 

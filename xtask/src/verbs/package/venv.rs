@@ -47,7 +47,10 @@ pub(super) fn test(who: &str, package: &Path, environment: &[(&str, &Path)], rep
         return Ok(());
     }
     let root = project::fresh(&format!("package/{who}-tests"))?;
-    archive::copy(&["bindings/python/tests", "bindings/python/pyproject.toml", "examples/python"], &root)?;
+    archive::copy(
+        &["bindings/python/tests", "bindings/python/pyproject.toml", "bindings/python/README.md", "examples/python"],
+        &root,
+    )?;
     let tests = root.join(python::FOLDER);
     let where_from = "import inspire_auth, inspire_auth._inspire_auth as native; print(inspire_auth.__file__, native.__file__, sep='\\n')";
     let imported = run::output(within(&python, &tests).args(["-c", where_from]))?;
