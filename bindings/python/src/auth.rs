@@ -26,7 +26,7 @@ use crate::{
     principal::{Principal, Principals},
     records, requirement,
     routes::{self, Routes},
-    server::Server,
+    server::{Carrier, Server},
     ticket::Ticket,
 };
 
@@ -45,6 +45,7 @@ pub(crate) struct InspireAuth {
     pub(crate) extra: Extra,
     principals: Principals,
     pub(crate) audit: Arc<Audit>,
+    transport: Option<Arc<Carrier>>,
 }
 
 impl InspireAuth {
@@ -108,7 +109,7 @@ pub(crate) fn closed(py: Python<'_>) -> PyErr {
 #[pymethods]
 impl InspireAuth {
     /// Opens the store, and reads every key into memory. Starts no thread, opens no socket, reads no environment
-    /// variable.
+    /// variable, but for those that name the proxy to a `server`.
     ///
     /// Args:
     ///     store: `":memory:"`, or the path of an SQLite file, which is made if it is not there, with mode 0600.
@@ -227,12 +228,16 @@ impl InspireAuth {
             return Err(pyo3::exceptions::PyTypeError::new_err("audit is a callable or None"));
         }
         options.audit_file = audit_file.map(|file| file.read(py)).transpose()?;
-        options.server = server.map(|server| server.read(py)).transpose()?;
+        let (server, transport) = match server {
+            Some(server) => server.read(py).map(|(server, transport)| (Some(server), transport))?,
+            None => (None, None),
+        };
+        options.server = server;
         let audit = Arc::new(Audit::new(audit.map(Bound::unbind)));
         options.audit = audit.sink();
         let core = released(py, || Core::open(options))?;
         let core = ArcSwapOption::from_pointee(core);
-        Ok(Self { core, extra: Extra::new(extra_headers), principals: Principals::default(), audit })
+        Ok(Self { core, extra: Extra::new(extra_headers), principals: Principals::default(), audit, transport })
     }
 
     /// Decides one request: returns who is calling, or raises. There is no falsy answer.
@@ -633,11 +638,15 @@ impl InspireAuth {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.audit.traverse(&visit)
+        self.audit.traverse(&visit)?;
+        self.transport.as_ref().map_or(Ok(()), |transport| transport.traverse(&visit))
     }
 
     fn __clear__(&self) {
         self.audit.forget();
+        if let Some(transport) = &self.transport {
+            transport.forget();
+        }
     }
 }
 

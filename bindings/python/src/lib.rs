@@ -6,7 +6,7 @@
 //!
 //! No Python code ever runs while the core is at work: what the core has to tell the host meanwhile (audit events,
 //! tickets that are ready) is queued, and handed over afterwards. So no lock of the core can wait for the
-//! interpreter's.
+//! interpreter's. The one exception is a transport of the host's (`server`), which the core asks while it holds none.
 #![forbid(unsafe_code)]
 
 mod arguments;
@@ -46,10 +46,10 @@ mod _inspire_auth {
         auth::InspireAuth,
         errors::error_table,
         gate::close_gate,
-        inspect::inspect,
+        inspect::{inspect, inspect_license_key},
         issue::{SigningKey, sign},
         keys::Keys,
-        license::{Entitlements, License},
+        license::{Entitlements, License, effective_limit},
         machine::{explain_machine, machine_identity},
         principal::{Principal, System},
         proxies::TrustedProxies,

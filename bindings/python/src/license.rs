@@ -35,6 +35,12 @@ impl Tenant {
     }
 }
 
+/// The limit that holds for a tenant: what `Tenant.effective` asks.
+#[pyfunction]
+pub(crate) fn effective_limit(limit: i64, license_limit: i64) -> i64 {
+    inspire_auth_core::license::Tenant { name: "", limit }.effective(license_limit)
+}
+
 /// The license of a handle. Every query sees each change, by any process, that returned before it. A `now` is in Unix
 /// seconds; None or 0 is the system's clock.
 #[pyclass(frozen, module = "inspire_auth")]
@@ -45,6 +51,16 @@ pub(crate) struct License {
 impl License {
     pub(crate) fn new(auth: Py<InspireAuth>) -> Self {
         Self { auth }
+    }
+
+    /// Runs an errand at the licensing server, without the interpreter's lock.
+    fn online<T: Send>(
+        &self,
+        py: Python<'_>,
+        errand: impl FnOnce(inspire_auth_core::license::License<'_>) -> inspire_auth_core::Result<T> + Send,
+    ) -> PyResult<T> {
+        let outcome = self.auth.get().change(py, |core| errand(core.license()));
+        server::interruption().map_or(outcome, Err)
     }
 }
 
@@ -247,10 +263,8 @@ impl License {
         now: Option<i64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let cancel = server::cancel(cancel);
-        let status = self
-            .auth
-            .get()
-            .change(py, |core| core.license().activate_online_unless(&cancel, license_key, &actor.caller(now)))?;
+        let status =
+            self.online(py, |license| license.activate_online_unless(&cancel, license_key, &actor.caller(now)))?;
         records::status(py, &status)
     }
 
@@ -289,8 +303,7 @@ impl License {
         now: Option<i64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let cancel = server::cancel(cancel);
-        let status =
-            self.auth.get().change(py, |core| core.license().revalidate_unless(&cancel, &actor.caller(now)))?;
+        let status = self.online(py, |license| license.revalidate_unless(&cancel, &actor.caller(now)))?;
         records::status(py, &status)
     }
 
@@ -382,8 +395,8 @@ impl License {
         now: Option<i64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let cancel = server::cancel(cancel);
-        let done = self.auth.get().change(py, |core| {
-            let (license, caller) = (core.license(), actor.caller(now));
+        let done = self.online(py, |license| {
+            let caller = actor.caller(now);
             if local_only { license.deactivate_locally(&caller) } else { license.deactivate_unless(&cancel, &caller) }
         })?;
         records::deactivation(py, &done)
@@ -419,7 +432,7 @@ impl License {
         now: Option<i64>,
     ) -> PyResult<usize> {
         let cancel = server::cancel(cancel);
-        self.auth.get().change(py, |core| core.license().release_pending(&cancel, &actor.caller(now)))
+        self.online(py, |license| license.release_pending(&cancel, &actor.caller(now)))
     }
 
     /// Does what is due at the licensing server, as the system: refreshes a lease of which two thirds are over, and releases
@@ -446,7 +459,7 @@ impl License {
         now: Option<i64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let cancel = server::cancel(cancel);
-        let tick = self.auth.get().change(py, |core| core.license().tick(&cancel, now))?;
+        let tick = self.online(py, |license| license.tick(&cancel, now))?;
         records::make(py, "LicenseTick", (tick.next, tick.problem.map(|problem| problem.code().name())))
     }
 

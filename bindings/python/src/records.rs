@@ -6,7 +6,7 @@ use inspire_auth_core::{
     Code, HttpAnswer,
     keys::{Created, KeyRecord},
     license::{
-        Balance, Deactivation, Entitlement, Inspection, Kind, LicenseView, MachineIdentity, Status, Warning,
+        Balance, Deactivation, Entitlement, Inspection, Kind, LicenseView, MachineIdentity, SignedKey, Status, Warning,
         machine::Part,
     },
     store::{AuditEvent, LicenseRestored, RestoreReport},
@@ -15,7 +15,7 @@ use pyo3::{
     call::PyCallArgs,
     prelude::*,
     sync::PyOnceLock,
-    types::{PyDict, PyList, PyModule, PyTuple},
+    types::{PyBytes, PyDict, PyList, PyModule, PyTuple},
 };
 use serde_json::Value;
 
@@ -169,6 +169,12 @@ pub(crate) fn inspection<'py>(py: Python<'py>, found: &Inspection) -> Object<'py
             &found.machine_fingerprint,
         ),
     )
+}
+
+pub(crate) fn signed_license_key<'py>(py: Python<'py>, signed: &SignedKey) -> Object<'py> {
+    let dataset = PyBytes::new(py, &signed.dataset);
+    let fields = (&signed.key_id, dataset, &signed.license, &signed.product, signed.created, signed.expires);
+    make(py, "SignedLicenseKey", fields)
 }
 
 pub(crate) fn machine<'py>(py: Python<'py>, machine: &MachineIdentity) -> Object<'py> {

@@ -1,16 +1,20 @@
 //! The licensing server, and the host's own way to it.
 
 use std::{
+    cell::RefCell,
     fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use arc_swap::ArcSwapOption;
 use inspire_auth_core::{
     self as core, Code, Error,
     license::online::{HttpRequest, HttpResponse, MAX_BODY, Proxy, Transport},
 };
 use pyo3::{
+    PyTraverseError, PyVisit,
+    exceptions::{PyException, PyOSError, PyTimeoutError, PyTypeError},
     prelude::*,
     types::{PyBytes, PyTuple},
 };
@@ -39,7 +43,8 @@ pub(crate) struct Server<'py> {
 }
 
 impl Server<'_> {
-    pub(crate) fn read(self, py: Python<'_>) -> PyResult<core::license::online::Server> {
+    /// The core's server, and the host's own transport to it.
+    pub(crate) fn read(self, py: Python<'_>) -> PyResult<(core::license::online::Server, Option<Arc<Carrier>>)> {
         let mut server = core::license::online::Server::at(self.url);
         server.account = self.account;
         server.account_id = self.account_id;
@@ -58,19 +63,16 @@ impl Server<'_> {
         server.timeout = duration(self.timeout, "timeout")?;
         server.lease = Duration::from_secs(seconds(&self.lease)?);
         server.auto_refresh = self.auto_refresh;
-        if let Some(callable) = self.transport {
-            if !callable.is_callable() {
-                return Err(pyo3::exceptions::PyTypeError::new_err("transport is a callable or None"));
-            }
-            server.transport = Some(Arc::new(Carrier { callable: callable.unbind() }));
-        }
-        Ok(server)
+        let carrier = self.transport.map(Carrier::new).transpose()?;
+        server.transport = carrier.clone().map(|carrier| carrier as Arc<dyn Transport>);
+        Ok((server, carrier))
     }
 }
 
 /// The host's transport. The core calls it while it holds no lock and no transaction.
-struct Carrier {
-    callable: Py<PyAny>,
+pub(crate) struct Carrier {
+    /// `None` once the garbage collector has broken a cycle here.
+    callable: ArcSwapOption<Py<PyAny>>,
 }
 
 impl fmt::Debug for Carrier {
@@ -101,13 +103,29 @@ impl Transport for Carrier {
 }
 
 impl Carrier {
+    fn new(callable: Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
+        if !callable.is_callable() {
+            return Err(PyTypeError::new_err("transport is a callable or None"));
+        }
+        Ok(Arc::new(Self { callable: ArcSwapOption::from_pointee(callable.unbind()) }))
+    }
+
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.callable.load().as_deref().map_or(Ok(()), |callable| visit.call(callable))
+    }
+
+    pub(crate) fn forget(&self) {
+        drop(self.callable.swap(None));
+    }
+
     fn call(&self, py: Python<'_>, request: &HttpRequest, deadline: Instant) -> core::Result<HttpResponse> {
+        let callable = self.callable.load_full().ok_or(Error::new(Code::NetworkConnect))?;
         let left = deadline.saturating_duration_since(Instant::now()).as_secs_f64();
         let asked = PyTuple::new(py, &request.headers).and_then(|headers| {
             let body = PyBytes::new(py, &request.body);
             records::make(py, "HttpRequest", (request.method, &request.url, headers, body, left))
         });
-        let answered = asked.and_then(|asked| self.callable.bind(py).call1((asked,)));
+        let answered = asked.and_then(|asked| callable.bind(py).call1((asked,)));
         match answered.and_then(|answered| answered.extract::<Answer<'_>>()) {
             Ok(answer) if answer.body.as_bytes().len() > MAX_BODY => {
                 Err(Error::with(Code::ServerAnswerMalformed, "the answer is longer than 1 MiB"))
@@ -116,16 +134,31 @@ impl Carrier {
                 let body = answer.body.as_bytes().to_vec();
                 Ok(HttpResponse { status: answer.status, headers: answer.headers, body })
             }
-            Err(raised) => Err(told(py, &raised)),
+            Err(raised) => Err(told(py, raised)),
         }
     }
 }
 
+thread_local! {
+    /// What a transport was interrupted by on this thread, such as a `KeyboardInterrupt`: for the call that it belongs to.
+    static INTERRUPTION: RefCell<Option<PyErr>> = const { RefCell::new(None) };
+}
+
+/// What a call raises, instead of its outcome, whose transport was interrupted.
+pub(crate) fn interruption() -> Option<PyErr> {
+    INTERRUPTION.take()
+}
+
 /// What an exception of the host's says: a network error of this package is itself, a timeout is one, and anything else is no
-/// connection. What the program got wrong is shown (`sys.unraisablehook`).
-fn told(py: Python<'_>, raised: &PyErr) -> Error {
-    let code = raised.value(py).getattr("code").and_then(|code| code.extract::<String>()).ok();
-    let known = code.and_then(|name| core::TABLE.iter().find(|entry| entry.name == name).map(|entry| entry.code));
+/// connection. What the program got wrong is shown (`sys.unraisablehook`); what is no error ends the call.
+fn told(py: Python<'_>, raised: PyErr) -> Error {
+    if !raised.is_instance_of::<PyException>(py) {
+        INTERRUPTION.set(Some(raised));
+        return Error::new(Code::Cancelled);
+    }
+    let text = |name: &str| raised.value(py).getattr(name).and_then(|text| text.extract::<String>()).ok();
+    let known =
+        text("code").and_then(|name| core::TABLE.iter().find(|entry| entry.name == name).map(|entry| entry.code));
     match known {
         Some(
             code @ (Code::NetworkDns
@@ -136,17 +169,18 @@ fn told(py: Python<'_>, raised: &PyErr) -> Error {
             | Code::NetworkPolicy
             | Code::ServerAnswerMalformed
             | Code::Cancelled),
-        ) => Error::new(code),
-        _ if raised.is_instance_of::<pyo3::exceptions::PyTimeoutError>(py) => Error::new(Code::NetworkTimeout),
-        _ if raised.is_instance_of::<pyo3::exceptions::PyOSError>(py) => Error::new(Code::NetworkConnect),
+        ) => text("detail").map_or(Error::new(code), |detail| Error::with(code, detail)),
+        _ if raised.is_instance_of::<PyTimeoutError>(py) => Error::new(Code::NetworkTimeout),
+        _ if raised.is_instance_of::<PyOSError>(py) => Error::new(Code::NetworkConnect),
         _ => {
-            raised.clone_ref(py).write_unraisable(py, None);
+            raised.write_unraisable(py, None);
             Error::new(Code::NetworkConnect)
         }
     }
 }
 
-/// Ends calls to the licensing server from another thread: what they would have brought back is dropped.
+/// Ends calls to the licensing server from another thread: what they would have brought back is dropped. A request that is
+/// on its way is waited for, as long as `Server.timeout` says; none follows it.
 ///
 /// Example:
 ///     >>> cancel = Cancel()

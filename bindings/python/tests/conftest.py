@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from vendor import Doorway, Vendor
 
 from inspire_auth import SYSTEM, CreatedKey, HashParameters, InspireAuth
 
@@ -24,3 +26,18 @@ def auth() -> Iterator[InspireAuth]:
 @pytest.fixture
 def key(auth: InspireAuth) -> CreatedKey:
     return auth.keys.create("reporting", levels=["Authenticated/Ops/Write"], require_secure=False, actor=SYSTEM)
+
+
+@pytest.fixture
+def vendor(tmp_path: Path) -> Iterator[Vendor]:
+    vendor = Vendor(tmp_path)
+    vendor.start()
+    yield vendor
+    vendor.stop()
+
+
+@pytest.fixture
+def doorway(vendor: Vendor) -> Iterator[Doorway]:
+    doorway = Doorway(vendor.host)
+    yield doorway
+    doorway.close()

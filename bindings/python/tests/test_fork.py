@@ -16,8 +16,19 @@ from pathlib import Path
 
 import pytest
 from conftest import FAST, bearer
+from vendor import PATIENCE, Doorway, Vendor, carry
 
-from inspire_auth import SYSTEM, AuthenticationError, CreatedKey, InspireAuth
+from inspire_auth import (
+    SYSTEM,
+    AuthenticationError,
+    CreatedKey,
+    HttpRequest,
+    HttpResponse,
+    InspireAuth,
+    LicenseStatus,
+    Server,
+    UnlicensedError,
+)
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 
@@ -137,3 +148,55 @@ def _inherit(auth: InspireAuth, known: CreatedKey) -> None:
 def _check(_: int) -> str | None:
     auth, known = _inherited[0]
     return auth.authenticate(bearer(known)).name
+
+
+def test_a_fork_while_a_call_waits_for_the_licensing_server(vendor: Vendor, doorway: Doorway, tmp_path: Path) -> None:
+    store = tmp_path / "store.db"
+    _, key = vendor.create("--entitle", "MFA")
+    with vendor.open(store, server=Server(doorway.url, proxy="", timeout=PATIENCE)) as auth:
+        answers: list[LicenseStatus] = []
+        call = threading.Thread(target=lambda: answers.append(auth.license.activate_online(key, actor=SYSTEM)))
+        call.start()
+        doorway.wait_for_one()
+
+        def child() -> None:
+            known = auth.keys.create("known", require_secure=False, actor=SYSTEM)
+            use(auth, known, "of-the-child")
+            with pytest.raises(UnlicensedError):
+                auth.license.check_entitlement("MFA")
+            with vendor.open(store) as direct:
+                direct.license.activate_online(key, actor=SYSTEM)
+            auth.license.check_entitlement("MFA")
+
+        in_child(child)
+        auth.license.check_entitlement("MFA")
+        assert auth.keys.get("of-the-child").enabled and not answers
+        doorway.open()
+        call.join()
+        assert [answer.state for answer in answers] == ["active"]
+
+
+def test_a_child_asks_the_licensing_server_by_its_parents_handle(vendor: Vendor, tmp_path: Path) -> None:
+    parent, arrived, opened = os.getpid(), threading.Event(), threading.Event()
+
+    def transport(request: HttpRequest) -> HttpResponse:
+        if os.getpid() == parent:
+            arrived.set()
+            assert opened.wait(PATIENCE)
+        return carry(request)
+
+    _, key = vendor.create("--entitle", "MFA")
+    with vendor.open(tmp_path / "store.db", server=Server(vendor.url, timeout=PATIENCE, transport=transport)) as auth:
+        call = threading.Thread(target=auth.license.activate_online, args=(key,), kwargs={"actor": SYSTEM})
+        call.start()
+        assert arrived.wait(PATIENCE)
+
+        def child() -> None:
+            assert auth.license.activate_online(key, actor=SYSTEM).active
+            assert auth.license.revalidate(actor=SYSTEM).entitlements == ("MFA",)
+
+        in_child(child)
+        auth.license.check_entitlement("MFA")
+        opened.set()
+        call.join()
+        assert auth.license.status().active

@@ -212,6 +212,47 @@ def test_a_lease_is_seconds_or_a_timedelta(signer: SigningKey) -> None:
         assert caught.value.code == "LICENSE_FILE_EXPIRED"
 
 
+SIGNED_KEY = (
+    "key/eyJwcm9kdWN0Ijp7ImlkIjoiZ2F0ZXdheSJ9LCJsaWNlbnNlIjp7ImlkIjoibDEiLCJjcmVhdGVkIjoiMjAyNy0wMS0xNVQwODowMDowMC4wMDBa"
+    "IiwiZXhwaXJ5IjoiMjAyOC0wMS0wMVQwMDowMDowMC4wMDBaIn19.mN1gc0hg01Kt8YP9VpMrw8l1MnKUCiz4pxhiwjD-zfRZzP8RbUOjrwQHiFl9WMst"
+    "jxsfIZUDyLQEjk-CQSqtAw=="
+)
+"""Made with `SEED`, in Keygen's format."""
+
+
+def test_a_signed_license_key_is_read(signer: SigningKey) -> None:
+    trusted = TrustedKey("vendor", signer.public_key)
+    signed = inspire_auth.inspect_license_key(SIGNED_KEY, trusted_keys=[trusted])
+    assert (signed.key_id, signed.license, signed.product) == ("vendor", "l1", "gateway")
+    assert (signed.created_at, signed.expires_at) == (NOW, 1_830_297_600)
+    assert json.loads(signed.dataset)["license"]["id"] == "l1"
+    assert "gateway" in repr(signed) and "dataset" not in repr(signed)
+    with pytest.raises(TypeError, match="secret"):
+        pickle.dumps(signed)
+    # What a vendor signs need not be JSON.
+    text = (
+        "key/emVrZUBrZXlnZW4uZXhhbXBsZQ==.7xuEln0gIsBc8djj6464ocGn2hOfn0EcMmi6Ofdyvn-dzWV76acdAlTWfatAluSq_wAKeIw1l82VLcX6"
+        "mby0Cw=="
+    )
+    plain = inspire_auth.inspect_license_key(text, trusted_keys=[trusted])
+    assert (plain.dataset, plain.license, plain.expires_at) == (b"zeke@keygen.example", None, None)
+
+    ended = dataclasses.replace(trusted, not_after=NOW)
+    assert inspire_auth.inspect_license_key(SIGNED_KEY, trusted_keys=[ended], now=NOW - 1) == signed
+    for key, keys, code in [
+        (SIGNED_KEY, [ended], "LICENSE_SIGNATURE_INVALID"),
+        (SIGNED_KEY, [], "LICENSE_SIGNATURE_INVALID"),
+        (SIGNED_KEY.replace("key/ey", "key/fy"), [trusted], "LICENSE_SIGNATURE_INVALID"),
+        ("key/e30.e30", [trusted], "LICENSE_UNSUPPORTED_ALGORITHM"),
+        ("ABCD-EFGH", [trusted], "LICENSE_MALFORMED"),
+    ]:
+        with pytest.raises(LicenseError) as caught:
+            inspire_auth.inspect_license_key(key, trusted_keys=keys, now=NOW)
+        assert caught.value.code == code
+    with pytest.raises(ArgumentError):
+        inspire_auth.inspect_license_key(SIGNED_KEY, trusted_keys=[TrustedKey("vendor", "xyz")])
+
+
 def test_this_machine(licensed: InspireAuth) -> None:
     machine = licensed.license.machine()
     assert (machine.fingerprint, machine.source) == ("m1", "machine_id option") and "m1" not in repr(machine)

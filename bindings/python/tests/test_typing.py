@@ -19,20 +19,27 @@ from inspire_auth import (
     ArgumentError,
     AuditEvent,
     AuditFile,
+    Cancel,
     Channel,
     CreatedKey,
+    CreditBalance,
+    Deactivation,
     Entitlement,
     ErrorEntry,
     Explanation,
     HashParameters,
     Headers,
     HttpAnswer,
+    HttpRequest,
+    HttpResponse,
     Inspection,
     InspireAuth,
     InspireAuthError,
     KeyRecord,
+    LicenseAttempt,
     LicenseError,
     LicenseStatus,
+    LicenseTick,
     MachineIdentity,
     NotEntitledError,
     Pepper,
@@ -41,11 +48,15 @@ from inspire_auth import (
     RestoreReport,
     RouteRule,
     Routes,
+    Server,
+    SignedLicenseKey,
+    Tenant,
     TrustedKey,
     TrustedProxies,
     VerifiedAudit,
     backup_store,
     inspect,
+    inspect_license_key,
     restore_store,
     verify_audit,
 )
@@ -152,6 +163,43 @@ if TYPE_CHECKING:
         assert_type(CATALOGUE, Mapping[str, str])
         assert_type(restore_store("a", Path("b")), RestoreReport)
         backup_store("a", 7)  # pyright: ignore[reportArgumentType]
+
+    def licensing_online(auth: InspireAuth, file: bytes) -> None:
+        def carry(request: HttpRequest) -> HttpResponse:
+            assert_type(request.headers, tuple[tuple[str, str], ...])
+            return HttpResponse(200, [("Date", "")], b"")
+
+        server = Server("https://a.example", lease=timedelta(days=3), allowed_hosts=("*.example",), transport=carry)
+        InspireAuth.open(server=server)
+        InspireAuth.open(server="https://a.example")  # pyright: ignore[reportArgumentType]
+        Server("https://a.example", transport=print)  # pyright: ignore[reportArgumentType]
+        license, cancel = auth.license, Cancel()
+        assert_type(license.activate_online("KEY", actor=SYSTEM, cancel=cancel), LicenseStatus)
+        license.activate_online("KEY")  # pyright: ignore[reportCallIssue]
+        assert_type(license.revalidate(actor=SYSTEM).last_attempt, LicenseAttempt | None)
+        assert_type(license.refresh(file, actor=SYSTEM), LicenseStatus)
+        assert_type(license.request(actor=SYSTEM), str)
+        assert_type(license.deactivate(local_only=True, actor=SYSTEM), Deactivation)
+        assert_type(license.release_pending(actor=SYSTEM), int)
+        assert_type(license.tick(cancel=cancel), LicenseTick)
+        license.tick(actor=SYSTEM)  # pyright: ignore[reportCallIssue]
+        assert_type(license.consume(1, "x", tenant=Tenant("north")), CreditBalance)
+        license.consume(1, "x", tenant="north")  # pyright: ignore[reportArgumentType]
+        assert_type(license.refund("x"), CreditBalance)
+        assert_type(license.balance().left, int)
+        license.check_tenant_limit("MAX_DISPLAYS", Tenant("north", 3), in_use=1, in_use_by_all=2)
+        assert_type(Tenant("north").effective(3), int)
+        signed = inspect_license_key("key/x.y", trusted_keys=[TrustedKey("v", "00")])
+        assert_type(signed, SignedLicenseKey)
+        assert_type(signed.dataset, bytes)
+
+    async def awaiting_the_server(auth: InspireAuth) -> None:
+        license = auth.license
+        assert_type(await license.activate_online_async("KEY", actor=SYSTEM), LicenseStatus)
+        assert_type(await license.revalidate_async(actor=SYSTEM), LicenseStatus)
+        assert_type(await license.deactivate_async(actor=SYSTEM), Deactivation)
+        assert_type(await license.release_pending_async(actor=SYSTEM), int)
+        assert_type(await license.tick_async(now=7), LicenseTick)
 
     def failing(auth: InspireAuth) -> None:
         try:

@@ -91,10 +91,10 @@ def flag(value):
 
 
 def integer(value):
-    # True is an int in Python, but not in JSON.
-    if isinstance(value, bool):
+    # True is an int in Python, but not in JSON; and an int has any number of bits.
+    if isinstance(value, bool) or not -(1 << 63) <= only(int)(value) < 1 << 63:
         raise Unreadable
-    return only(int)(value)
+    return value
 
 
 def items(value):

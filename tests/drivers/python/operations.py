@@ -3,6 +3,7 @@
 What an operation returns are the fields of its answer; a refusal is the package's own exception.
 """
 
+import base64
 import dataclasses
 import os
 import re
@@ -16,6 +17,8 @@ from inspire_auth import (
     InspireAuthError,
     Principal,
     Routes,
+    Server,
+    Tenant,
     TrustedKey,
     TrustedProxies,
 )
@@ -102,6 +105,7 @@ def open_(state, arguments):
         "allow_unbound": arguments.optional("allow_unbound", flag),
         "max_lease": arguments.optional("max_lease", integer),
         "audit_file": arguments.optional("audit_file", audit_file),
+        "server": arguments.optional("server", server),
     }
     arguments.end()
     given = {name: value for name, value in options.items() if value is not None}
@@ -126,6 +130,29 @@ def audit_file(value):
     }
     members.end()
     return AuditFile(path, **{name: value for name, value in options.items() if value is not None})
+
+
+def server(value):
+    members = Arguments(value)
+    url = members.required("url", text)
+    options = {
+        "account": members.optional("account", text),
+        "account_id": members.optional("account_id", text),
+        "signing_host": members.optional("signing_host", text),
+        "allowed_hosts": members.optional("allowed_hosts", texts),
+        "proxy": members.optional("proxy", text),
+        "ca_file": members.optional("ca_file", octets),
+        "connect_timeout": members.optional("connect_timeout_ms", milliseconds),
+        "timeout": members.optional("timeout_ms", milliseconds),
+        "lease": members.optional("lease", integer),
+        "auto_refresh": members.optional("auto_refresh", flag),
+    }
+    members.end()
+    return Server(url, **{name: value for name, value in options.items() if value is not None})
+
+
+def milliseconds(value):
+    return integer(value) / 1000
 
 
 def trusted_keys(arguments):
@@ -381,9 +408,112 @@ def deactivate(state, arguments):
     return status_of(auth.license.deactivate(**caller).status)
 
 
+def deactivate_with(state, arguments):
+    auth, local_only = state.auth(arguments), arguments.optional("local_only", flag, False)
+    caller = state.caller(arguments)
+    arguments.end()
+    done = auth.license.deactivate(local_only=local_only, **caller)
+    told = {"release": done.release, "problem": done.problem, "receipt": done.receipt}
+    return {**status_of(done.status), **told}
+
+
+def activate(state, arguments):
+    auth, key = state.auth(arguments), arguments.required("license_key", text)
+    caller = state.caller(arguments)
+    arguments.end()
+    return status_of(auth.license.activate_online(key, **caller))
+
+
+def refresh(state, arguments):
+    auth, file = state.auth(arguments), arguments.required("lic", octets)
+    caller = state.caller(arguments)
+    arguments.end()
+    return status_of(auth.license.refresh(file, **caller))
+
+
+def request(state, arguments):
+    auth, key = state.auth(arguments), arguments.optional("license_key", text)
+    caller = state.caller(arguments)
+    arguments.end()
+    return {"value": auth.license.request(key, **caller)}
+
+
+def release_pending(state, arguments):
+    auth, caller = state.auth(arguments), state.caller(arguments)
+    arguments.end()
+    return {"value": auth.license.release_pending(**caller)}
+
+
+def tick(state, arguments):
+    auth, now = state.auth(arguments), arguments.optional("now", integer)
+    arguments.end()
+    return dataclasses.asdict(auth.license.tick(now=now))
+
+
+def last_attempt(state, arguments):
+    auth, now = state.auth(arguments), arguments.optional("now", integer)
+    arguments.end()
+    attempt = auth.license.status(now).last_attempt
+    return {"attempt": None if attempt is None else dataclasses.asdict(attempt)}
+
+
+def consume(state, arguments):
+    auth, amount = state.auth(arguments), arguments.required("amount", integer)
+    operation, whose = arguments.required("operation", text), of_tenant(arguments)
+    arguments.end()
+    return balance_of(auth.license.consume(amount, operation, **whose))
+
+
+def refund(state, arguments):
+    auth, operation = state.auth(arguments), arguments.required("operation", text)
+    whose = of_tenant(arguments)
+    arguments.end()
+    return balance_of(auth.license.refund(operation, **whose))
+
+
+def balance(state, arguments):
+    auth, whose = state.auth(arguments), of_tenant(arguments)
+    arguments.end()
+    return balance_of(auth.license.balance(**whose))
+
+
+def tenant_limit(state, arguments):
+    auth, name = state.auth(arguments), arguments.required("name", text)
+    whose = arguments.required("tenant", tenant)
+    counts = {each: arguments.required(each, integer) for each in ("in_use", "in_use_by_all")}
+    now = arguments.optional("now", integer)
+    arguments.end()
+    auth.license.check_tenant_limit(name, whose, **counts, now=now)
+    return {}
+
+
+def of_tenant(arguments):
+    return {"tenant": arguments.optional("tenant", tenant), "now": arguments.optional("now", integer)}
+
+
+def tenant(value):
+    members = Arguments(value)
+    name, its_limit = members.required("name", text), members.optional("limit", integer, -1)
+    members.end()
+    return Tenant(name, its_limit)
+
+
+def balance_of(found):
+    return {"balance": dataclasses.asdict(found)}
+
+
+def inspect_key(_, arguments):
+    key, trusted = arguments.required("license_key", text), trusted_keys(arguments)
+    now = arguments.optional("now", integer)
+    arguments.end()
+    fields = dataclasses.asdict(inspire_auth.inspect_license_key(key, trusted_keys=trusted, now=now))
+    return {**fields, "dataset": base64.b64encode(fields["dataset"]).decode("ascii")}
+
+
 def status_of(found):
     fields = dataclasses.asdict(found)
-    del fields["reason"]
+    # Told by operations of their own, or by none.
+    del fields["reason"], fields["last_attempt"]
     return {"status": {**fields, "warnings": [warning.code for warning in found.warnings]}}
 
 
@@ -418,4 +548,19 @@ OPERATIONS = {
     "license.limit": (["value"], limit),
     "license.revalidate": (["status"], revalidate),
     "license.deactivate": (["status"], deactivate),
+    "license.deactivate_with": (["status", "release", "problem", "receipt"], deactivate_with),
+    "license.activate": (["status"], activate),
+    "license.refresh": (["status"], refresh),
+    "license.request": (["value"], request),
+    "license.release_pending": (["value"], release_pending),
+    "license.tick": (["next", "problem"], tick),
+    "license.last_attempt": (["attempt"], last_attempt),
+    "license.consume": (["balance"], consume),
+    "license.refund": (["balance"], refund),
+    "license.balance": (["balance"], balance),
+    "license.tenant_limit": ([], tenant_limit),
+    "license.inspect_key": (
+        ["key_id", "dataset", "license", "product", "created_at", "expires_at"],
+        inspect_key,
+    ),
 }

@@ -3,14 +3,14 @@
 use std::process::Command;
 
 use super::{Counts, Report, number_before};
-use crate::{Outcome, node, python, run};
+use crate::{Outcome, cli, node, python, run};
 
 /// pytest on the installed wheel; the stubs against what they describe; the types of programs that use them.
 pub(super) fn python() -> Outcome<Report> {
     let mut report = Report::default();
     let mut pytest = python::program("pytest")?;
     pytest.args(["tests", "-q", "-rs", "-p", "no:cacheprovider"]).env("PYTHONDONTWRITEBYTECODE", "1");
-    self::pytest(&mut report, &mut pytest)?;
+    self::pytest(&mut report, cli::told(&mut pytest)?)?;
     report.count(
         "stubtest",
         run::output(python::program("stubtest")?.args(["inspire_auth", "--allowlist", "tests/stubtest-allowlist.txt"])),

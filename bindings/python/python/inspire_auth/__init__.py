@@ -17,7 +17,14 @@ license files with `inspire_auth.issue`; frameworks have their own modules: `ins
 `.django`, `.flask`, `.asgi`, `.wsgi`, `.openfeature`.
 """
 
-from ._asyncio import activate_online_async, authenticate_async, deactivate_async, revalidate_async
+from ._asyncio import (
+    activate_online_async,
+    authenticate_async,
+    deactivate_async,
+    release_pending_async,
+    revalidate_async,
+    tick_async,
+)
 from ._errors import (
     ERRORS,
     ArgumentError,
@@ -60,6 +67,7 @@ from ._inspire_auth import (
     backup_store,
     explain_machine,
     inspect,
+    inspect_license_key,
     machine_identity,
     restore_store,
     verify_audit,
@@ -90,6 +98,7 @@ from ._records import (
     RestoreReport,
     RouteRule,
     Server,
+    SignedLicenseKey,
     Tenant,
     TrustedKey,
     VerifiedAudit,
@@ -155,6 +164,7 @@ __all__ = [
     "RouteRule",
     "Routes",
     "Server",
+    "SignedLicenseKey",
     "StoreError",
     "System",
     "Tenant",
@@ -166,6 +176,7 @@ __all__ = [
     "backup_store",
     "explain_machine",
     "inspect",
+    "inspect_license_key",
     "machine_identity",
     "restore_store",
     "verify_audit",
@@ -175,7 +186,7 @@ __all__ = [
 authenticate_async.__qualname__ = "InspireAuth.authenticate_async"
 setattr(InspireAuth, "authenticate_async", authenticate_async)
 del authenticate_async
-for _method in (activate_online_async, revalidate_async, deactivate_async):
+for _method in (activate_online_async, revalidate_async, deactivate_async, release_pending_async, tick_async):
     _method.__qualname__ = f"License.{_method.__name__}"
     setattr(License, _method.__name__, _method)
-del _method, activate_online_async, revalidate_async, deactivate_async
+del _method, activate_online_async, revalidate_async, deactivate_async, release_pending_async, tick_async

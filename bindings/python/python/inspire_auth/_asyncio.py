@@ -1,18 +1,21 @@
-"""Deciding in an event loop."""
+"""Deciding, and licensing online, in an event loop."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import contextvars
+import threading
 from typing import TYPE_CHECKING
 
 from ._inspire_auth import Cancel, Principal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
     from ._inspire_auth import InspireAuth, License, Requirement, Routes, System
-    from ._records import Deactivation, LicenseStatus
+    from ._records import Deactivation, LicenseStatus, LicenseTick
     from ._types import Channel, Headers
 
     _T = TypeVar("_T")
@@ -128,10 +131,71 @@ async def deactivate_async(
     )
 
 
+async def release_pending_async(self: License, *, actor: System | Principal, now: int | None = None) -> int:
+    """As `release_pending`, for asyncio: on a thread. A task that is cancelled ends the call.
+
+    Args:
+        actor: as for `release_pending`.
+        now: as for `release_pending`.
+
+    Raises:
+        InspireAuthError: as `release_pending`.
+
+    Example:
+        >>> await auth.license.release_pending_async(actor=SYSTEM)
+        1
+    """
+    return await _on_a_thread(lambda cancel: self.release_pending(actor=actor, cancel=cancel, now=now))
+
+
+async def tick_async(self: License, *, now: int | None = None) -> LicenseTick:
+    """As `tick`, for asyncio: on a thread. A task that is cancelled ends the call.
+
+    Args:
+        now: as for `tick`.
+
+    Raises:
+        InspireAuthError: as `tick`.
+
+    Example:
+        >>> (await auth.license.tick_async()).next
+    """
+    return await _on_a_thread(lambda cancel: self.tick(cancel=cancel, now=now))
+
+
 async def _on_a_thread(call: Callable[[Cancel], _T]) -> _T:
+    """What a call that may wait for the network answers. Its thread holds up neither the end of the loop nor that of the
+    program: those of `asyncio.to_thread` would, until the server has answered."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[_T] = loop.create_future()
     cancel = Cancel()
+
+    def tell(result: _T | None, raised: BaseException | None) -> None:
+        # The loop may be closed by now: then nobody waits.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_settle, answer, result, raised)
+
+    def run() -> None:
+        try:
+            result = call(cancel)
+        except BaseException as raised:
+            tell(None, raised)
+        else:
+            tell(result, None)
+
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(run,), name="inspire_auth", daemon=True).start()
     try:
-        return await asyncio.to_thread(call, cancel)
+        return await answer
     except BaseException:
         cancel.cancel()
         raise
+
+
+def _settle(answer: asyncio.Future[Any], result: object, raised: BaseException | None) -> None:
+    if answer.done():
+        return
+    if raised is None:
+        answer.set_result(result)
+    else:
+        answer.set_exception(raised)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from os import PathLike
 from types import TracebackType
-from typing import Any, Literal, Self, final
+from typing import Any, Literal, final
 
 from ._errors import InspireAuthError
 from ._records import (
@@ -28,6 +28,7 @@ from ._records import (
     RestoreReport,
     RouteRule,
     Server,
+    SignedLicenseKey,
     Tenant,
     TrustedKey,
     VerifiedAudit,
@@ -81,7 +82,7 @@ class InspireAuth:
         server: Server | None = None,
     ) -> InspireAuth:
         r"""Opens the store, and reads every key into memory. Starts no thread, opens no socket, reads no environment
-        variable.
+        variable, but for those that name the proxy to a `server`.
 
         Args:
             store: `":memory:"`, or the path of an SQLite file, which is made if it is not there, with mode 0600.
@@ -1382,6 +1383,34 @@ class License:
             >>> done = await auth.license.deactivate_async(actor=SYSTEM)
         """
 
+    async def release_pending_async(self, *, actor: System | Principal, now: int | None = None) -> int:
+        """As `release_pending`, for asyncio: on a thread. A task that is cancelled ends the call.
+
+        Args:
+            actor: as for `release_pending`.
+            now: as for `release_pending`.
+
+        Raises:
+            InspireAuthError: as `release_pending`.
+
+        Example:
+            >>> await auth.license.release_pending_async(actor=SYSTEM)
+            1
+        """
+
+    async def tick_async(self, *, now: int | None = None) -> LicenseTick:
+        """As `tick`, for asyncio: on a thread. A task that is cancelled ends the call.
+
+        Args:
+            now: as for `tick`.
+
+        Raises:
+            InspireAuthError: as `tick`.
+
+        Example:
+            >>> (await auth.license.tick_async()).next
+        """
+
     def machine(self) -> MachineIdentity:
         """This machine, as the options of the handle identify it.
 
@@ -1488,7 +1517,8 @@ class SigningKey:
 
 @final
 class Cancel:
-    """Ends calls to the licensing server from another thread: what they would have brought back is dropped.
+    """Ends calls to the licensing server from another thread: what they would have brought back is dropped. A request that is
+    on its way is waited for, as long as `Server.timeout` says; none follows it.
 
     Example:
         >>> cancel = Cancel()
@@ -1496,7 +1526,7 @@ class Cancel:
         >>> auth.license.revalidate(actor=SYSTEM, cancel=cancel)
     """
 
-    def __new__(cls) -> Self: ...
+    def __new__(cls) -> Cancel: ...
     def cancel(self) -> None:
         """Ends the calls that this was given to, now or before they begin: they raise `OperationCancelledError`.
 
@@ -1583,6 +1613,28 @@ def inspect(
         >>> found = inspire_auth.inspect(open("plant3.lic").read(), trusted_keys=[TrustedKey("vendor", "9c1f...")])
         >>> found.failures
         ('LICENSE_EXPIRED',)
+    """
+
+def inspect_license_key(
+    license_key: str, *, trusted_keys: Sequence[TrustedKey] = (), now: int | None = None
+) -> SignedLicenseKey:
+    """Reads a license key that is signed itself (`key/DATASET.SIGNATURE`, Keygen's `ED25519_SIGN`), and verifies it before its
+    dataset is looked at. Such a key shows that a vendor made it, and says what was so then; it activates nothing by itself.
+
+    Args:
+        license_key: the license key.
+        trusted_keys: keys whose signatures are believed. With none, no key verifies.
+        now: Unix seconds; None or 0 is the system's clock. Judges which trusted keys are in force.
+
+    Raises:
+        LicenseError: `LICENSE_MALFORMED`: it is no signed key; `LICENSE_UNSUPPORTED_ALGORITHM`: its signature has another
+            length than Ed25519's; `LICENSE_SIGNATURE_INVALID`: no trusted key has signed it.
+        ArgumentError: a trusted key can't be read (`INVALID_ARGUMENT`), or is not sound (`WEAK_TRUSTED_KEY`).
+
+    Example:
+        >>> signed = inspire_auth.inspect_license_key("key/eyJ...", trusted_keys=[TrustedKey("vendor", "9c1f...")])
+        >>> signed.license, signed.expires_at
+        ('f3d657de-2b50-4adf-867b-ef03dc86a3fe', 1634256000)
     """
 
 def machine_identity(machine_id: str | None = None, product: str | None = None) -> MachineIdentity:
@@ -1678,6 +1730,9 @@ def restore_store(
 
 def error_table() -> list[tuple[int, str, str, str, str, bool, int | None, bool]]:
     """The table of errors: the fields of each `ErrorEntry`, by number."""
+
+def effective_limit(limit: int, license_limit: int) -> int:
+    """The limit that holds for a tenant: what `Tenant.effective` asks."""
 
 def close_gate() -> None:
     """Closes the way in at exit, and waits for those who are in it."""

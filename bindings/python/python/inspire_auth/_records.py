@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
+from ._inspire_auth import effective_limit
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import timedelta
@@ -365,8 +367,8 @@ class Deactivation:
 
     Attributes:
         status: what is installed now: nothing.
-        release: what became of this machine's place on the license at the licensing server: ``server`` has signed that it is
-            free, it is ``pending`` (`License.release_pending` tries again), or there was ``none``.
+        release: what became of this machine's place on the license at the licensing server: ``server`` has signed that
+            it is free, it is ``pending`` (`License.release_pending` tries again), or there was ``none``.
         problem: why it is pending, where the server was asked: a code such as ``NETWORK_TIMEOUT``; else None.
         receipt: for the vendor: signed by this installation that the license was taken out here, and when; None where the
             license's file could not be read on this machine.
@@ -402,6 +404,18 @@ class Tenant:
 
     name: str
     limit: int = -1
+
+    def effective(self, license_limit: int) -> int:
+        """The limit that holds: the smaller of the license's and the tenant's own, where -1 is none.
+
+        Args:
+            license_limit: the license's, as `License.limit` tells it.
+
+        Example:
+            >>> Tenant("north", 10).effective(auth.license.limit("MAX_DISPLAYS"))
+            10
+        """
+        return effective_limit(self.limit, license_limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -551,6 +565,27 @@ class Inspection:
     def ok(self) -> bool:
         """Whether every check passed."""
         return not self.failures
+
+
+@dataclass(frozen=True, slots=True)
+class SignedLicenseKey(_Secret):
+    """What a license key says that is signed itself. It was so when the key was made; a renewal comes later.
+
+    Attributes:
+        key_id: the trusted key that signed it.
+        dataset: everything that was signed, as the vendor put it in. Not shown by ``repr``: it is most of the key.
+        license: the license's id, where the dataset is the one that Keygen writes by itself; else None.
+        product: the product's id, in such a dataset.
+        created_at: Unix seconds of the license's creation, in such a dataset.
+        expires_at: Unix seconds of the license's end, in such a dataset; None is never, or not told.
+    """
+
+    key_id: str
+    dataset: bytes = field(repr=False)
+    license: str | None
+    product: str | None
+    created_at: int | None
+    expires_at: int | None
 
 
 @dataclass(frozen=True, slots=True)

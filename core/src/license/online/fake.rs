@@ -23,6 +23,8 @@ pub(super) const NOW: i64 = 1_800_000_000;
 pub(super) struct Fake {
     pub(super) state: Mutex<State>,
     pub(super) cancel: Cancel,
+    /// During which call it is cancelled, counted from 1; 0: during none.
+    cancelled_by: usize,
 }
 
 #[derive(Debug)]
@@ -87,11 +89,16 @@ impl Fake {
             asked: Vec::new(),
             script: Vec::new(),
         };
-        Self { state: Mutex::new(state), cancel: Cancel::default() }
+        Self { state: Mutex::new(state), cancel: Cancel::default(), cancelled_by: 0 }
     }
 
     pub(super) fn scripted(self, script: impl IntoIterator<Item = Result<HttpResponse, Code>>) -> Self {
         self.state.lock().unwrap().script = script.into_iter().collect();
+        self
+    }
+
+    pub(super) fn cancelled_by_call(mut self, number: usize) -> Self {
+        self.cancelled_by = number;
         self
     }
 
@@ -106,6 +113,9 @@ impl Transport for Fake {
         let mut state = self.state.lock().unwrap();
         let target = request.url.strip_prefix("https://h.example/v1/").unwrap().split('?').next().unwrap();
         state.asked.push(format!("{} {target}", request.method));
+        if state.asked.len() == self.cancelled_by {
+            self.cancel.cancel();
+        }
         if !state.script.is_empty() {
             return state.script.remove(0).map_err(Error::new);
         }

@@ -405,4 +405,18 @@ mod tests {
         assert_eq!(cancelled, Err(Code::Cancelled));
         assert!(begun.elapsed() < Duration::from_secs(4) && server.asked().len() == 1);
     }
+
+    #[test]
+    fn what_a_cancelled_call_brings_is_dropped() {
+        let answers = || [Ok(plain(404, &[], "")), Err(Code::NetworkTimeout), Err(Code::NetworkConnect)];
+        for answer in answers() {
+            let server = Fake::new("VALID", true).scripted([answer]).cancelled_by_call(1);
+            assert_eq!(server.run(|session| session.activate()), Err(Code::Cancelled));
+            assert_eq!(server.asked().len(), 1);
+        }
+        // The last call of an activation, too.
+        let server = Fake::new("VALID", true).cancelled_by_call(2);
+        assert_eq!(server.run(|session| session.activate()), Err(Code::Cancelled));
+        assert_eq!(server.asked(), [VALIDATE, CHECK_OUT]);
+    }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use super::{archive, elf};
 use crate::{
-    Outcome, project, python, run,
+    Outcome, cli, project, python, run,
     stages::{Report, bindings},
 };
 
@@ -47,7 +47,10 @@ pub(super) fn test(who: &str, package: &Path, environment: &[(&str, &Path)], rep
         return Ok(());
     }
     let root = project::fresh(&format!("package/{who}-tests"))?;
-    archive::copy(&["bindings/python/tests", "bindings/python/pyproject.toml", "examples/python"], &root)?;
+    archive::copy(
+        &["bindings/python/tests", "bindings/python/pyproject.toml", "bindings/python/README.md", "examples/python"],
+        &root,
+    )?;
     let tests = root.join(python::FOLDER);
     let where_from = "import inspire_auth, inspire_auth._inspire_auth as native; print(inspire_auth.__file__, native.__file__, sep='\\n')";
     let imported = run::output(within(&python, &tests).args(["-c", where_from]))?;
@@ -56,10 +59,9 @@ pub(super) fn test(who: &str, package: &Path, environment: &[(&str, &Path)], rep
     report.count(&format!("{who}: what is imported is what was installed"), at_home);
     let library = Path::new(imported.lines().next_back().unwrap_or_default());
     report.count(&format!("{who}: its SQLite is built as ours"), elf::sqlite_is_ours(library));
-    bindings::pytest(
-        report,
-        within(&python, &tests).args(["-m", "pytest", "tests", "-q", "-rs", "-p", "no:cacheprovider"]),
-    )
+    let mut pytest = within(&python, &tests);
+    pytest.args(["-m", "pytest", "tests", "-q", "-rs", "-p", "no:cacheprovider"]);
+    bindings::pytest(report, cli::told(&mut pytest)?)
 }
 
 /// The interpreter, in a folder, with nothing from outside.
