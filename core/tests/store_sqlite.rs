@@ -170,7 +170,8 @@ fn a_foreign_writer_is_logged_like_our_own() {
     );
     expect("UPDATE OR REPLACE keys SET name = 'c' WHERE name = 'b'", &[c.id, other], false);
     expect("DELETE FROM keys WHERE name = 'a'", &[a.id], false);
-    expect("INSERT INTO license VALUES (1, x'00', 'k', 'offline', 1, 2)", &[], true);
+    expect("INSERT INTO license VALUES (1, x'00', 'k', 'offline', 1, 2, NULL, NULL, NULL, NULL)", &[], true);
+    expect("UPDATE license SET refusal = 'LICENSE_SUSPENDED', refused_at = 3", &[], true);
     expect("UPDATE license_marks SET issued = 1; INSERT INTO license_marks VALUES ('k', 1)", &[], true);
     expect("INSERT INTO license_burials VALUES ('l', 1); DELETE FROM license", &[], true);
     assert_eq!(names(&store), ["c"]);
