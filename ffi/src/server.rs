@@ -162,7 +162,7 @@ pub(crate) unsafe fn read(server: *const inspire_server) -> Result<Option<Server
         }
         _ => return Err(unknown("server.proxy")),
     };
-    if !given.ca_file.data.is_null() {
+    if !given.ca_file.data.is_null() || given.ca_file.len > 0 {
         // SAFETY: the same contract.
         read.ca_file = Some(PathBuf::from(unsafe { ptr::path(given.ca_file, "server.ca_file")? }));
     }

@@ -134,7 +134,7 @@ static void *any_size(const void *structure, size_t size)
         break;
     case 2:
     case 3:
-        given = size + below(300);
+        given = size + 8 * below(40);
         break;
     case 4:
         return NULL;
