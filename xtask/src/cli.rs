@@ -1,8 +1,12 @@
 //! The command line tool, for tests that run a licensing server.
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
 
-use crate::{Outcome, project, run};
+use crate::{Failure, Outcome, project, run};
 
 /// What names the tool to a test.
 const VARIABLE: &str = "INSPIRE_AUTH_CLI";
@@ -12,7 +16,12 @@ pub(crate) fn told(command: &mut Command) -> Outcome<&mut Command> {
     Ok(command.env(VARIABLE, built()?))
 }
 
-fn built() -> Outcome<PathBuf> {
-    run::output(run::cargo().args(["build", "--quiet", "--package", "inspire-auth-cli"]))?;
-    Ok(project::target().join("debug").join("inspire-auth"))
+/// The tool, built once a run.
+pub(crate) fn built() -> Outcome<&'static Path> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        let output = run::output(run::cargo().args(["build", "--quiet", "--package", "inspire-auth-cli"]));
+        output.map(|_| project::target().join("debug/inspire-auth")).map_err(|failure| failure.to_string())
+    });
+    built.as_deref().map_err(|message| Failure::Failed(message.clone()))
 }

@@ -7,12 +7,11 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::OnceLock,
 };
 
 use super::Report;
 use crate::{
-    Failure, Outcome, project, run,
+    Outcome, cli, project, run,
     verbs::driver::{Checks, Language, compile},
     verbs::install,
 };
@@ -63,22 +62,12 @@ pub(super) fn execute(program: &Program, built: &Path, before: &[&str], name: &s
         None => run::command(built),
     };
     if program.says("server") {
-        command.arg(licensing_server()?);
+        command.arg(cli::built()?);
     }
     command.current_dir(&scratch).env("TMPDIR", &scratch);
     // Undefined behaviour says where it was.
     command.env("UBSAN_OPTIONS", "print_stacktrace=1").env("ASAN_OPTIONS", "detect_stack_use_after_return=1");
     run::output(&mut command).map(|_| ())
-}
-
-/// The command line, which is the licensing server of tests; built once a run.
-fn licensing_server() -> Outcome<&'static Path> {
-    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| {
-        let output = run::output(run::cargo().args(["build", "--quiet", "--package", "inspire-auth-cli"]));
-        output.map(|_| project::target().join("debug/inspire-auth")).map_err(|failure| failure.to_string())
-    });
-    built.as_deref().map_err(|message| Failure::Failed(message.clone()))
 }
 
 pub(super) fn c() -> Outcome<Report> {

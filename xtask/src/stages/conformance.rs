@@ -2,7 +2,7 @@
 
 use super::Report;
 use crate::{
-    Failure, Outcome, need, project, run,
+    Failure, Outcome, cli, need, project, run,
     verbs::driver::{self, Checks, Language},
 };
 
@@ -13,6 +13,8 @@ pub(super) fn vectors() -> Outcome<Report> {
     report.count("the runner's own tests", run::output(run::command("python3").arg(runner_itself)));
     let drivers = built(Language::ALL, Checks::None)?;
     report.add(runner("run.py", &drivers, &["--stores", "memory,sqlite"])?);
+    let cli = cli::built()?.display().to_string();
+    report.add(runner("online.py", &drivers, &["--cli", &cli])?);
     Ok(report)
 }
 
