@@ -34,6 +34,7 @@ pub(crate) enum Tool {
     CppHttplib,
     Sanitizers,
     Debian,
+    Faketime,
 }
 
 impl Tool {
@@ -53,6 +54,7 @@ impl Tool {
             Self::CppHttplib => ("cpp-httplib", "libcpp-httplib-dev"),
             Self::Sanitizers => ("gcc's AddressSanitizer", "gcc libc6-dev"),
             Self::Debian => ("dpkg-dev, fakeroot", "dpkg-dev fakeroot"),
+            Self::Faketime => ("libfaketime", "faketime"),
         }
     }
 
@@ -77,6 +79,7 @@ impl Tool {
                 answers("node", &["-e", "process.exitCode = parseInt(process.versions.node) < 20 ? 1 : 0"])
                     && answers("npm", &["--version"])
             }
+            Self::Faketime => answers("faketime", &["--version"]),
             Self::Microhttpd => answers("pkg-config", &["--exists", "libmicrohttpd"]),
             Self::CppHttplib => Path::new("/usr/include/httplib.h").exists(),
             Self::Sanitizers => {

@@ -48,7 +48,7 @@ impl Seen {
     /// Looks at the clock, and remembers it now and then. Best effort: it is worth no failed call.
     pub(crate) fn look(&self) {
         let (now, mark) = (clock::unix_seconds(), self.mark.load(Ordering::Relaxed));
-        if !self.wanted.load(Ordering::Relaxed) || (mark != i64::MIN && now < mark.saturating_add(STEP)) {
+        if !self.wanted.load(Ordering::Relaxed) || !is_due(mark, now) {
             return;
         }
         let ticks = clock::monotonic_millis();
@@ -87,9 +87,18 @@ impl Seen {
 
     /// Whether the system's clock is behind what was seen, or is shown to this process otherwise than to others.
     pub(super) fn is_suspect(&self) -> bool {
-        let mark = self.mark.load(Ordering::Relaxed);
-        clock::unix_seconds() < mark.saturating_sub(CLOCK_TOLERANCE) || clock::is_faked()
+        is_behind(self.mark.load(Ordering::Relaxed), clock::unix_seconds()) || clock::is_faked()
     }
+}
+
+/// Whether there is something to be kept, or nothing was read yet.
+fn is_due(mark: i64, now: i64) -> bool {
+    mark == i64::MIN || now >= mark.saturating_add(STEP)
+}
+
+/// Whether a clock is behind what was seen, by more than clocks are when they are corrected.
+fn is_behind(mark: i64, now: i64) -> bool {
+    now < mark.saturating_sub(CLOCK_TOLERANCE)
 }
 
 fn anchored(now: i64, boot: Option<Boot>) -> SeenRow {
@@ -172,6 +181,82 @@ mod tests {
         assert_eq!(after(&[(NOW, "a", 10), (0, "b", 5), (NOW + DAY, "b", 60)]), NOW + DAY);
         // A system that does not tell its boots.
         assert_eq!(advanced(Some(&anchored(NOW, None)), NOW + DAY, None).unwrap().at, NOW + DAY);
+    }
+
+    /// An installation that looks at its clock every ten minutes of a life: what it has kept, and whether it ever said
+    /// that the clock is behind.
+    struct Life {
+        row: Option<SeenRow>,
+        reported: bool,
+        boots: u32,
+        booted: i64,
+    }
+
+    impl Life {
+        /// Passes so much time, of which the clock shows what `clock` makes of it.
+        fn pass(&mut self, from: i64, time: i64, clock: impl Fn(i64) -> i64) -> i64 {
+            for real in (from..from + time).step_by(600) {
+                self.look(real, clock(real));
+            }
+            from + time
+        }
+
+        fn look(&mut self, real: i64, shown: i64) {
+            let mark = self.row.as_ref().map_or(i64::MIN, |row| row.at);
+            self.reported |= is_behind(mark, shown);
+            if is_due(mark, shown) {
+                let row = advanced(self.row.as_ref(), shown, boot(&self.boots.to_string(), real - self.booted));
+                self.row = row.or(self.row.take());
+            }
+        }
+
+        fn reboot(&mut self, real: i64) {
+            (self.boots, self.booted) = (self.boots + 1, real);
+        }
+    }
+
+    fn life() -> (Life, i64) {
+        let mut life = Life { row: None, reported: false, boots: 0, booted: NOW - 1000 };
+        let now = life.pass(NOW, 3 * DAY, |real| real);
+        (life, now)
+    }
+
+    #[test]
+    fn every_rollback_of_more_than_an_hour_is_reported() {
+        for lived in [0, 599, 1800, 3239, 3240, 3241, 7777, DAY] {
+            for back in [3601, 3660, 2 * 3600, DAY, 30 * DAY, 3650 * DAY] {
+                for reboots in [false, true] {
+                    let (mut life, now) = life();
+                    let now = life.pass(now, lived, |real| real);
+                    life.look(now, now);
+                    if reboots {
+                        life.reboot(now);
+                    }
+                    life.look(now, now - back);
+                    assert!(life.reported, "{back} s back after {lived} s, reboot: {reboots}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_honest_clock_is_never_reported() {
+        // Corrections, either way, at any moment.
+        for step in [-300, -120, -1, 1, 120, 300] {
+            let (mut life, now) = life();
+            let now = life.pass(now, DAY, |real| real + step);
+            let now = life.pass(now, DAY, |real| real);
+            life.pass(now, DAY, |real| real - step);
+            assert!(!life.reported, "{step}");
+        }
+        // Asleep for a month, off for a year, set forward by a decade for an hour and set right again.
+        let (mut life, now) = life();
+        let now = life.pass(now + 30 * DAY, DAY, |real| real);
+        life.reboot(now + 365 * DAY);
+        let now = life.pass(now + 365 * DAY, DAY, |real| real);
+        let now = life.pass(now, 3600, |real| real + 3650 * DAY);
+        life.pass(now, DAY, |real| real);
+        assert!(!life.reported);
     }
 
     #[test]

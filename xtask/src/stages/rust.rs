@@ -37,6 +37,7 @@ pub(super) fn doc() -> Outcome<Report> {
 
 /// Every test by nextest (a process each) or cargo's own runner, then the examples in the documentation.
 pub(super) fn tests() -> Outcome<Report> {
+    need::all(&[need::Tool::Faketime])?;
     let mut report = Report::default();
     if need::has_nextest() {
         let mut command = run::cargo();
