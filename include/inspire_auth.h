@@ -2208,7 +2208,8 @@ INSPIRE_API struct inspire_cancel *inspire_cancel_new(void);
 
 /**
  * Ends the calls that it was given to, now or before they begin: they answer `CANCELLED`, and what they would have brought
- * back is dropped. From any thread.
+ * back is dropped. From any thread. The library's own transport is interrupted, but for an attempt to connect, which lasts
+ * as long as `connect_timeout_ms`; a host's is waited for.
  *
  * \param cancel NULL is ignored
  */

@@ -311,7 +311,8 @@ pub unsafe extern "C" fn inspire_cancel_new() -> *mut inspire_cancel {
 }
 
 /// Ends the calls that it was given to, now or before they begin: they answer `CANCELLED`, and what they would have brought
-/// back is dropped. From any thread.
+/// back is dropped. From any thread. The library's own transport is interrupted, but for an attempt to connect, which lasts
+/// as long as `connect_timeout_ms`; a host's is waited for.
 ///
 /// \param cancel NULL is ignored
 #[unsafe(no_mangle)]

@@ -1,4 +1,5 @@
-/* No message, detail, audit event or listing holds a key, a pepper, a license key, a file's bytes or a signing key. */
+/* No message, detail, audit event or listing holds a key, a pepper, a license key, a file's bytes, a signing key or a
+ * proxy's password. */
 #include "check.h"
 
 static const char *secrets[16];
@@ -53,6 +54,58 @@ static void keep(inspire_str secret)
 static inspire_str last_secret(void)
 {
     return inspire_str_from(secrets[secret_count - 1]);
+}
+
+/* A licensing server that has no use for the license key. */
+static inspire_result refuse(void *userdata, const inspire_http_request *request, inspire_http_answer *answer)
+{
+    uint32_t *status = userdata;
+    (void)request;
+    inspire_http_answer_set_status(answer, *status);
+    (void)inspire_http_answer_add_body(
+        answer, INSPIRE_STR("{\"errors\": [{\"title\": \"No\", \"detail\": \"not here\", \"code\": \"NOT_FOUND\"}]}"));
+    return *status == 0 ? INSPIRE_RESULT_NETWORK_TLS : INSPIRE_RESULT_OK;
+}
+
+/* The license key is in every request; a proxy's password in an option. */
+static void ask_servers(inspire_auth_options options, inspire_str license_key)
+{
+    static const uint32_t statuses[] = {0, 200, 401, 404, 422, 500};
+    inspire_server server = INSPIRE_SERVER_INIT;
+    inspire_caller caller = by_system();
+    inspire_license *license = NULL;
+    inspire_signed_key *signed_key = NULL;
+    inspire_error *err = NULL;
+    inspire_auth *auth = NULL;
+    uint32_t status = 0;
+    char url[160];
+    size_t at;
+    options.server = &server;
+    server.url = INSPIRE_STR("https://licensing.example/v1");
+    server.transport = refuse;
+    server.transport_userdata = &status;
+    GIVES(OK, inspire_auth_open(&options, &auth, NULL));
+    for (at = 0; at < sizeof statuses / sizeof *statuses; at++) {
+        status = statuses[at];
+        look(inspire_license_activate_online(auth, license_key, &caller, &license, &err), &err);
+    }
+    inspire_auth_free(auth);
+
+    keep(INSPIRE_STR("password-of-the-proxy"));
+    snprintf(url, sizeof url, "http://plant:%s@127.0.0.1:9", last_secret().data);
+    server.transport = NULL;
+    server.proxy = INSPIRE_PROXY_URL;
+    server.proxy_url = inspire_str_from(url);
+    GIVES(OK, inspire_auth_open(&options, &auth, NULL));
+    look(inspire_license_activate_online(auth, license_key, &caller, &license, &err), &err);
+    inspire_auth_free(auth);
+    server.url = server.proxy_url;
+    look(inspire_auth_open(&options, &auth, &err), &err);
+    snprintf(url, sizeof url, "://plant:%s@", last_secret().data);
+    server.url = INSPIRE_STR("https://licensing.example/v1");
+    server.proxy_url = inspire_str_from(url);
+    look(inspire_auth_open(&options, &auth, &err), &err);
+    look(inspire_signed_key_read(license_key, NULL, 0, 0, &signed_key, &err), &err);
 }
 
 int main(void)
@@ -133,9 +186,10 @@ int main(void)
     look(inspire_license_activate_offline(auth, last_secret(), inspire_text_str(file), 0, &caller, &license, &err),
          &err);
     look(inspire_license_activate_offline(auth, last_secret(), last_secret(), 0, &caller, &license, &err), &err);
+    ask_servers(options, last_secret());
     inspect.trusted_keys = &trusted;
     inspect.trusted_key_count = 1;
-    inspect.license_key = last_secret();
+    inspect.license_key = inspire_str_from("SECRET-LICENSE-KEY-0001");
     inspect.machine_id = INSPIRE_STR("another");
     look(inspire_inspection_run(inspire_text_str(file), &inspect, &found, &err), &err);
     inspire_inspection_free(found);

@@ -38,7 +38,7 @@ impl License<'_> {
         let now = clock::resolve(now);
         let caller = Caller { now: Some(now), ..Caller::system() };
         let mut problem = None;
-        let agenda = self.agenda()?;
+        let agenda = self.agenda(now)?;
         for (due, release) in agenda.releases {
             if due <= now
                 && let Err(error) = self.release(&release, cancel, &caller)
@@ -54,17 +54,19 @@ impl License<'_> {
                 Ok(_) => {}
             }
         }
-        let left = self.agenda()?;
+        let left = self.agenda(now)?;
         let next = left.releases.iter().map(|(due, _)| *due).chain(left.lease).min();
         // What could not even be noted is not due again at once.
         Ok(Tick { next: next.map(|next| next.max(now.saturating_add(1))), problem })
     }
 
-    fn agenda(&self) -> Result<Agenda> {
+    fn agenda(&self, now: i64) -> Result<Agenda> {
         let Some(online) = self.inner.license.online() else {
             return Ok(Agenda { lease: None, releases: Vec::new() });
         };
         self.inner.refresh()?;
+        // By a clock that was ahead, and has been set right.
+        let past = |at: &i64| *at <= now;
         let (mut row, mut releases) = (None, Vec::new());
         self.inner.store.read(&mut |reader| {
             row = reader.license()?;
@@ -74,9 +76,9 @@ impl License<'_> {
         let lease = row.filter(|row| Mode::parse(&row.mode) == Mode::Online).map(|row| {
             let ends = self.inner.license.status(row.validated_at).lease_expires_at;
             let ends = ends.unwrap_or_else(|| row.validated_at.saturating_add(online.lease()));
-            schedule::refresh(row.validated_at, ends, last_failure(&row))
+            schedule::refresh(row.validated_at, ends, last_failure(&row).filter(past))
         });
-        let timed = |release: ReleaseRow| (schedule::release(release.since, release.attempted), release);
+        let timed = |row: ReleaseRow| (schedule::release(row.since.min(now), row.attempted.filter(past)), row);
         Ok(Agenda { lease, releases: releases.into_iter().map(timed).collect() })
     }
 }

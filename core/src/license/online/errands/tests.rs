@@ -414,6 +414,24 @@ fn a_tick_releases_what_is_still_to_be_released() {
 }
 
 #[test]
+fn what_failed_by_a_clock_that_was_ahead_puts_nothing_off() {
+    let (plant, auth) = activated();
+    let tick = |now| auth.license().tick(&Cancel::default(), Some(now)).unwrap();
+    let due = NOW + 14 * DAY - 14 * DAY / 3;
+    assert_eq!(tick(NOW + 400 * DAY).problem.unwrap().code(), Code::ClockSkew);
+    assert_eq!(tick(NOW).next, Some(due));
+    plant.clock(due);
+    plant.issues(due, |_| ());
+    assert!(tick(due).problem.is_none());
+    assert_eq!(auth.license().status(Some(due)).unwrap().lease_expires_at, Some(due + 14 * DAY));
+    // A release likewise.
+    plant.server.state.lock().unwrap().script = vec![Err(Code::NetworkDns)];
+    assert_eq!(auth.license().deactivate(&at(due + 400 * DAY)).unwrap().release, Release::Pending);
+    assert_eq!(tick(due).next, None);
+    assert!(!plant.server.state.lock().unwrap().is_registered);
+}
+
+#[test]
 fn nothing_is_ever_due_offline() {
     let plant = Plant::new();
     let auth = plant.open();
