@@ -33,7 +33,7 @@ def vendor(tmp_path: Path) -> Iterator[Vendor]:
     vendor = Vendor(tmp_path)
     vendor.start()
     yield vendor
-    vendor.stop()
+    vendor.close()
 
 
 @pytest.fixture

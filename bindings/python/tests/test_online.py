@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from conftest import FAST
-from vendor import Doorway, Vendor, carry
+from vendor import PATIENCE, Doorway, Vendor, carry
 
 import inspire_auth
 from inspire_auth import (
@@ -414,7 +414,7 @@ def test_a_transport_and_its_handle_are_not_kept_by_each_other() -> None:
 
 def test_others_run_while_a_call_waits_for_the_network(vendor: Vendor, doorway: Doorway) -> None:
     _, key = vendor.create()
-    with vendor.open(server=Server(doorway.url, proxy="")) as auth:
+    with vendor.open(server=Server(doorway.url, proxy="", timeout=PATIENCE)) as auth:
         answers: list[LicenseStatus] = []
         call = threading.Thread(target=lambda: answers.append(auth.license.activate_online(key, actor=SYSTEM)))
         call.start()
@@ -430,7 +430,7 @@ def test_others_run_while_a_call_waits_for_the_network(vendor: Vendor, doorway: 
 
 def test_another_thread_ends_a_call(vendor: Vendor, doorway: Doorway) -> None:
     _, key = vendor.create()
-    with vendor.open(server=Server(doorway.url, proxy="")) as auth:
+    with vendor.open(server=Server(doorway.url, proxy="", timeout=PATIENCE)) as auth:
         cancel, codes = Cancel(), []
 
         def activate() -> None:
@@ -456,7 +456,8 @@ def test_another_thread_ends_a_call(vendor: Vendor, doorway: Doorway) -> None:
 def test_a_license_that_is_taken_out_meanwhile_stays_out(vendor: Vendor, doorway: Doorway) -> None:
     _, key = vendor.create()
     store = vendor.folder / "store.db"
-    with vendor.open(store) as here, vendor.open(store, server=Server(doorway.url, proxy="")) as there:
+    server = Server(doorway.url, proxy="", timeout=PATIENCE)
+    with vendor.open(store) as here, vendor.open(store, server=server) as there:
         here.license.activate_online(key, actor=SYSTEM)
         codes: list[str] = []
         call = threading.Thread(target=lambda: codes.append(refusal(lambda: there.license.revalidate(actor=SYSTEM))))
@@ -470,7 +471,7 @@ def test_a_license_that_is_taken_out_meanwhile_stays_out(vendor: Vendor, doorway
 
 def test_closing_a_handle_does_not_end_a_call(vendor: Vendor, doorway: Doorway) -> None:
     _, key = vendor.create()
-    auth = vendor.open(server=Server(doorway.url, proxy=""))
+    auth = vendor.open(server=Server(doorway.url, proxy="", timeout=PATIENCE))
     states: list[str] = []
     call = threading.Thread(target=lambda: states.append(auth.license.activate_online(key, actor=SYSTEM).state))
     call.start()

@@ -28,7 +28,11 @@ class Vendor:
         if CLI is None:
             pytest.skip("INSPIRE_AUTH_CLI does not say where the inspire-auth program is")
         self.folder = folder
-        self.host = "127.0.0.1:0"
+        # Bound and never listened to: nobody else gets this address while the server is away.
+        self._place = socket.socket()
+        self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._place.bind(("127.0.0.1", 0))
+        self.host = f"127.0.0.1:{self._place.getsockname()[1]}"
         self._server: subprocess.Popen[str] | None = None
         self._run("issuer", "keygen", "--out-dir", str(folder), "--id", "vendor")
         key_id, public_key = (folder / "vendor.pub").read_text().split()
@@ -45,13 +49,17 @@ class Vendor:
         command = self._command("issuer", "serve", "--key", key, "--listen", self.host, *spoiled)
         self._server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._server.stdout is not None
-        self.host = json.loads(self._server.stdout.readline())["url"].split("/")[2]
+        assert json.loads(self._server.stdout.readline())["url"] == self.url
 
     def stop(self) -> None:
         if self._server is not None:
             with self._server as server:
                 server.kill()
             self._server = None
+
+    def close(self) -> None:
+        self.stop()
+        self._place.close()
 
     def create(self, *arguments: str) -> tuple[str, str]:
         """Makes a license: its id, and its key."""

@@ -100,7 +100,8 @@ class ConflictError(InspireAuthError):
 
 
 class OperationCancelledError(InspireAuthError):
-    """The decision was given up (``CANCELLED``): its ticket was cancelled, or inherited by a forked process."""
+    """It was given up (``CANCELLED``): a decision whose ticket was cancelled, or inherited by a forked process; a call to
+    the licensing server that was cancelled."""
 
 
 class AuthenticationError(InspireAuthError):
