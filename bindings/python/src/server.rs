@@ -88,7 +88,12 @@ struct Answer<'py> {
 }
 
 impl Transport for Carrier {
-    fn send(&self, request: &HttpRequest, deadline: Instant, _: &core::license::online::Cancel) -> core::Result<HttpResponse> {
+    fn send(
+        &self,
+        request: &HttpRequest,
+        deadline: Instant,
+        _: &core::license::online::Cancel,
+    ) -> core::Result<HttpResponse> {
         let mut answer = Err(Error::new(Code::NetworkConnect));
         gate::enter(|py| answer = self.call(py, request, deadline));
         answer
