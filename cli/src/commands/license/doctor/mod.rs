@@ -34,8 +34,8 @@ sent. It changes nothing here or there, and ends within --timeout.
 would, and sends nothing. What HTTP itself adds (Host, Content-Length) is left out, and so is what a proxy is sent.
 
 Exits 0 when no check fails; warnings are no failures. Else the exit code is that of the first check that fails, as of
-every command: 2 for an address, 3 for what can't be believed, 4 for a license that can't be used, 7 for a machine
-without an identity, 8 for the network, 9 for a server that refuses, 10 for permissions.")]
+every command: 2 for an address, 3 for what can't be believed, 4 for a license that can't be used, 6 for a store that is
+not there, 7 for a machine without an identity, 8 for the network, 9 for a server that refuses, 10 for permissions.")]
 pub(crate) struct Doctor {
     /// Print what would be sent to the licensing server, and send nothing
     #[arg(long)]
@@ -58,6 +58,9 @@ pub(super) fn run(context: &Context, arguments: &Doctor) -> Result<Report> {
     let clock_offset = server::checks(&mut checks, server.as_ref(), &keys);
     Ok(report(&checks, clock_offset, context.page))
 }
+
+/// Characters.
+const MOST_OF_A_CAUSE: usize = 160;
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,9 +118,22 @@ impl Check {
 
     /// A failure, and what caused it, in the words of whoever noticed.
     fn failed(name: &'static str, error: Error) -> Self {
-        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
         let mut check = Self::fail(name, &Failure::from(error));
-        check.found.push_str(&cause);
+        if let Some(cause) = cause {
+            let cause = cause.split(" (os error").next().unwrap_or_default();
+            // A certificate may have any number of names.
+            let shown: String = cause.chars().take(MOST_OF_A_CAUSE).collect();
+            check.found.push_str(": ");
+            check.found.push_str(&shown);
+            if shown.len() < cause.len() {
+                check.found.push_str(" ...");
+            }
+        }
+        // The table's advice, but for going where one is already.
+        if let Some((action, _)) = check.action.split_once("; `license doctor`") {
+            check.action = action.to_owned();
+        }
         check
     }
 
