@@ -95,7 +95,7 @@ impl Failure {
         }
     }
 
-    fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         let message = match &self.kind {
             Kind::Library(error) => error.to_string(),
             Kind::Usage(what) => what.clone(),
@@ -108,7 +108,7 @@ impl Failure {
         }
     }
 
-    fn action(&self) -> String {
+    pub(crate) fn action(&self) -> String {
         match (&self.advice, &self.kind) {
             (Some(advice), _) => advice.clone(),
             (None, Kind::Library(error)) => error.code().entry().admin.to_owned(),

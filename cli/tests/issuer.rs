@@ -5,13 +5,13 @@
 mod support;
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{Read as _, Write as _},
     net::TcpStream,
-    process::{Child, Command, Stdio},
+    process::Command,
 };
 
 use serde_json::{Value, json};
-use support::{Sandbox, Vendor};
+use support::{Sandbox, Served, Vendor};
 
 const DB: [&str; 2] = ["--db", "licenses.db"];
 
@@ -104,45 +104,18 @@ fn what_can_not_be_is_refused() {
     assert_eq!(sandbox.json(&["issuer", "license", "list", "--db", &store]).error(1), "STORE_CORRUPT");
 }
 
-/// A server, and where it is.
-struct Served {
-    child: Child,
-    host: String,
-}
-
-impl Served {
-    fn start(vendor: &Vendor, arguments: &[&str]) -> Self {
-        let start = ["issuer", "serve", "--db", "licenses.db", "--key", "acme.key", "--listen", "127.0.0.1:0"];
-        let mut command: Command = vendor.sandbox.command(&[&start[..], arguments, &["--json"]].concat());
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let said: Value = serde_json::from_str(&line).unwrap();
-        let host = said["url"].as_str().unwrap().strip_prefix("http://").unwrap().strip_suffix("/v1").unwrap();
-        Self { host: host.to_owned(), child }
-    }
-
-    /// The status line and all that follows.
-    fn validate(&self, key: &str) -> String {
-        let body = json!({"meta": {"key": key}}).to_string();
-        let mut stream = TcpStream::connect(&self.host).unwrap();
-        let request = format!(
-            "POST /v1/licenses/actions/validate-key HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-            self.host,
-            body.len()
-        );
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// The status line of a validation, and all that follows.
+fn validate(served: &Served, key: &str) -> String {
+    let (host, body) = (served.host(), json!({"meta": {"key": key}}).to_string());
+    let mut stream = TcpStream::connect(host).unwrap();
+    let request = format!(
+        "POST /v1/licenses/actions/validate-key HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 #[test]
@@ -150,12 +123,12 @@ fn a_server_answers_for_what_the_tools_change_and_ends_when_it_is_told() {
     let vendor = Vendor::new();
     let key = create(&vendor.sandbox, &[])["key"].as_str().unwrap().to_owned();
     let mut served = Served::start(&vendor, &["--fail", "status=503,retry-after=9"]);
-    assert!(served.validate(&key).starts_with("HTTP/1.1 503 "));
-    let answer = served.validate(&key);
+    assert!(validate(&served, &key).starts_with("HTTP/1.1 503 "));
+    let answer = validate(&served, &key);
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"code\":\"NO_MACHINES\""), "{answer}");
     let id = verb(&vendor.sandbox, "list", &[]).json()["licenses"][0]["id"].as_str().unwrap().to_owned();
     verb(&vendor.sandbox, "suspend", &[&id]).json();
-    assert!(served.validate(&key).contains("\"code\":\"SUSPENDED\""));
+    assert!(validate(&served, &key).contains("\"code\":\"SUSPENDED\""));
     #[cfg(unix)]
     {
         let pid = served.child.id().to_string();
@@ -176,7 +149,7 @@ fn a_server_that_can_not_start_says_why() {
         let start = ["issuer", "serve", "--db", "licenses.db", "--key", "acme.key"];
         vendor.sandbox.json(&[&start[..], arguments].concat())
     };
-    assert_eq!(start(&["--listen", &taken.host]).error(1), "NETWORK_CONNECT");
+    assert_eq!(start(&["--listen", taken.host()]).error(8), "NETWORK_CONNECT");
     for wrong in [
         &["--fail", "explode"][..],
         &["--listen", "nowhere"],
@@ -186,4 +159,135 @@ fn a_server_that_can_not_start_says_why() {
     ] {
         assert_eq!(start(wrong).error(2), "INVALID_ARGUMENT", "{wrong:?}");
     }
+}
+
+/// An installation on the machine `machine-1`, of the product `gateway`.
+const THERE: [&str; 6] = ["--machine-id", Vendor::MACHINE, "--product", "gateway", "--trusted-keys-file", "acme.pub"];
+
+/// What a customer who asks for a file gets, without a key and a machine in the description.
+const DESCRIPTION: &str = r#"{"id":"license-1","name":"Plant 3","entitlements":["OFFLINE_LICENSING"]}"#;
+
+fn request(vendor: &Vendor, out: &str, more: &[&str]) -> String {
+    let arguments = [&["license", "request", "--key-file", "license.key"], more, &THERE].concat();
+    let text = vendor.sandbox.run(&arguments).ok();
+    vendor.sandbox.write(out, &text);
+    text
+}
+
+/// Another text whose signature can't hold.
+fn tampered(text: &str) -> String {
+    let at = text.find("\n").unwrap() + 40;
+    let other = if &text[at..=at] == "A" { "B" } else { "A" };
+    format!("{}{other}{}", &text[..at], &text[at + 1..])
+}
+
+#[test]
+fn a_request_is_answered_and_its_receipt_accepted() {
+    let vendor = Vendor::new();
+    let sandbox = &vendor.sandbox;
+    request(&vendor, "site.req", &[]);
+    sandbox.write("description.json", DESCRIPTION);
+    let sign = ["issuer", "sign", "--key", "acme.key", "--in", "description.json", "--request", "site.req"];
+    let signed = sandbox.json(&[&sign[..], &["--out", "site.lic"]].concat()).json();
+    assert_eq!((&signed["kind"], &signed["request"]["product"]), (&json!("machine"), &json!("gateway")));
+    assert_eq!(signed["request"]["fingerprint"], Vendor::MACHINE);
+    let installation = signed["request"]["installation"].as_str().unwrap();
+    assert!(!signed.to_string().contains(Vendor::LICENSE_KEY));
+    let said = sandbox.run(&sign);
+    assert!(said.out.contains("MACHINE FILE") && said.err.contains(installation), "{said:?}");
+
+    let inspect = ["license", "inspect", "site.lic", "--key-file", "license.key", "--offline"];
+    let inspected = sandbox.json(&[&inspect[..], &THERE].concat()).json();
+    assert_eq!(inspected["license"]["metadata"]["installation"], installation);
+    let there = |arguments: &[&str]| sandbox.run(&[arguments, &THERE].concat());
+    there(&["license", "activate", "--file", "site.lic", "--key-file", "license.key"]).ok();
+    there(&["license", "deactivate", "--yes", "--receipt-out", "receipt.txt"]).ok();
+
+    let accept = |file: &str, more: &[&str]| sandbox.json(&[&["issuer", "accept-proof", file], more].concat());
+    let accepted = accept("receipt.txt", &["--request", "site.req", "--key", installation]).json();
+    assert_eq!((&accepted["receipt"]["license"], &accepted["compared"]), (&json!("license-1"), &json!(true)));
+    assert_eq!(accepted["receipt"]["fingerprint"], Vendor::MACHINE);
+    assert_eq!(accepted["receipt"]["installation"], installation);
+    let alone = sandbox.run(&["issuer", "accept-proof", "receipt.txt"]);
+    assert!(alone.out.contains(installation) && alone.err.contains("not compared"), "{alone:?}");
+
+    let public = std::fs::read_to_string(sandbox.path("acme.pub")).unwrap();
+    let another = public.split_whitespace().nth(1).unwrap();
+    assert_eq!(accept("receipt.txt", &["--key", another]).error(3), "LICENSE_SIGNATURE_INVALID");
+    request(&vendor, "other.req", &["--store", "other.db"]);
+    assert_eq!(accept("receipt.txt", &["--request", "other.req"]).error(3), "LICENSE_SIGNATURE_INVALID");
+    let mixed = accept("receipt.txt", &["--request", "other.req", "--key", installation]);
+    assert_eq!(mixed.error(3), "LICENSE_SIGNATURE_INVALID");
+    assert_eq!(accept("receipt.txt", &["--key", "abc"]).error(2), "INVALID_ARGUMENT");
+    assert_eq!(accept("site.req", &[]).error(3), "LICENSE_MALFORMED");
+    assert_eq!(accept("receipt.txt", &["--request", "receipt.txt"]).error(3), "LICENSE_MALFORMED");
+    let receipt = std::fs::read_to_string(sandbox.path("receipt.txt")).unwrap();
+    sandbox.write("changed.txt", tampered(&receipt));
+    assert_eq!(accept("changed.txt", &[]).exit, Some(3));
+    assert_eq!(accept("none.txt", &[]).error(6), "IO_ERROR");
+}
+
+#[test]
+fn what_contradicts_a_request_is_refused() {
+    let vendor = Vendor::new();
+    let sandbox = &vendor.sandbox;
+    let text = request(&vendor, "site.req", &[]);
+    sandbox.write("changed.req", tampered(&text));
+    let sign = |description: &str, more: &[&str]| {
+        let file = sandbox.write("description.json", description);
+        sandbox.json(&[&["issuer", "sign", "--key", "acme.key", "--in", &file], more].concat())
+    };
+    let asked = ["--request", "site.req"];
+    for more in [&["--machine-id", "machine-2"][..], &["--product", "other"], &["--kind", "license"]] {
+        assert_eq!(sign(DESCRIPTION, &[&asked[..], more].concat()).error(2), "INVALID_ARGUMENT", "{more:?}");
+    }
+    sign(DESCRIPTION, &["--request", "site.req", "--machine-id", Vendor::MACHINE, "--product", "gateway"]).json();
+    for member in [r#""key":"OTHER""#, r#""fingerprint":"machine-2""#, r#""product":"other""#] {
+        let other = DESCRIPTION.replacen('{', &format!("{{{member},"), 1);
+        assert_eq!(sign(&other, &asked).error(2), "INVALID_ARGUMENT", "{member}");
+    }
+    assert_eq!(sign(DESCRIPTION, &["--request", "changed.req"]).exit, Some(3));
+    assert_eq!(sign(DESCRIPTION, &["--request", "description.json"]).error(3), "LICENSE_MALFORMED");
+    // Without a request a license has to have a key.
+    assert_eq!(sign(DESCRIPTION, &[]).error(2), "INVALID_ARGUMENT");
+    let both = ["issuer", "sign", "--key", "acme.key", "--in", "-", "--request", "-"];
+    sandbox.run_with(&both, DESCRIPTION).fails(2);
+}
+
+#[test]
+fn a_signed_license_key_is_made_and_read() {
+    let vendor = Vendor::new();
+    let sandbox = &vendor.sandbox;
+    let make = ["issuer", "sign-key", "--key", "acme.key"];
+    let full = ["--id", "license-1", "--product", "gateway", "--expires", "2030-01-31T12:00:00Z"];
+    sandbox.run(&[&make[..], &full, &["--out", "signed.key"]].concat()).ok();
+    assert_eq!(support::mode(&sandbox.path("signed.key")), 0o600);
+    let key = std::fs::read_to_string(sandbox.path("signed.key")).unwrap();
+    assert!(key.starts_with("key/"), "{key}");
+    let inspect = ["license", "inspect", "signed.key", "--trusted-keys-file", "acme.pub"];
+    let ran = sandbox.json(&[&inspect[..], &["--product", "gateway"]].concat());
+    assert!(!ran.out.contains(key.trim()));
+    let report = ran.json();
+    let said = &report["license_key"];
+    assert_eq!((&report["result"], &report["kind"]), (&json!("OK"), &json!("license key")));
+    assert_eq!((&said["license"], &said["product"]), (&json!("license-1"), &json!("gateway")));
+    assert_eq!((&said["signed_by"], &said["expires_at"]), (&json!("acme"), &json!(1_896_091_200)));
+    assert!(sandbox.run(&["issuer", "inspect", "--key", "acme.key", "signed.key"]).ok().contains("license-1"));
+
+    let other = sandbox.json(&[&inspect[..], &["--product", "other"]].concat());
+    assert_eq!((other.exit, &other.document()["result"]), (Some(4), &json!("LICENSE_PRODUCT_MISMATCH")));
+    let untrusted = sandbox.json(&["license", "inspect", "signed.key"]);
+    assert_eq!((untrusted.exit, &untrusted.document()["license_key"]), (Some(3), &json!(null)));
+    assert_eq!(untrusted.document()["checks"][2]["code"], "LICENSE_SIGNATURE_INVALID");
+    let broken = sandbox.run_with(&["license", "inspect", "-", "--trusted-keys-file", "acme.pub"], "key/abc");
+    assert_eq!(broken.exit, Some(3));
+    sandbox.run(&[&inspect[..], &["--offline"]].concat()).fails(2);
+
+    sandbox.write("dataset", "zeke@keygen.example");
+    let made = sandbox.json(&[&make[..], &["--dataset", "dataset"]].concat()).json();
+    sandbox.write("custom.key", made["license_key"].as_str().unwrap());
+    let read = sandbox.json(&["license", "inspect", "custom.key", "--trusted-keys-file", "acme.pub"]).json();
+    assert_eq!(read["license_key"]["dataset"], "zeke@keygen.example");
+    sandbox.run(&make).fails(2);
+    sandbox.run(&[&make[..], &["--id", ""]].concat()).fails(2);
 }

@@ -151,6 +151,39 @@ fn activate_then_status_check_limit_and_deactivate() {
 }
 
 #[test]
+fn a_tenants_limit_is_within_the_licenses() {
+    let vendor = Vendor::activated();
+    let limit = |name: &str, more: &[&str]| vendor.json(&[&["license", "limit", name], more].concat());
+    for (name, tenant, expected) in [
+        ("MAX_DISPLAYS", "north=10", 10),
+        ("MAX_DISPLAYS", "north=30", 25),
+        ("MAX_DISPLAYS", "north=-1", 25),
+        ("AI_CREDITS_MONTHLY", "a=b=10", 10),
+        ("AI_CREDITS_MONTHLY", "north=-1", -1),
+    ] {
+        assert_eq!(limit(name, &["--tenant", tenant]).json()["value"], expected, "{name} {tenant}");
+    }
+    let of_north = |in_use: &str, by_all: &str| {
+        limit("MAX_DISPLAYS", &["--tenant", "north=10", "--in-use", in_use, "--in-use-by-all", by_all])
+    };
+    let told = of_north("10", "25").json();
+    assert_eq!((&told["license"], &told["tenant"]), (&json!(25), &json!({"name": "north", "limit": 10})));
+    assert_eq!(of_north("11", "25").error(4), "LIMIT_EXCEEDED");
+    assert_eq!(of_north("10", "26").error(4), "LIMIT_EXCEEDED");
+    for wrong in [
+        &["--tenant", "north"][..],
+        &["--tenant", "=10"],
+        &["--tenant", "north=-2"],
+        &["--tenant", "north=10", "--in-use", "1"],
+        &["--tenant", "north=10", "--in-use-by-all", "1"],
+        &["--in-use", "1", "--in-use-by-all", "1"],
+        &["--tenant", "north=10", "--in-use", "-1", "--in-use-by-all", "1"],
+    ] {
+        assert_eq!(limit("MAX_DISPLAYS", wrong).error(2), "INVALID_ARGUMENT", "{wrong:?}");
+    }
+}
+
+#[test]
 fn what_can_not_be_activated_says_why_and_changes_nothing() {
     let vendor = Vendor::new();
     let activate = |file: &str, more: &[&str]| {

@@ -64,10 +64,10 @@ fn every_command_explains_itself() {
     assert!(help.contains("Exit codes:") && help.contains("Examples:") && help.contains("Advanced:"), "{help}");
     for (noun, verbs) in [
         ("keys", "create list show edit rename duplicate rotate enable disable delete import export verify"),
-        ("license", "status activate inspect check limit deactivate"),
+        ("license", "status activate revalidate request refresh inspect check limit deactivate release doctor"),
         ("routes", "check explain"),
         ("machine", "id explain"),
-        ("issuer", "keygen sign inspect serve"),
+        ("issuer", "keygen sign sign-key inspect accept-proof serve"),
         ("store", "backup restore adopt seal"),
         ("audit", "tail list verify"),
     ] {
@@ -142,6 +142,8 @@ fn secrets_are_in_no_output_but_the_one() {
         &["keys", "delete", "four", "--yes"],
         &["license", "status"],
         &["license", "inspect", "site.lic", "--key-file", "license.key"],
+        &["license", "doctor"],
+        &["license", "doctor", "--show-request", "--server", "https://h.example", "--key-file", "license.key"],
         &["license", "activate", "--file", "site.lic", "--key-file", "license.key"],
         &["license", "activate", "--file", "site.lic", "--key-file", "hash"],
         &["issuer", "inspect", "--key", "acme.key"],

@@ -3,9 +3,9 @@
 
 use std::{
     ffi::OsStr,
-    io::Write as _,
+    io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use serde_json::Value;
@@ -187,5 +187,36 @@ impl Vendor {
         vendor.sign("site.lic", serde_json::json!({}));
         vendor.run(&["license", "activate", "--file", "site.lic", "--key-file", "license.key"]).ok();
         vendor
+    }
+}
+
+/// A licensing server, and where it is.
+pub struct Served {
+    pub child: Child,
+    pub url: String,
+}
+
+impl Served {
+    /// Starts one with the vendor's signing key and the store `licenses.db`.
+    pub fn start(vendor: &Vendor, arguments: &[&str]) -> Self {
+        let start = ["issuer", "serve", "--db", "licenses.db", "--key", "acme.key", "--listen", "127.0.0.1:0"];
+        let mut command: Command = vendor.sandbox.command(&[&start[..], arguments, &["--json"]].concat());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let said: Value = serde_json::from_str(&line).unwrap();
+        Self { url: said["url"].as_str().unwrap().to_owned(), child }
+    }
+
+    /// Its address and port.
+    pub fn host(&self) -> &str {
+        self.url.split_once("://").unwrap().1.strip_suffix("/v1").unwrap()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

@@ -1,19 +1,21 @@
 //! `issuer ...`: for vendors.
 
 mod license;
+mod proof;
 mod serve;
+mod sign;
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use inspire_auth_core::license::{
-    InspectOptions, Kind, inspect as inspect_file,
-    issue::{self, LicenseDescription, SigningKey},
+    InspectOptions,
+    issue::SigningKey,
     keys::{PublicKey, TrustedKey},
 };
 use serde_json::json;
 
-use super::license::inspection_report;
+use super::license::inspected;
 use crate::{
     context::Context,
     failure::{Failure, Result},
@@ -27,9 +29,13 @@ use crate::{
 pub(crate) enum Command {
     /// Make a signing key and its public half
     Keygen(Keygen),
-    /// Sign a license file or a machine file
-    Sign(Sign),
-    /// Show the public half of a signing key, or check a file against it
+    /// Sign a license file or a machine file, also as the answer to a request
+    Sign(sign::Sign),
+    /// Make a license key that is signed itself
+    SignKey(sign::SignKey),
+    /// Check the receipt of a deactivation
+    AcceptProof(proof::AcceptProof),
+    /// Show the public half of a signing key, or check a file or a signed license key against it
     Inspect(Inspect),
     /// Run a licensing server, for development, tests and small vendors
     Serve(serve::Serve),
@@ -55,53 +61,6 @@ pub(crate) struct Keygen {
     id: Option<String>,
 }
 
-/// `issuer sign`
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  inspire-auth issuer sign --key keys/acme-2026.key --in license.json --out site.lic
-  inspire-auth issuer sign --key keys/acme-2026.key --in - --kind machine --encrypt < license.json > site.lic
-
-The description is JSON; unknown members are refused:
-  id            the license's id (required)
-  key           the license key that the customer types (required)
-  name          what status pages show
-  expiry        when the license ends, such as 2030-01-01T00:00:00Z; absent: never
-  entitlements  list of codes, such as [\"VIDEO_WALL_SYNC\", \"OFFLINE_LICENSING\"]; the latter for offline activation
-  limits        numbers by name, such as {\"MAX_DISPLAYS\": 25, \"AI_CREDITS_MONTHLY\": -1}; -1: unlimited
-  fingerprint   the machine, as its `machine id` shows it (required for a machine file)
-  ttl           how many seconds the file is good; absent: as long as the license
-  product       the product's id
-  policy, status, suspended, metadata, issued, machine, require_heartbeat
-
-  {\"id\": \"5f0e\", \"key\": \"ABCD-EFGH\", \"name\": \"Plant 3\", \"expiry\": \"2030-01-01T00:00:00Z\",
-   \"limits\": {\"MAX_DISPLAYS\": 25}, \"entitlements\": [\"MFA\", \"OFFLINE_LICENSING\"], \"fingerprint\": \"9c1f...\"}")]
-pub(crate) struct Sign {
-    /// The signing key, as `issuer keygen` or `openssl genpkey -algorithm ed25519` writes it
-    #[arg(long, value_name = "PATH")]
-    key: PathBuf,
-    /// The description; - is standard input
-    #[arg(long = "in", value_name = "PATH")]
-    input: PathBuf,
-    /// What to make [default: machine when the description has a fingerprint, else license]
-    #[arg(long, value_name = "KIND")]
-    kind: Option<FileKind>,
-    /// Encrypt it, so that only whoever has the license key (and, for a machine file, the machine) can read it
-    #[arg(long)]
-    encrypt: bool,
-    /// Write to a new file instead of standard output
-    #[arg(long, value_name = "FILE.lic")]
-    out: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum FileKind {
-    /// For any machine
-    License,
-    /// For one machine
-    Machine,
-}
-
 /// `issuer inspect`
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -112,7 +71,7 @@ pub(crate) struct Inspect {
     /// The signing key
     #[arg(long, value_name = "PATH")]
     key: PathBuf,
-    /// A license file to check against it
+    /// A license file, or a signed license key, to check against it
     file: Option<PathBuf>,
     /// A file with the license key, for an encrypted file
     #[arg(long, value_name = "PATH")]
@@ -122,7 +81,9 @@ pub(crate) struct Inspect {
 pub(crate) fn run(context: &Context, command: Command) -> Result<Report> {
     match command {
         Command::Keygen(arguments) => keygen(context, &arguments),
-        Command::Sign(arguments) => sign(context, &arguments),
+        Command::Sign(arguments) => sign::sign(context, &arguments),
+        Command::SignKey(arguments) => sign::sign_key(context, &arguments),
+        Command::AcceptProof(arguments) => proof::accept(context, &arguments),
         Command::Inspect(arguments) => inspect(context, &arguments),
         Command::Serve(arguments) => serve::run(context, &arguments),
         Command::License(command) => license::run(context, command),
@@ -172,37 +133,6 @@ fn signing_key(path: &Path) -> Result<SigningKey> {
     SigningKey::from_seed_file(&text).map_err(|error| Failure::from(error).about(files::name(path)))
 }
 
-fn sign(context: &Context, arguments: &Sign) -> Result<Report> {
-    let key = signing_key(&arguments.key)?;
-    let text = files::read(&arguments.input)?;
-    let about = |error| {
-        Failure::from(error).about(files::name(&arguments.input)).advise("see `inspire-auth issuer sign --help`")
-    };
-    let description = LicenseDescription::parse(&text).map_err(about)?;
-    let kind = match arguments.kind {
-        Some(FileKind::License) => Kind::License,
-        Some(FileKind::Machine) => Kind::Machine,
-        None if description.fingerprint.is_some() => Kind::Machine,
-        None => Kind::License,
-    };
-    let file = issue::sign(&key, &description, kind, arguments.encrypt, None).map_err(about)?;
-    let kind = if kind == Kind::Machine { "machine" } else { "license" };
-    let offline = description.entitlements.iter().flatten().any(|code| code.eq_ignore_ascii_case("OFFLINE_LICENSING"));
-    if !offline {
-        context.note("note: without OFFLINE_LICENSING among its entitlements, it can't be activated offline");
-    }
-    if kind == "license" {
-        context.note("note: a license file names no machine; hosts refuse it unless they allow that");
-    }
-    let Some(path) = &arguments.out else {
-        return Ok(Report::new(json!({"kind": kind, "encrypted": arguments.encrypt, "file": file}), file));
-    };
-    NewFile::create(path, Audience::Anyone)?.keep(file.as_bytes())?;
-    let path = path.display().to_string();
-    context.note(&format!("Signed {path} ({kind} file)."));
-    Ok(Report::new(json!({"kind": kind, "encrypted": arguments.encrypt, "out": path}), ""))
-}
-
 fn inspect(context: &Context, arguments: &Inspect) -> Result<Report> {
     let public: PublicKey = signing_key(&arguments.key)?.public();
     let Some(path) = &arguments.file else {
@@ -221,5 +151,5 @@ fn inspect(context: &Context, arguments: &Inspect) -> Result<Report> {
         product: context.globals.product.as_deref(),
         ..InspectOptions::default()
     };
-    Ok(inspection_report(&inspect_file(&file, &options), &options, context.page))
+    Ok(inspected(&file, &options, context.page))
 }

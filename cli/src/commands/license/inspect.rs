@@ -1,18 +1,18 @@
-//! `license inspect`: a file, and every check of it.
+//! `license inspect`: a file or a signed license key, and every check of it.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use inspire_auth_core::{
     Code,
-    license::{self, InspectOptions, Inspection, Kind, machine},
+    license::{self, InspectOptions, Inspection, Kind, SignedKey, is_signed, machine},
 };
 use serde_json::{Value, json};
 
 use super::status::limit_text;
 use crate::{
     context::Context,
-    failure::{Result, exit_of},
+    failure::{Failure, Result, exit_of},
     files,
     report::Report,
     table::{Facts, Page, Table},
@@ -25,11 +25,15 @@ use crate::{
 Examples:
   inspire-auth license inspect site.lic --trusted-keys-file vendor.pub
   inspire-auth license inspect site.lic --trusted-key acme=e8601e48... --key-file license.key --this-machine --offline
+  inspire-auth license inspect license.key --trusted-keys-file vendor.pub
+
+A license key that is signed itself (`key/...`) is checked as it stands. What it says is as old as the key: a renewal or
+a suspension is not in it.
 
 Installs nothing and needs no store. The list goes to standard output; the exit code is that of the first check that
 fails: 3 for a file that can't be read or believed, 4 for one that can't be used.")]
 pub(crate) struct Inspect {
-    /// The license file; - is standard input
+    /// The license file, or a file with a signed license key; - is standard input
     file: PathBuf,
     /// A file with the license key: decrypts the file, and must be the one in it
     #[arg(long, value_name = "PATH")]
@@ -66,7 +70,27 @@ pub(super) fn inspect(context: &Context, arguments: &Inspect) -> Result<Report> 
         now,
         offline: arguments.offline,
     };
-    Ok(report(&license::inspect(&file, &options), &options, context.page))
+    let of_files = arguments.key_file.is_some() || arguments.this_machine || arguments.offline;
+    if of_files && signed_key(&file).is_some() {
+        let what = Failure::usage("this is a signed license key, and no file");
+        return Err(what
+            .about(files::name(&arguments.file))
+            .advise("leave out --key-file, --this-machine and --offline"));
+    }
+    Ok(inspected(&file, &options, context.page))
+}
+
+/// The license key in a file that holds nothing else, if it is a signed one.
+fn signed_key(file: &[u8]) -> Option<&str> {
+    std::str::from_utf8(file).ok().map(str::trim).filter(|text| is_signed(text))
+}
+
+/// Every check of a file, or of a signed license key.
+pub(in crate::commands) fn inspected(file: &[u8], options: &InspectOptions<'_>, page: Page) -> Report {
+    match signed_key(file) {
+        Some(key) => key_report(key, options, page),
+        None => report(&license::inspect(file, options), options, page),
+    }
 }
 
 /// One line of the list of checks.
@@ -110,12 +134,32 @@ fn checks(inspection: &Inspection, options: &InspectOptions<'_>) -> Vec<Check> {
     ]
 }
 
-/// A check's outcome: passed, failed with a code, not asked for, or not reached.
-fn outcomes(inspection: &Inspection, options: &InspectOptions<'_>) -> Vec<(&'static str, &'static str, Option<Code>)> {
+/// In the order of checking, of a signed license key.
+fn checks_of_key(key: Option<&SignedKey>, options: &InspectOptions<'_>) -> Vec<Check> {
+    let stop = |name, codes| Check { name, codes, stops: true, asked: true };
+    // A product stands only where Keygen put it.
+    let names_product = options.product.is_some() && key.is_some_and(|key| key.license.is_some());
+    vec![
+        stop("the license key can be read", &[Code::LicenseMalformed]),
+        stop("its algorithm is supported", &[Code::LicenseUnsupportedAlgorithm]),
+        stop("a trusted key signed it", &[Code::LicenseSignatureInvalid]),
+        Check {
+            name: "it is for this product",
+            codes: &[Code::LicenseProductMismatch],
+            stops: false,
+            asked: names_product,
+        },
+    ]
+}
+
+/// A check's name, its outcome (passed, failed, not asked for, not reached), and the code that it failed with.
+type Row = (&'static str, &'static str, Option<Code>);
+
+fn outcomes(checks: Vec<Check>, failures: &[Code]) -> Vec<Row> {
     let mut stopped = false;
     let mut rows = Vec::new();
-    for check in checks(inspection, options) {
-        let failure = inspection.failures.iter().find(|code| check.codes.contains(code)).copied();
+    for check in checks {
+        let failure = failures.iter().find(|code| check.codes.contains(code)).copied();
         let outcome = match failure {
             Some(_) => "FAIL",
             None if stopped => "not reached",
@@ -128,15 +172,74 @@ fn outcomes(inspection: &Inspection, options: &InspectOptions<'_>) -> Vec<(&'sta
     rows
 }
 
-/// The list of checks, and what the file says.
-pub(in crate::commands) fn report(inspection: &Inspection, options: &InspectOptions<'_>, page: Page) -> Report {
-    let rows = outcomes(inspection, options);
-    let checks: Vec<Value> = rows
+/// The list of checks, for programs and for people.
+fn list(rows: &[Row], page: Page) -> (Value, String) {
+    let document = rows
         .iter()
         .map(|(name, outcome, code)| {
             json!({"check": name, "outcome": outcome.to_lowercase(), "code": code.map(Code::name)})
         })
         .collect();
+    let mut table = Table::new(&["CHECK", "OUTCOME", "WHAT IS WRONG"]);
+    for (name, outcome, code) in rows {
+        let wrong = code.map_or_else(String::new, |code| format!("{} ({})", code.entry().message, code.name()));
+        table.row(vec![(*name).into(), (*outcome).into(), wrong.into()]);
+    }
+    (document, table.render(page))
+}
+
+/// What a signed license key says, and the list of its checks.
+fn key_report(key: &str, options: &InspectOptions<'_>, page: Page) -> Report {
+    let read = SignedKey::read(key, options.trusted_keys, options.now);
+    let (key, mut failures) = match read {
+        Ok(key) => (Some(key), Vec::new()),
+        Err(error) => (None, vec![error.code()]),
+    };
+    let differs = |key: &SignedKey| key.license.is_some() && key.product.as_deref() != options.product;
+    if options.product.is_some() && key.as_ref().is_some_and(differs) {
+        failures.push(Code::LicenseProductMismatch);
+    }
+    let rows = outcomes(checks_of_key(key.as_ref(), options), &failures);
+    let result = failures.first().copied().unwrap_or(Code::Ok);
+    let (checks, table) = list(&rows, page);
+    let dataset = key.as_ref().and_then(|key| std::str::from_utf8(&key.dataset).ok());
+    let document = json!({
+        "result": result.name(),
+        "failures": failures.iter().map(|code| code.name()).collect::<Vec<_>>(),
+        "checks": checks,
+        "kind": "license key",
+        "license_key": key.as_ref().map(|key| json!({
+            "signed_by": key.key_id,
+            "license": key.license,
+            "product": key.product,
+            "created_at": key.created,
+            "expires_at": key.expires,
+            "dataset": dataset,
+        })),
+    });
+    let now = time::now();
+    let mut facts = Facts::new();
+    facts.add("File", "signed license key");
+    if let Some(key) = &key {
+        facts.add("Signed by", &key.key_id);
+        match &key.license {
+            Some(license) => {
+                facts
+                    .add("License", license)
+                    .add("Product", key.product.as_deref().unwrap_or("none"))
+                    .add("Created", time::shown_or(key.created, "not told", now))
+                    .add("Expires", time::shown_or(key.expires, "Never, or not told", now));
+            }
+            None => drop(facts.add("Says", dataset.unwrap_or("bytes that are no text"))),
+        }
+    }
+    Report::new(document, format!("{}\n{table}", facts.render(page))).verdict(exit_of(result))
+}
+
+/// The list of checks, and what the file says.
+fn report(inspection: &Inspection, options: &InspectOptions<'_>, page: Page) -> Report {
+    let rows = outcomes(checks(inspection, options), &inspection.failures);
+    let (checks, table) = list(&rows, page);
     let failures: Vec<&str> = inspection.failures.iter().map(|code| code.name()).collect();
     let document = json!({
         "result": inspection.result().name(),
@@ -157,12 +260,7 @@ pub(in crate::commands) fn report(inspection: &Inspection, options: &InspectOpti
             "metadata": license.metadata,
         })),
     });
-    let mut table = Table::new(&["CHECK", "OUTCOME", "WHAT IS WRONG"]);
-    for (name, outcome, code) in rows {
-        let wrong = code.map_or_else(String::new, |code| format!("{} ({})", code.entry().message, code.name()));
-        table.row(vec![name.into(), outcome.into(), wrong.into()]);
-    }
-    let text = format!("{}\n{}", contents(inspection, page), table.render(page));
+    let text = format!("{}\n{table}", contents(inspection, page));
     Report::new(document, text).verdict(exit_of(inspection.result()))
 }
 

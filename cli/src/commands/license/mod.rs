@@ -2,6 +2,7 @@
 
 mod activate;
 mod credits;
+mod doctor;
 mod inspect;
 mod online;
 mod questions;
@@ -11,7 +12,7 @@ use clap::Subcommand;
 
 use crate::{context::Context, failure::Result, report::Report};
 
-pub(super) use inspect::report as inspection_report;
+pub(super) use inspect::inspected;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -26,7 +27,7 @@ pub(crate) enum Command {
     Request(online::Request),
     /// Install a newer file of the installed license
     Refresh(online::Refresh),
-    /// Read a license file and list every check, without installing it
+    /// Read a license file, or a signed license key, and list every check, without installing it
     Inspect(inspect::Inspect),
     /// Ask whether the license grants entitlements
     Check(questions::Check),
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     Deactivate(activate::Deactivate),
     /// Try again to free this machine at the licensing server
     Release(online::Release),
+    /// Find out what is wrong: store, machine, keys, clock, and each step to the licensing server
+    Doctor(doctor::Doctor),
 }
 
 pub(crate) fn run(context: &Context, command: Command) -> Result<Report> {
@@ -50,6 +53,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Report> {
         Command::Refresh(arguments) => online::refresh(context, &arguments),
         Command::Credits(command) => credits::run(context, command),
         Command::Release(arguments) => online::release(context, &arguments),
+        Command::Doctor(arguments) => doctor::run(context, &arguments),
         Command::Inspect(arguments) => inspect::inspect(context, &arguments),
         Command::Check(arguments) => questions::check(context, &arguments),
         Command::Limit(arguments) => questions::limit(context, &arguments),

@@ -97,9 +97,17 @@ impl LicenseDescription {
     /// # Errors
     /// `INVALID_ARGUMENT`; the detail names the member, and never shows a value.
     pub fn parse(text: &[u8]) -> Result<Self> {
-        let value = json::parse(text).ok_or_else(|| {
+        Self::parse_with_key(text, None)
+    }
+
+    /// As [`LicenseDescription::parse`], with this license key where the description has none.
+    pub(super) fn parse_with_key(text: &[u8], key: Option<&str>) -> Result<Self> {
+        let mut value = json::parse(text).ok_or_else(|| {
             Error::with(Code::InvalidArgument, "the description is not JSON, or a member stands twice")
         })?;
+        if let (Some(key), Value::Object(members)) = (key, &mut value) {
+            members.entry("key").or_insert_with(|| key.into());
+        }
         serde_json::from_value(value).map_err(|error| Error::with(Code::InvalidArgument, about(&error)))
     }
 }

@@ -54,8 +54,19 @@ impl Request {
         })
     }
 
-    /// Makes a description the one of a machine file for this request: its fingerprint, and in its metadata
-    /// (`installation`, `request`) what ties the file to the installation that asked for it.
+    /// Reads a description, and makes it the [answer](Request::answer) to this request: the license key, where it has none,
+    /// is the request's.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT`, as [`LicenseDescription::parse`] and [`Request::answer`].
+    pub fn describe(&self, text: &[u8]) -> Result<LicenseDescription> {
+        let mut license = LicenseDescription::parse_with_key(text, self.license_key.as_deref())?;
+        self.answer(&mut license)?;
+        Ok(license)
+    }
+
+    /// Makes a description the one of a machine file for this request: its fingerprint, its product where the description
+    /// names none, and in its metadata (`installation`, `request`) what ties the file to the installation that asked for it.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` when the description is for another machine, product or license key.
@@ -71,6 +82,7 @@ impl Request {
             }
         }
         license.fingerprint = Some(self.fingerprint.clone());
+        license.product = license.product.take().or_else(|| self.product.clone());
         license.metadata.insert("installation".to_owned(), self.installation.to_hex().into());
         license.metadata.insert("request".to_owned(), self.nonce.clone().into());
         Ok(())

@@ -48,6 +48,11 @@ impl Online {
         self.server.auto_refresh
     }
 
+    /// The server.
+    pub(super) fn server(&self) -> &Server {
+        &self.server
+    }
+
     /// The lease that is asked for, in seconds.
     pub(super) fn lease(&self) -> i64 {
         i64::try_from(self.server.lease.as_secs()).unwrap_or(i64::MAX)

@@ -6,13 +6,14 @@
 use std::{
     fmt,
     io::{self, Read as _},
+    net::{SocketAddr, TcpStream},
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use ureq::{
-    Agent, Error as Failure,
+    Agent, Error as Failure, Timeout,
     config::Config,
     http::{Request, Uri},
     tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem},
@@ -59,7 +60,7 @@ impl Http {
                 Some(ureq::Proxy::new(url).map_err(wrong)?)
             }
         };
-        let is_secure = base.url("").starts_with("https:");
+        let is_secure = base.is_secure();
         let target = base.url("/").parse().map_err(|_| Error::new(Code::Internal))?;
         let proxy = proxy.filter(|proxy| !proxy.is_no_proxy(&target));
         if let Some(proxy) = &proxy
@@ -94,6 +95,54 @@ impl Http {
             .root_certs(RootCerts::from(roots))
             .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .build())
+    }
+}
+
+/// The parts of a connection, one by one, for whoever looks where it fails.
+impl Http {
+    /// The proxy, without a name and a password.
+    pub(super) fn proxy(&self) -> Option<String> {
+        let proxy = self.proxy.as_ref()?;
+        let by_whom = if proxy.username().is_some() { " (with a name)" } else { "" };
+        Some(format!("{}:{}{by_whom}", proxy.host(), proxy.port()))
+    }
+
+    /// The addresses that would be connected to: the proxy's, or else the server's.
+    ///
+    /// # Errors
+    /// `NETWORK_DNS`, `NETWORK_PROXY`, `NETWORK_TIMEOUT`.
+    pub(super) fn resolve(&self, base: &Base, deadline: Instant) -> Result<Vec<SocketAddr>> {
+        let uri = match &self.proxy {
+            Some(proxy) => format!("http://{}:{}/", proxy.host(), proxy.port()),
+            None => base.url("/"),
+        };
+        let uri: Uri = uri.parse().map_err(|_| Error::new(Code::Internal))?;
+        let timeout =
+            NextTimeout { after: self.at_most(deadline).into(), reason: Timeout::Resolve, ..NextTimeout::default() };
+        let found = Names(DefaultResolver::default()).resolve(&uri, &Config::default(), timeout);
+        Ok(found.map_err(|failure| self.failure(failure))?.iter().copied().collect())
+    }
+
+    /// Connects to the first address that lets it, and leaves at once.
+    ///
+    /// # Errors
+    /// `NETWORK_CONNECT`, `NETWORK_PROXY`, `NETWORK_TIMEOUT`: of the last address.
+    pub(super) fn connect(&self, addresses: &[SocketAddr], deadline: Instant) -> Result<SocketAddr> {
+        let mut failure = Failure::ConnectionFailed;
+        for address in addresses {
+            // No time at all is an argument that the system refuses.
+            let time = self.at_most(deadline).max(Duration::from_millis(1));
+            match TcpStream::connect_timeout(address, time) {
+                Ok(_) => return Ok(*address),
+                Err(error) => failure = Failure::Io(error),
+            }
+        }
+        Err(self.failure(failure))
+    }
+
+    /// How long a connection may take that must be there by then.
+    fn at_most(&self, deadline: Instant) -> Duration {
+        self.connect_timeout.min(deadline.saturating_duration_since(Instant::now()))
     }
 }
 

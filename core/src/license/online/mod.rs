@@ -8,6 +8,7 @@
 //! * `session` makes an errand of them: which call is next, and what it amounts to.
 //! * `schedule` says when it is to be asked again.
 //! * `keeper` does what is due by itself, where the host wants that.
+//! * `probe` looks at a server step by step, for people.
 //! * `errands` runs one for a handle, and applies what it brings back.
 
 mod cancel;
@@ -21,6 +22,7 @@ mod hostile;
 mod http;
 mod http_date;
 mod keeper;
+mod probe;
 mod protocol;
 mod schedule;
 mod server;
@@ -33,6 +35,7 @@ pub use cancel::Cancel;
 pub(super) use errands::Online;
 pub(super) use keeper::Keeper;
 pub(crate) use keeper::Kept;
+pub use probe::{Finding, Probe, Stage, activation_requests, probe};
 pub use server::{Proxy, Server};
 pub use tick::Tick;
 pub use transport::{HttpRequest, HttpResponse, MAX_BODY, Transport};

@@ -136,6 +136,11 @@ impl Base {
         format!("{}{rest}", self.path)
     }
 
+    /// Whether it is reached by TLS.
+    pub(super) fn is_secure(&self) -> bool {
+        self.origin.starts_with("https:")
+    }
+
     /// The address of a target.
     pub(super) fn url(&self, target: &str) -> String {
         format!("{}{target}", self.origin)

@@ -109,11 +109,7 @@ impl Session<'_> {
     }
 
     fn check_out(&self) -> Result<Word> {
-        let call = Call::CheckOut {
-            key: self.license_key,
-            fingerprint: self.fingerprint,
-            ttl: self.server.lease.as_secs().max(SHORTEST_LEASE),
-        };
+        let call = Call::CheckOut { key: self.license_key, fingerprint: self.fingerprint, ttl: lease(self.server) };
         let (response, _) = self.exchange(&call)?;
         match response.status {
             200..=299 => protocol::certificate(&response.body).map(Word::File),
@@ -194,7 +190,12 @@ const SHORTEST_LEASE: u64 = 3600;
 /// Before a second attempt to connect, and between two looks at whether a caller still wants the answer.
 const PAUSE: Duration = Duration::from_millis(100);
 
-fn nonce() -> Result<Nonce> {
+/// The lease that a server is asked for, in seconds.
+pub(super) fn lease(server: &Server) -> u64 {
+    server.lease.as_secs().max(SHORTEST_LEASE)
+}
+
+pub(super) fn nonce() -> Result<Nonce> {
     let mut bytes = [0; 8];
     fill_random(&mut bytes)?;
     Ok(u64::from_be_bytes(bytes) >> 12)
@@ -207,12 +208,12 @@ fn retry_after(response: &HttpResponse) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-fn refusal(response: &HttpResponse) -> Error {
+pub(super) fn refusal(response: &HttpResponse) -> Error {
     let code = if response.status == 429 { Code::ServerRateLimited } else { Code::ServerStatus };
     Error::with(code, protocol::problem(response).1)
 }
 
-fn unbelievable(why: Unbelievable) -> Error {
+pub(super) fn unbelievable(why: Unbelievable) -> Error {
     match why {
         Unbelievable::Unsigned => Error::with(Code::ServerSignatureInvalid, "the answer has no signature"),
         Unbelievable::Unreadable => Error::with(Code::ServerSignatureInvalid, "the signature is of another kind"),
