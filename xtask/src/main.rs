@@ -12,6 +12,7 @@
 )]
 
 mod args;
+mod cli;
 mod need;
 mod node;
 mod project;
