@@ -18,7 +18,7 @@ function licensed(t, store = ':memory:') {
   const signer = SigningKey.generate();
   const options = { trustedKeys: [{ id: 'k', publicKey: signer.publicKey }], machineId: 'box', hash: { memoryKib: 64 } };
   const limits = { AI_CREDITS_MONTHLY: 100, MAX_DISPLAYS: 10 };
-  const description = { id: 'l1', key: 'KEY', fingerprint: 'box', entitlements: [], limits };
+  const description = { id: 'l1', key: 'KEY', fingerprint: 'box', entitlements: ['OFFLINE_LICENSING'], limits };
   const auth = open(store, options);
   t.after(() => auth.close());
   auth.license.activateOfflineSync('KEY', sign(signer, description, { kind: 'machine', now }), { actor: SYSTEM, now });

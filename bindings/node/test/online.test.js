@@ -141,7 +141,7 @@ test('a newer file takes the place of its license’s, and a request is signed',
   t.after(() => auth.close());
   const at = { ...by, now: 1_800_000_000 };
   const file = (id, name, now) =>
-    sign(signer, { id, key: 'KEY', name, product: 'gate', fingerprint: 'box', entitlements: [] }, { kind: 'machine', now });
+    sign(signer, { id, key: 'KEY', name, product: 'gate', fingerprint: 'box', entitlements: ['OFFLINE_LICENSING'] }, { kind: 'machine', now });
   await assert.rejects(auth.license.refresh(file('l1', 'new', at.now), at), code('UNLICENSED'));
   await auth.license.activateOffline('KEY', file('l1', 'old', at.now - 60), at);
   assert.strictEqual((await auth.license.refresh(file('l1', 'new', at.now), at)).name, 'new');

@@ -22,8 +22,8 @@ async function fetched({ method, url, headers, body, signal }) {
   return { status: response.status, headers: response.headers, body: new Uint8Array(await response.arrayBuffer()) };
 }
 
-function carried(t, transport, { url = NOWHERE, trustedKeys = [], ...server } = {}) {
-  const auth = open(':memory:', { trustedKeys, machineId: 'box', server: { url, transport, ...server } });
+function carried(t, transport, { url = NOWHERE, trustedKeys = [], timeoutMs } = {}) {
+  const auth = open(':memory:', { trustedKeys, machineId: 'box', server: { url, transport, timeoutMs } });
   t.after(() => auth.close());
   return auth;
 }
@@ -207,14 +207,14 @@ test('a signal ends a call of the library’s own transport', { skip }, async (t
 });
 
 test('calls that wait for a network keep nothing else from its work', async (t) => {
-  const controller = new AbortController();
   const auth = carried(t, () => new Promise(() => {}), { timeoutMs: 60_000 });
-  const calls = Array.from({ length: 20 }, () => auth.license.activateOnline('KEY', { ...by, signal: controller.signal }));
+  const controllers = Array.from({ length: 20 }, () => new AbortController());
+  const calls = controllers.map(({ signal }) => auth.license.activateOnline('KEY', { ...by, signal }));
   const ended = Promise.allSettled(calls);
   const { credential } = await auth.keys.create({ name: 'a', requireSecure: false }, by);
   assert.strictEqual((await auth.authenticate(`Bearer ${credential}`)).name, 'a');
   assert.strictEqual((await auth.license.balance()).left, 0);
-  controller.abort();
+  for (const controller of controllers) controller.abort();
   assert.deepStrictEqual([...new Set((await ended).map(({ reason }) => reason.code))], ['CANCELLED']);
 });
 
@@ -285,7 +285,8 @@ test('each worker has a transport of its own', { skip }, async (t) => {
     const auth = open(':memory:', { trustedKeys, machineId: 'box', server: { url, transport: fetched } });
     auth.license.activateOnline(key, { actor: SYSTEM }).then(({ state }) => parentPort.postMessage(state));
   `, { eval: true, workerData: { url: vendor.url, trustedKeys: vendor.trustedKeys, key: vendor.key } });
+  const exit = once(worker, 'exit');
   const [state] = await once(worker, 'message');
   assert.strictEqual(state, 'active');
-  await once(worker, 'exit');
+  await exit;
 });

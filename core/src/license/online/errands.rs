@@ -4,7 +4,10 @@
 //! write transaction, on the state that is there by then.
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
@@ -29,7 +32,7 @@ pub struct Cancel(Arc<AtomicBool>);
 impl Cancel {
     /// Ends the call, now or before it begins.
     pub fn cancel(&self) {
-        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -194,7 +197,7 @@ impl License<'_> {
         let rules = half.rules();
         let deadline = Instant::now().checked_add(online.server.timeout);
         let deadline = deadline.ok_or(Error::with(Code::InvalidArgument, "the server's timeout is too long"))?;
-        errand(&Session {
+        let brought = errand(&Session {
             server: &online.server,
             base: &online.base,
             transport: &*online.transport,
@@ -205,7 +208,9 @@ impl License<'_> {
             now: &|| clock::resolve(caller.now),
             cancelled: &cancel.0,
             deadline,
-        })
+        })?;
+        // What a cancelled call has brought back after all is not applied.
+        if cancel.0.load(Ordering::Relaxed) { Err(Error::new(Code::Cancelled)) } else { Ok(brought) }
     }
 
     /// Applies what the server said. `only` is the license that it must still be about: its id, where one could be read.

@@ -4,6 +4,7 @@ use super::{
     super::{
         Server,
         fake::{Fake, NOW, plain, signer},
+        transport::{HttpRequest, HttpResponse},
     },
     *,
 };
@@ -53,12 +54,16 @@ impl Plant {
     }
 
     fn open(&self) -> InspireAuth {
+        self.open_by(Arc::clone(&self.server) as Arc<dyn Transport>)
+    }
+
+    fn open_by(&self, transport: Arc<dyn Transport>) -> InspireAuth {
         let mut options = Options::new(StoreLocation::Custom(Arc::clone(&self.store) as Arc<dyn Store>));
         options.hash = HashParameters { memory_kib: 64, iterations: 1, parallelism: 1 };
         options.trusted_keys = vec![TrustedKey::new("vendor", signer().public()).unwrap()];
         options.machine_id = Some("fp".into());
         let mut server = Server::at("https://h.example/v1");
-        server.transport = Some(Arc::clone(&self.server) as Arc<dyn Transport>);
+        server.transport = Some(transport);
         options.server = Some(server);
         InspireAuth::open(options).unwrap()
     }
@@ -234,6 +239,44 @@ fn who_may_and_what_is_missing() {
     cancel.cancel();
     assert_eq!(code(auth.license().activate_online_unless(&cancel, KEY, &at(NOW))), Code::Cancelled);
     assert!(plant.server.asked().is_empty());
+}
+
+/// A way to the server on which the caller loses interest while the server answers.
+#[derive(Debug)]
+struct Impatient {
+    server: Arc<Fake>,
+    cancel: Cancel,
+    /// Whom the request is for that is the last.
+    at: &'static str,
+}
+
+impl Transport for Impatient {
+    fn send(&self, request: &HttpRequest, deadline: Instant) -> Result<HttpResponse> {
+        let answer = self.server.send(request, deadline);
+        if request.url.contains(self.at) {
+            self.cancel.cancel();
+        }
+        answer
+    }
+}
+
+#[test]
+fn what_a_cancelled_call_has_brought_back_is_not_applied() {
+    let (plant, _) = activated();
+    plant.clock(NOW + 60);
+    plant.issues(NOW + 60, |license| license.entitlements = Some(Vec::new()));
+    let impatient = |at| {
+        let cancel = Cancel::default();
+        let transport = Impatient { server: Arc::clone(&plant.server), cancel: cancel.clone(), at };
+        (plant.open_by(Arc::new(transport)), cancel)
+    };
+    let (auth, cancel) = impatient("check-out");
+    assert_eq!(code(auth.license().revalidate_unless(&cancel, &at(NOW + 60))), Code::Cancelled);
+    assert!(auth.license().has_entitlement("MFA", Some(NOW + 60)).unwrap());
+    plant.says("SUSPENDED");
+    let (auth, cancel) = impatient("validate-key");
+    assert_eq!(code(auth.license().revalidate_unless(&cancel, &at(NOW + 60))), Code::Cancelled);
+    assert_eq!(auth.license().status(Some(NOW + 60)).unwrap().state, State::Active);
 }
 
 #[test]
