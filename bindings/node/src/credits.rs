@@ -166,12 +166,7 @@ impl License {
         ts_args_type = "operation: string, options?: CreditOptions | null",
         ts_return_type = "Promise<CreditBalance>"
     )]
-    pub fn refund<'e>(
-        &self,
-        env: &'e Env,
-        operation: Unknown<'e>,
-        options: Unknown<'e>,
-    ) -> napi::Result<Unknown<'e>> {
+    pub fn refund<'e>(&self, env: &'e Env, operation: Unknown<'e>, options: Unknown<'e>) -> napi::Result<Unknown<'e>> {
         start(env, || self.refunding(env, operation, options))
     }
 
@@ -179,12 +174,7 @@ impl License {
     ///
     /// @throws InspireAuthError as {@link License.refund}
     #[napi(ts_args_type = "operation: string, options?: CreditOptions | null")]
-    pub fn refund_sync(
-        &self,
-        env: &Env,
-        operation: Unknown<'_>,
-        options: Unknown<'_>,
-    ) -> napi::Result<CreditBalance> {
+    pub fn refund_sync(&self, env: &Env, operation: Unknown<'_>, options: Unknown<'_>) -> napi::Result<CreditBalance> {
         run(env, || self.refunding(env, operation, options)?())
     }
 
