@@ -254,6 +254,30 @@ test('a worker that ends lets its calls go', async () => {
   assert.strictEqual(stdout, 'NETWORK_POLICY\n');
 });
 
+test('a worker ends while the library’s own transport waits', async () => {
+  const { stdout } = await run(`
+    const { createServer } = require('node:net');
+    const { Worker } = require('node:worker_threads');
+    const server = createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1', async () => {
+      const url = 'http://127.0.0.1:' + server.address().port;
+      for (let n = 0; n < 3; n++) {
+        const asked = new Promise((resolve) => server.once('connection', resolve));
+        const worker = new Worker(\`
+          const { SYSTEM, open } = require(${JSON.stringify(PACKAGE)});
+          open(':memory:', { machineId: 'box', server: { url: '\${url}', proxy: '' } }).license.activateOnline('KEY', { actor: SYSTEM });
+        \`, { eval: true });
+        const socket = await asked;
+        await worker.terminate();
+        // The thread hears of its answer when there is nobody any more who would.
+        await new Promise((resolve) => socket.once('close', resolve).end('HTTP/1.1 500 x\\r\\ncontent-length: 0\\r\\n\\r\\n').resume());
+      }
+      await api.open(':memory:').keys.create({ name: 'a' }, { actor: api.SYSTEM });
+      console.log('bye');
+      process.exit(0);
+    });`);
+  assert.strictEqual(stdout, 'bye\n');
+});
+
 test('a transport is let go with its handle', async () => {
   const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', '-e', `
     const api = require(${JSON.stringify(PACKAGE)});
