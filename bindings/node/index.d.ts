@@ -88,6 +88,14 @@ export type InspireAuthErrorCode =
   | 'FINGERPRINT_UNAVAILABLE'
   /** a limit of the license is reached */
   | 'LIMIT_EXCEEDED'
+  /** this machine is not activated for the license */
+  | 'NOT_ACTIVATED'
+  /** the licensing server does not know this license key */
+  | 'LICENSE_UNKNOWN'
+  /** the license is in use on as many machines as it allows */
+  | 'MACHINE_LIMIT_REACHED'
+  /** the licensing server refuses this license */
+  | 'LICENSE_REFUSED'
   /** the store can't be opened, read or written */
   | 'STORE_UNAVAILABLE'
   /** the store is damaged, or not a store of this library */
@@ -108,6 +116,28 @@ export type InspireAuthErrorCode =
   | 'STORE_HISTORY_CHANGED'
   /** the audit log can't be written, so nothing may be changed */
   | 'AUDIT_UNAVAILABLE'
+  /** the licensing server's name can't be resolved */
+  | 'NETWORK_DNS'
+  /** the licensing server can't be connected to */
+  | 'NETWORK_CONNECT'
+  /** no secure connection to the licensing server: its certificate is not accepted, or it speaks another TLS */
+  | 'NETWORK_TLS'
+  /** the proxy can't be used, or refuses */
+  | 'NETWORK_PROXY'
+  /** the licensing server did not answer in time */
+  | 'NETWORK_TIMEOUT'
+  /** the host's policy does not allow this connection */
+  | 'NETWORK_POLICY'
+  /** the licensing server answered with an error */
+  | 'SERVER_STATUS'
+  /** the licensing server asks for fewer calls */
+  | 'SERVER_RATE_LIMITED'
+  /** the licensing server's answer can't be read */
+  | 'SERVER_ANSWER_MALFORMED'
+  /** the answer was not signed by the licensing server, or not for this question */
+  | 'SERVER_SIGNATURE_INVALID'
+  /** this machine's clock and the licensing server's are more than 5 minutes apart */
+  | 'CLOCK_SKEW'
   /** internal error */
   | 'INTERNAL';
 
@@ -212,6 +242,25 @@ export interface RouteTable {
     entitlement?: string;
   }[];
 }
+
+/**
+ * Carries a request to the licensing server, on the event loop of whoever opened the handle, while a thread of this package
+ * waits: so only calls with a promise may use it. It answers with a response of any status, follows no redirect, and need not
+ * keep time itself if it minds `signal`.
+ *
+ * What it rejects with becomes a code: a `NETWORK_*` code of an {@link InspireAuthError} is itself; a `TimeoutError` is
+ * `NETWORK_TIMEOUT`, an `AbortError` is `CANCELLED`; what the system says (`ENOTFOUND`, `ECONNREFUSED`, `CERT_HAS_EXPIRED`),
+ * also as a cause, is `NETWORK_DNS`, `NETWORK_CONNECT`, `NETWORK_TLS`. Anything else is `NETWORK_CONNECT`, and a warning of
+ * the process shows it.
+ *
+ * @example
+ * const transport = async ({ method, url, headers, body, signal }) => {
+ *   const request = { method, headers, body: body.length > 0 ? body : null, signal, redirect: 'manual' };
+ *   const response = await fetch(url, request);
+ *   return { status: response.status, headers: response.headers, body: new Uint8Array(await response.arrayBuffer()) };
+ * };
+ */
+export type Transport = (request: HttpRequest) => Promise<HttpResponse> | HttpResponse;
 
 /** What is asked of a request besides being who it says. */
 export interface AuthenticateOptions {
@@ -586,6 +635,64 @@ export declare class License {
   #private
   private constructor()
   /**
+   * Consumes credits (`AI_CREDITS_MONTHLY`), if so many are left: of the tenant, and of the whole installation.
+   *
+   * @param amount how many, at least 1
+   * @param operation your own name of what they are for, 1 to 255 bytes: it is kept this month and the next, and whoever
+   * asks again with it gets the same answer and consumes nothing
+   * @throws InspireAuthError `LIMIT_EXCEEDED` when fewer are left, or the license is not active (the detail says why);
+   * `CONFLICT` when the operation was for another amount or tenant, or was refunded; `INVALID_ARGUMENT`; a `STORE_*`
+   * code: then it is not known whether they were consumed, and the same call says
+   * @example
+   * const { left } = await auth.license.consume(10, 'image-4711', { tenant: { name: 'north', limit: 500 } });
+   */
+  consume(amount: number, operation: string, options?: CreditOptions | null): Promise<CreditBalance>
+  /**
+   * {@link License.consume}, blocking.
+   *
+   * @throws InspireAuthError as {@link License.consume}
+   */
+  consumeSync(amount: number, operation: string, options?: CreditOptions | null): CreditBalance
+  /**
+   * Gives back what an operation consumed, once: again, it changes nothing.
+   *
+   * @param options the tenant that consumed them
+   * @throws InspireAuthError `NOT_FOUND` for an operation that is not known (any more); `CONFLICT` for one of another
+   * tenant; `INVALID_ARGUMENT`; a `STORE_*` code
+   * @example
+   * await auth.license.refund('image-4711', { tenant: { name: 'north', limit: 500 } });
+   */
+  refund(operation: string, options?: CreditOptions | null): Promise<CreditBalance>
+  /**
+   * {@link License.refund}, blocking.
+   *
+   * @throws InspireAuthError as {@link License.refund}
+   */
+  refundSync(operation: string, options?: CreditOptions | null): CreditBalance
+  /**
+   * What is left of this month's credits.
+   *
+   * @throws InspireAuthError `INVALID_ARGUMENT`, a `STORE_*` code
+   * @example
+   * const { used, limit, resetsAt } = await auth.license.balance();
+   */
+  balance(options?: CreditOptions | null): Promise<CreditBalance>
+  /**
+   * {@link License.balance}, blocking.
+   *
+   * @throws InspireAuthError as {@link License.balance}
+   */
+  balanceSync(options?: CreditOptions | null): CreditBalance
+  /**
+   * Whether `inUse` of a tenant, the new one included, is within its limit, and `inUseByAll` of the whole installation
+   * within the license's.
+   *
+   * @throws InspireAuthError as {@link License.checkLimit}
+   * @example
+   * auth.license.checkTenantLimit('MAX_DISPLAYS', { name: 'north', limit: 10 }, north + 1, all + 1);
+   */
+  checkTenantLimit(name: string, tenant: Tenant, inUse: number, inUseByAll: number, now?: number): void
+  /**
    * What is installed, and whether it is good.
    *
    * @throws InspireAuthError a `STORE_*` code
@@ -658,36 +765,6 @@ export declare class License {
    */
   activateOfflineSync(licenseKey: string, file: string | Uint8Array, by: By & { force?: boolean }): LicenseStatus
   /**
-   * Asks the licensing server again: only for a license that was activated online.
-   *
-   * @throws InspireAuthError `PERMISSION_DENIED`, `UNLICENSED`, `NOT_AVAILABLE_OFFLINE` for a license that was
-   * installed from a file, `UNSUPPORTED_OPTION` since this build speaks to no server; a `STORE_*` code
-   * @example
-   * await auth.license.revalidate({ actor: SYSTEM });
-   */
-  revalidate(by: By): Promise<LicenseStatus>
-  /**
-   * {@link License.revalidate}, blocking.
-   *
-   * @throws InspireAuthError as {@link License.revalidate}
-   */
-  revalidateSync(by: By): LicenseStatus
-  /**
-   * Takes the license out, and buries its file: it can't be installed here again, only a newer one.
-   *
-   * @throws InspireAuthError `PERMISSION_DENIED`, `UNLICENSED` when there is none, a `STORE_*` code,
-   * `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
-   * @example
-   * (await auth.license.deactivate({ actor: SYSTEM })).state; // 'unlicensed'
-   */
-  deactivate(by: By): Promise<LicenseStatus>
-  /**
-   * {@link License.deactivate}, blocking.
-   *
-   * @throws InspireAuthError as {@link License.deactivate}
-   */
-  deactivateSync(by: By): LicenseStatus
-  /**
    * Which machine this is, as license files name it.
    *
    * @throws InspireAuthError `FINGERPRINT_UNAVAILABLE`
@@ -695,6 +772,140 @@ export declare class License {
    * auth.license.machine().fingerprint; // what a vendor makes a machine file for
    */
   machine(): MachineIdentity
+  /**
+   * Activates this installation: registers this machine for the license at the licensing server
+   * ({@link OpenOptions.server}), and installs the machine file that it issues, in the place of what is installed. A
+   * failure changes nothing, but for a refusal that the server has signed of the license that is installed.
+   *
+   * @param by who activates it; a principal needs {@link OpenOptions.adminRequirement}. `signal` ends the call: the
+   * promise rejects with `CANCELLED`, and what the server answers from then on is dropped
+   * @throws InspireAuthError `PERMISSION_DENIED`; `UNSUPPORTED_OPTION` without a server; `LICENSE_KEY_REQUIRED` for an
+   * empty key; what the server refuses with, its own words in the detail (`LICENSE_UNKNOWN`, `LICENSE_SUSPENDED`,
+   * `LICENSE_EXPIRED`, `MACHINE_LIMIT_REACHED`, `LICENSE_REFUSED`); a `NETWORK_*` or `SERVER_*` code, `CLOCK_SKEW`;
+   * `CANCELLED`; the first check that the issued file fails; `FINGERPRINT_UNAVAILABLE`; a `STORE_*` code;
+   * `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
+   * @example
+   * const auth = open('service.db', { trustedKeys, server: { url: 'https://licensing.example.com/v1' } });
+   * await auth.license.activateOnline(key, { actor: SYSTEM, signal: AbortSignal.timeout(3000) });
+   */
+  activateOnline(licenseKey: string, by: By & { signal?: AbortSignal }): Promise<LicenseStatus>
+  /**
+   * {@link License.activateOnline}, blocking for as long as the network takes.
+   *
+   * @throws InspireAuthError as {@link License.activateOnline}, but for `CANCELLED`; `UNSUPPORTED_OPTION` also with
+   * {@link Server.transport}, which the blocked event loop could not run
+   */
+  activateOnlineSync(licenseKey: string, by: By): LicenseStatus
+  /**
+   * Asks the licensing server again, and installs the fresh machine file that it issues: only for a license that was
+   * activated online. A failure changes nothing but {@link LicenseStatus.lastAttempt}; a refusal that the server has
+   * signed acts at once.
+   *
+   * @param by as for {@link License.activateOnline}
+   * @throws InspireAuthError `UNLICENSED`; `NOT_AVAILABLE_OFFLINE` for a license that was installed from a file;
+   * `NOT_ACTIVATED` when somebody has taken this machine off the license; `CONFLICT` when the license was taken out, or
+   * changed for another, meanwhile; else as {@link License.activateOnline}
+   * @example
+   * const { leaseExpiresAt } = await auth.license.revalidate({ actor: SYSTEM });
+   */
+  revalidate(by: By & { signal?: AbortSignal }): Promise<LicenseStatus>
+  /**
+   * {@link License.revalidate}, blocking for as long as the network takes.
+   *
+   * @throws InspireAuthError as {@link License.revalidate}; `UNSUPPORTED_OPTION` also with {@link Server.transport}
+   */
+  revalidateSync(by: By): LicenseStatus
+  /**
+   * Takes the license out, and buries its file: it can't be installed here again, only a newer one. What was activated
+   * online is then released at the licensing server; should that fail, it stays noted, and can be tried again.
+   *
+   * @param by who takes it out; a principal needs {@link OpenOptions.adminRequirement}. `localOnly` says nothing to the
+   * server, now or later. `signal` ends the wait for the server: the promise resolves all the same, as soon as the
+   * request that is under way has ended, and the release is pending. Only a signal that is aborted before anything was
+   * done makes it reject with `CANCELLED`
+   * @throws InspireAuthError `PERMISSION_DENIED`, `UNLICENSED` when there is none, a `STORE_*` code,
+   * `AUDIT_UNAVAILABLE` (only with `deny_mutations`); never because of the server
+   * @example
+   * const { release, receipt } = await auth.license.deactivate({ actor: SYSTEM });
+   * if (release !== 'server') await writeFile('receipt.txt', receipt ?? ''); // for the vendor
+   */
+  deactivate(by: By & { localOnly?: boolean, signal?: AbortSignal }): Promise<Deactivation>
+  /**
+   * {@link License.deactivate}, blocking for as long as the network takes.
+   *
+   * @throws InspireAuthError as {@link License.deactivate}; `UNSUPPORTED_OPTION` with {@link Server.transport}, unless it
+   * is `localOnly`
+   */
+  deactivateSync(by: By & { localOnly?: boolean }): Deactivation
+  /**
+   * Tries again to release the machines that are still to be released at the licensing server. Gives how many were.
+   *
+   * @param by as for {@link License.activateOnline}
+   * @throws InspireAuthError what the first that could not be released failed with: a `NETWORK_*` or `SERVER_*` code,
+   * `CLOCK_SKEW`, `CANCELLED`, `CONFLICT` when the server does not confirm it; `UNSUPPORTED_OPTION` without a server;
+   * `PERMISSION_DENIED`, a `STORE_*` code
+   * @example
+   * await auth.license.releasePending({ actor: SYSTEM }); // 1
+   */
+  releasePending(by: By & { signal?: AbortSignal }): Promise<number>
+  /**
+   * {@link License.releasePending}, blocking for as long as the network takes.
+   *
+   * @throws InspireAuthError as {@link License.releasePending}; `UNSUPPORTED_OPTION` also with {@link Server.transport}
+   */
+  releasePendingSync(by: By): number
+  /**
+   * Does what is due at the licensing server, as the system: refreshes a lease of which two thirds are over, and releases
+   * what is still to be released. When that fails, it is due again after a minute, then at distances that double up to
+   * six hours. For hosts with a timer of their own; {@link Server.autoRefresh} does it without.
+   *
+   * @param options `now` in Unix seconds; `signal` as for {@link License.activateOnline}
+   * @throws InspireAuthError a `STORE_*` code, `CANCELLED`. What the server was asked in vain is in
+   * {@link LicenseTick.problem}
+   * @example
+   * setInterval(() => auth.license.tick().catch(console.error), 60_000).unref();
+   */
+  tick(options?: (TickOptions & { signal?: AbortSignal }) | null): Promise<LicenseTick>
+  /**
+   * {@link License.tick}, blocking for as long as the network takes.
+   *
+   * @throws InspireAuthError as {@link License.tick}; `UNSUPPORTED_OPTION` with {@link Server.transport}
+   */
+  tickSync(options?: TickOptions | null): LicenseTick
+  /**
+   * Installs a newer file of the license that is installed, with the license key that it was installed with. A failure
+   * changes nothing.
+   *
+   * @param file what the `.lic` file holds, at most 256 KiB
+   * @throws InspireAuthError `UNLICENSED`; `CONFLICT` for a file of another license; else as
+   * {@link License.activateOffline}
+   * @example
+   * await auth.license.refresh(await readFile('plant3-2028.lic'), { actor: SYSTEM });
+   */
+  refresh(file: string | Uint8Array, by: By): Promise<LicenseStatus>
+  /**
+   * {@link License.refresh}, blocking.
+   *
+   * @throws InspireAuthError as {@link License.refresh}
+   */
+  refreshSync(file: string | Uint8Array, by: By): LicenseStatus
+  /**
+   * A request for a machine file, for the vendor: this machine's fingerprint, the product, a nonce, and the public key of
+   * this installation, which signs it. Nothing is sent anywhere.
+   *
+   * @param by who asks; a principal needs {@link OpenOptions.adminRequirement}. `licenseKey` is sent along, if it is given
+   * @throws InspireAuthError `FINGERPRINT_UNAVAILABLE`, `PERMISSION_DENIED`, a `STORE_*` code, `AUDIT_UNAVAILABLE` (only
+   * with `deny_mutations`)
+   * @example
+   * await writeFile('plant3.req', await auth.license.request({ actor: SYSTEM, licenseKey: key }));
+   */
+  request(by: By & { licenseKey?: string }): Promise<string>
+  /**
+   * {@link License.request}, blocking.
+   *
+   * @throws InspireAuthError as {@link License.request}
+   */
+  requestSync(by: By & { licenseKey?: string }): string
 }
 
 /**
@@ -937,6 +1148,46 @@ export interface CreatedKey {
   rfc6750Credential: string
 }
 
+/** What is left of an allocation of credits. */
+export interface CreditBalance {
+  /** The allocation a month; -1 is unlimited. 0 without an active license. */
+  limit: number
+  /** Consumed this month. */
+  used: number
+  /** What can still be consumed; -1 is without a bound. For a tenant, no more than the whole installation has left. */
+  left: number
+  /** The month, in UTC: `2027-01`. */
+  period: string
+  /** Unix seconds of the next month's beginning. */
+  resetsAt: number
+}
+
+/** Whose credits, and when. */
+export interface CreditOptions {
+  /** Whose; not given, the whole installation's. */
+  tenant?: Tenant
+  /** Unix seconds; not given, the system's clock. */
+  now?: number
+}
+
+/** What a deactivation came to. The license is out, whatever it was. */
+export interface Deactivation {
+  /** What is installed now: nothing. */
+  status: LicenseStatus
+  /**
+   * What became of this machine's place on the license at the licensing server: the `server` has signed that it is free,
+   * it is `pending` ({@link License.releasePending} tries again), or there was `none`.
+   */
+  release: 'server' | 'pending' | 'none'
+  /** Why it is pending, such as `NETWORK_TIMEOUT`; else `null`. */
+  problem: InspireAuthErrorCode | null | null
+  /**
+   * For the vendor: signed by this installation that the license was taken out here, and when; `null` where the license's
+   * file could not be read on this machine.
+   */
+  receipt: string | null
+}
+
 /** An entitlement, and whether it is granted now. */
 export interface Entitlement {
   /** Its code, such as `VIDEO_WALL_SYNC`. */
@@ -1023,6 +1274,32 @@ export interface HttpAnswer {
   retryAfter: number | null
 }
 
+/** A request to the licensing server, for a host that carries it. Headers, body and address hold the license key. */
+export interface HttpRequest {
+  /** The method. */
+  method: 'GET' | 'POST' | 'DELETE'
+  /** Absolute. To be sent byte for byte: the answer's signature covers path and query. */
+  url: string
+  /** Names in lower case; `authorization` has the license key. */
+  headers: [name: string, value: string][]
+  /** JSON, or empty. */
+  body: Uint8Array
+  /** How long the whole answer may take, in milliseconds; then nobody waits for it any more. */
+  timeoutMs: number
+  /** Aborted at that time, and when the call is ended by a signal of its own. */
+  signal: AbortSignal
+}
+
+/** What the licensing server answered, whatever its status. */
+export interface HttpResponse {
+  /** The status. */
+  status: number
+  /** As they arrived: pairs, or a `Headers`. */
+  headers: Iterable<readonly [name: string, value: string]>
+  /** After any transfer coding; at most 1 MiB. */
+  body: Uint8Array
+}
+
 /** A key whose secret was made elsewhere; only its hash is known. */
 export interface ImportedKey {
   /** As in {@link NewKey}; so are the others up to `expiresAt`. */
@@ -1074,6 +1351,25 @@ export interface Inspection {
   /** The fingerprint of the machine that a machine file was made for. */
   machineFingerprint: string | null
 }
+
+/** What a signed license key is verified with. */
+export interface InspectKeyOptions {
+  /** Public keys whose signatures are believed. */
+  trustedKeys: Array<TrustedKey>
+  /** Unix seconds; not given, the system's clock. */
+  now?: number
+}
+
+/**
+ * Reads a license key that is signed itself (`key/DATASET.SIGNATURE`, Keygen's `ED25519_SIGN`), and verifies it before its
+ * dataset is looked at. It shows that a vendor made the key, before anybody is asked; it activates nothing.
+ *
+ * @throws InspireAuthError `LICENSE_MALFORMED` for what is no signed key; `LICENSE_UNSUPPORTED_ALGORITHM` for a signature of
+ * another length than Ed25519's; `LICENSE_SIGNATURE_INVALID`; `INVALID_ARGUMENT` or `WEAK_TRUSTED_KEY` for the trusted keys
+ * @example
+ * const { license, expiresAt } = inspectLicenseKey(typed, { trustedKeys });
+ */
+export declare function inspectLicenseKey(licenseKey: string, options: InspectKeyOptions): SignedLicenseKey
 
 /** What a file is inspected against. What is not given is not judged. */
 export interface InspectOptions {
@@ -1153,6 +1449,14 @@ export interface KeyRecord {
   overlapEndsAt: number | null
 }
 
+/** A try to reach the licensing server that failed. */
+export interface LicenseAttempt {
+  /** Why, such as `NETWORK_TIMEOUT`. */
+  code: InspireAuthErrorCode
+  /** Unix seconds. */
+  at: number
+}
+
 /** What a vendor writes down to have a file made. Unknown members are refused. */
 export interface LicenseDescription {
   /** The license's id; any text that is not empty. */
@@ -1212,6 +1516,16 @@ export interface LicenseStatus {
   entitlements: Array<string>
   /** What will need attention. */
   warnings: LicenseWarning[]
+  /** The last try to reach the licensing server, if it failed; else `null`. It changes nothing else. */
+  lastAttempt: LicenseAttempt | null | null
+}
+
+/** What {@link License.tick} came to. */
+export interface LicenseTick {
+  /** Unix seconds at which there will be something to do; `null` as long as nothing is activated online. */
+  next: number | null
+  /** What was due and failed, and is tried again, such as `NETWORK_TIMEOUT`; else `null`. */
+  problem: InspireAuthErrorCode | null | null
 }
 
 /** The license in a file. */
@@ -1361,6 +1675,8 @@ export interface OpenOptions {
    * `OFFLINE_LICENSING`. Default 2592000 (30 days).
    */
   maxLease?: number
+  /** Where the license is activated and re-validated online. Not given: nowhere, and nothing ever connects. */
+  server?: Server
   /**
    * What a gate does when the license does not allow something: refuse (`strict`, default), grant with a warning on
    * the principal (`warn`), or grant with an audit event (`report-only`).
@@ -1448,6 +1764,43 @@ export interface RouteRule {
   entitlement: string | null
 }
 
+/** A licensing server that speaks Keygen's API. */
+export interface Server {
+  /**
+   * Where its API begins: `https://host[:port][/path]`; `http` for this machine's own addresses alone, since the license
+   * key is sent there.
+   */
+  url: string
+  /** The account's id or slug, when it belongs into every path, as with servers of many vendors. */
+  account?: string
+  /** The account's id, when answers must say that they were signed for it. Not given: any that a trusted key signed. */
+  accountId?: string
+  /** The host name that the server signs, where a proxy in front of it shows it another one. Not given: that of `url`. */
+  signingHost?: string
+  /**
+   * Hosts that may be connected to: exact names, or `*.domain` for every name below one. Not given: wherever `url` and
+   * the proxy are.
+   */
+  allowedHosts?: Array<string>
+  /** `http://[user:password@]host:port`, or `''` for none. Not given: as `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say. */
+  proxy?: string
+  /** A file of certificates (PEM) of authorities that are trusted besides the platform's. Node's own list is not used. */
+  caFile?: string
+  /** For a connection to be there, in milliseconds. Default 5000. */
+  connectTimeoutMs?: number
+  /** For a call until its answer is whole, retries included, in milliseconds. Default 10000. */
+  timeoutMs?: number
+  /** How long a machine file is asked for, in seconds; the server may have its own idea. Default 1209600 (14 days). */
+  lease?: number
+  /**
+   * Whether the library does by itself, on a thread of its own, what {@link License.tick} does. Default false: nothing
+   * connects anywhere but in a call of yours. It does not keep the process alive.
+   */
+  autoRefresh?: boolean
+  /** Carries requests, when the host brings its own client; not given, the library's. */
+  transport?: Transport
+}
+
 /**
  * Signs a license or machine file, as Keygen would. Gives the contents of the `.lic` file.
  *
@@ -1457,6 +1810,22 @@ export interface RouteRule {
  * const file = sign(key, { id: 'l1', key: 'ABCD', entitlements: ['MFA'] }, { encrypted: true });
  */
 export declare function sign(key: SigningKey, license: LicenseDescription, options?: SignOptions | null): string
+
+/** What a signed license key says. It was written when the key was made: a renewal or a suspension is not in it. */
+export interface SignedLicenseKey {
+  /** The trusted key that signed it. */
+  keyId: string
+  /** Everything that was signed, as bytes: what the vendor put in. */
+  dataset: Uint8Array
+  /** The license's id, where the dataset is the one that Keygen writes by itself. */
+  license: string | null
+  /** The product's id, in such a dataset. */
+  product: string | null
+  /** Unix seconds of the license's creation, in such a dataset. */
+  createdAt: number | null
+  /** Unix seconds of the license's end when the key was made, in such a dataset; `null` is never, or not told. */
+  expiresAt: number | null
+}
 
 /** What file is to be made. */
 export interface SignOptions {
@@ -1468,6 +1837,30 @@ export interface SignOptions {
    */
   encrypted?: boolean
   /** The time of issue in Unix seconds, unless the description names one; not given, the system's clock. */
+  now?: number
+}
+
+/** A part of an installation, with a limit of its own. */
+export interface Tenant {
+  /** Its name: 1 to 255 bytes. */
+  name: string
+  /** Its limit. Default -1: the license's. */
+  limit?: number
+}
+
+/**
+ * The limit that holds for a tenant: the smaller of the license's and its own, where -1 is none.
+ *
+ * @param license the license's limit, such as `auth.license.limit('MAX_DISPLAYS')`
+ * @throws InspireAuthError `INVALID_ARGUMENT`
+ * @example
+ * tenantEffective({ name: 'north', limit: 10 }, auth.license.limit('MAX_DISPLAYS')); // 10
+ */
+export declare function tenantEffective(tenant: Tenant, license: number): number
+
+/** When, and until when, {@link License.tick} does what is due. */
+export interface TickOptions {
+  /** Unix seconds; not given, the system's clock. */
   now?: number
 }
 

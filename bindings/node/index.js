@@ -9,6 +9,7 @@ const native = require('./native.js');
 const { InspireAuthError, ERRORS } = require('./lib/errors.js');
 const { withUsefulStacks } = require('./lib/promises.js');
 const { requests } = require('./lib/requests.js');
+const { endable } = require('./lib/signals.js');
 
 const SYSTEM = Symbol.for('inspire-auth.SYSTEM');
 const CATALOGUE = Object.freeze(native.catalogue().map(Object.freeze));
@@ -16,6 +17,13 @@ const CATALOGUE = Object.freeze(native.catalogue().map(Object.freeze));
 const { InspireAuth, Keys, License, Principal, Requirement, Routes, SigningKey, TrustedProxies } = native;
 
 const equip = requests(native);
+endable(License.prototype, {
+  activateOnline: { at: 1, what: 'by' },
+  revalidate: { at: 0, what: 'by' },
+  deactivate: { at: 0, what: 'by', isWaitedFor: true },
+  releasePending: { at: 0, what: 'by' },
+  tick: { at: 0, what: 'options' },
+});
 withUsefulStacks(Keys.prototype);
 withUsefulStacks(License.prototype);
 
@@ -52,9 +60,11 @@ module.exports = {
   errors: native.errors,
   explainMachine: native.explainMachine,
   inspect: native.inspect,
+  inspectLicenseKey: native.inspectLicenseKey,
   machineIdentity: native.machineIdentity,
   open,
   sign,
+  tenantEffective: native.tenantEffective,
   ...withUsefulStacks({
     backupStore: native.backupStore,
     backupStoreSync: native.backupStoreSync,

@@ -21,11 +21,13 @@ export const {
   errors,
   explainMachine,
   inspect,
+  inspectLicenseKey,
   machineIdentity,
   open,
   restoreStore,
   restoreStoreSync,
   sign,
+  tenantEffective,
   verifyAudit,
   verifyAuditSync,
 } = inspireAuth;

@@ -30,7 +30,7 @@ use store_support::Folder;
 
 const NOW: i64 = 1_800_000_000;
 const KEY: &str = "KEY-KEY-KEY";
-const ALLOCATION: i64 = 1_000;
+const ALLOCATION: i64 = 10_000;
 const AMOUNT: i64 = 3;
 /// Makes the test one of the processes that consume: the store, and the process's number.
 const CONSUME_FROM: &str = "INSPIRE_TEST_CONSUME_FROM";
@@ -48,7 +48,7 @@ fn open(path: &Path) -> InspireAuth {
 fn consume_until_all_is_gone(path: &Path, process: &str) {
     let auth = open(path);
     std::thread::scope(|scope| {
-        for thread in 0..4 {
+        for thread in 0..8 {
             let auth = &auth;
             scope.spawn(move || {
                 for n in 0.. {
@@ -105,7 +105,7 @@ fn processes_that_are_killed_never_consume_more_than_there_is() {
     let mut number = 0;
     // Waves of processes, most of which are killed in the middle; the last wave finds the end.
     for lifetime in [5, 15, 40, 80, 150].map(Some).into_iter().chain([None]) {
-        let mut wave: Vec<Child> = (0..4)
+        let mut wave: Vec<Child> = (0..8)
             .map(|_| {
                 number += 1;
                 consumer(&folder.db(), number)
@@ -121,7 +121,7 @@ fn processes_that_are_killed_never_consume_more_than_there_is() {
         }
     }
     let balance = auth.license().balance(None, Some(NOW)).unwrap();
-    assert_eq!((balance.used, balance.left), (999, 1), "all that can be had in threes");
+    assert_eq!((balance.used, balance.left), (9_999, 1), "all that can be had in threes");
 
     // What was granted was counted, once; what was asked when a process died was, or was not.
     let granted = i64::try_from(said(&lines, "granted ").count()).unwrap();

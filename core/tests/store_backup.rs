@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use inspire_auth_core::{
     Code,
-    store::{KeyChanges, LicenseRestored, RestoreOptions, RestoreReport, SqliteStore, Store},
+    store::{KeyChanges, LicenseRestored, OperationRow, ReleaseRow, RestoreOptions, RestoreReport, SqliteStore, Store},
 };
 use store_support::{Folder, add, by_name, credential, dump, foreign, license, names, write};
 
@@ -206,6 +206,63 @@ fn license_times_only_rise_and_a_deactivated_license_stays_away() {
     assert_eq!(new.restore(&copy, CAREFUL).unwrap().license, LicenseRestored::Restored);
     check(&new, 10, None);
     assert_eq!(new.restore(&copy, CAREFUL).unwrap().license, LicenseRestored::Kept);
+}
+
+#[test]
+fn what_was_consumed_stays_consumed_and_a_release_stays_pending() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let release = ReleaseRow {
+        machine: "m".into(),
+        license: "l".into(),
+        license_key: "KEY".into(),
+        fingerprint: "fp".into(),
+        since: 1,
+        attempted: None,
+    };
+    let operation =
+        |id: &str, amount| OperationRow { id: id.into(), tenant: String::new(), period: 7, amount, is_refunded: false };
+    let consume = |store: &SqliteStore, id: &str, amount, used| {
+        store
+            .account(&mut |book| {
+                book.put_operation(&operation(id, amount))?;
+                book.set_used("", 7, used)
+            })
+            .unwrap();
+    };
+    write(&store, |tx| {
+        tx.put_release(&release).unwrap();
+        tx.set_installation_key(&[9; 32]).unwrap();
+    });
+    consume(&store, "one", 60, 60);
+    let copy = backup(&store, &folder, "copy.db");
+    let check = |store: &SqliteStore, used, one| {
+        store.restore(&copy, CAREFUL).unwrap();
+        store
+            .account(&mut |book| {
+                assert_eq!(book.used("", 7)?, used);
+                assert_eq!(book.operation("one")?, Some(operation("one", one)));
+                Ok(())
+            })
+            .unwrap();
+        store
+            .read(&mut |reader| {
+                assert_eq!(reader.releases()?.iter().map(|row| row.machine.clone()).collect::<Vec<_>>(), ["m"]);
+                assert_eq!(reader.installation_key()?.map(|seed| *seed), Some([9; 32]));
+                Ok(())
+            })
+            .unwrap();
+    };
+    // More was consumed since; nothing was, on a new machine; something else was there.
+    consume(&store, "two", 30, 90);
+    check(&store, 90, 60);
+    let fresh = Folder::new();
+    let new = fresh.open();
+    check(&new, 60, 60);
+    let fresh = Folder::new();
+    let other = fresh.open();
+    consume(&other, "one", 10, 10);
+    check(&other, 60, 10);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    Failure, Outcome,
+    Failure, Outcome, cli,
     need::{self, Tool},
     project, run,
     run::say,
@@ -72,6 +72,8 @@ pub(crate) fn tests(folder: &Path) -> Outcome<Command> {
     let files = script.ok_or("the `test` script is not `node --test` and files")?;
     let mut command = run::command("sh");
     command.args(["-c", &format!("exec node --test --test-reporter=tap --test-timeout=600000 {files}")]);
+    // Those of online licensing have it serve.
+    command.env("INSPIRE_AUTH_CLI", cli::built()?);
     command.current_dir(folder);
     Ok(command)
 }

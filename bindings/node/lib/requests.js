@@ -4,6 +4,7 @@
 
 const { InspireAuthError } = require('./errors.js');
 const { routed } = require('./routes.js');
+const { cancelled, unlessAborted } = require('./signals.js');
 
 /**
  * What a handle and a requirement keep for requests. The names are shared: when a tool loads this file a second time, both
@@ -312,17 +313,6 @@ function requests(native) {
     Object.defineProperty(auth, 'license', { value: auth.license });
     return auth;
   };
-}
-
-const cancelled = (signal) => new InspireAuthError('CANCELLED', undefined, { cause: signal.reason });
-
-function unlessAborted(promise, signal) {
-  if (signal === undefined || signal === null) return promise;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(cancelled(signal));
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-    signal.addEventListener('abort', abort, { once: true });
-  });
 }
 
 module.exports = { requests };

@@ -47,13 +47,13 @@ pub(crate) fn sink(env: &Env, function: &Unknown<'_>) -> Result<(u32, AuditSink)
     }
     let here = Environment::of(env)?;
     let kept = Kept::new(env, function).ok_or_else(|| invalid("options.audit can't be kept"))?;
-    let number = here.sinks.borrow_mut().insert(kept);
+    let number = here.functions.borrow_mut().insert(kept);
     let mailbox = Arc::clone(&here.mailbox);
     let receive = move |event: &Core| {
         let event = AuditEvent::from(event.clone());
         mailbox.post_event(Box::new(move |env, here| {
             // Not called under the borrow: the function may open or close a handle.
-            let function = here.sinks.borrow().get(number).and_then(|kept| kept.get(env));
+            let function = here.functions.borrow().get(number).and_then(|kept| kept.get(env));
             if let Some(function) = function {
                 call(env, &function, event);
             }

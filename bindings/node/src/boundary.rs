@@ -14,7 +14,7 @@ use napi::{
 use crate::{
     environment::Environment,
     raw::{Deferred, throw},
-    threads,
+    threads::{BRIEF, Threads},
 };
 
 /// Runs `body`; a panic becomes `INTERNAL`. What the panic said is not passed on, since nobody can vouch for it.
@@ -38,11 +38,24 @@ where
     T: ToNapiValue + Send + 'static,
     W: FnOnce() -> Result<T> + Send + 'static,
 {
+    start_on(&BRIEF, env, prepare)
+}
+
+/// The same on a thread of `threads`.
+pub(crate) fn start_on<'e, T, W>(
+    threads: &'static Threads,
+    env: &'e Env,
+    prepare: impl FnOnce() -> Result<W>,
+) -> napi::Result<Unknown<'e>>
+where
+    T: ToNapiValue + Send + 'static,
+    W: FnOnce() -> Result<T> + Send + 'static,
+{
     run(env, || {
         let work = prepare()?;
         promise(
             env,
-            |answer| threads::hand_over(move || answer(caught(work))),
+            |answer| threads.hand_over(move || answer(caught(work))),
             |env, value: T| value.into_unknown(env).map_err(|_| Error::new(Code::Internal)),
         )
     })

@@ -11,7 +11,10 @@ use inspire_auth_core::{Code, Error, Result, keys::Requirement};
 use napi::{Env, bindgen_prelude::Object};
 use napi_derive::napi;
 
-use crate::raw::{Kept, Mailbox};
+use crate::{
+    calls::Call,
+    raw::{Kept, Mailbox},
+};
 
 /// An environment's own state; reached through Node-API's instance data only.
 pub(crate) struct Environment {
@@ -20,8 +23,12 @@ pub(crate) struct Environment {
     pub(crate) error_class: RefCell<Option<Kept>>,
     /// Compiled requirements by the number that JavaScript knows them by.
     pub(crate) requirements: RefCell<Slots<Requirement>>,
-    /// Functions that receive audit events.
-    pub(crate) sinks: RefCell<Sinks>,
+    /// Functions that receive audit events, or carry requests.
+    pub(crate) functions: RefCell<Functions>,
+    /// What calls those that carry requests, once index.js has given it.
+    pub(crate) carry: RefCell<Option<Kept>>,
+    /// Calls that a signal may end, by the number that JavaScript knows them by.
+    pub(crate) calls: RefCell<Slots<Arc<Call>>>,
     /// Promises that are not settled: while there are any, the process stays.
     pending: Cell<usize>,
 }
@@ -88,17 +95,17 @@ impl<T> Slots<T> {
     }
 }
 
-/// Functions that are told audit events, each under a number that no other ever has: events of a handle that was closed
-/// may still be on their way.
+/// Functions of the host's that are called later, each under a number that no other ever has: what is for one whose handle
+/// was closed may still be on its way.
 #[derive(Default)]
-pub(crate) struct Sinks {
+pub(crate) struct Functions {
     kept: BTreeMap<u32, Kept>,
     last: u32,
 }
 
-impl Sinks {
-    pub(crate) fn get(&self, sink: u32) -> Option<&Kept> {
-        self.kept.get(&sink)
+impl Functions {
+    pub(crate) fn get(&self, number: u32) -> Option<&Kept> {
+        self.kept.get(&number)
     }
 
     pub(crate) fn insert(&mut self, function: Kept) -> u32 {
@@ -107,8 +114,8 @@ impl Sinks {
         self.last
     }
 
-    pub(crate) fn remove(&mut self, sink: u32) -> Option<Kept> {
-        self.kept.remove(&sink)
+    pub(crate) fn remove(&mut self, number: u32) -> Option<Kept> {
+        self.kept.remove(&number)
     }
 }
 
@@ -118,7 +125,9 @@ pub fn register(_exports: Object<'_>, env: Env) -> napi::Result<()> {
         mailbox: Mailbox::new(&env)?,
         error_class: RefCell::new(None),
         requirements: RefCell::new(Slots::new()),
-        sinks: RefCell::new(Sinks::default()),
+        functions: RefCell::new(Functions::default()),
+        carry: RefCell::new(None),
+        calls: RefCell::new(Slots::new()),
         pending: Cell::new(0),
     });
     env.set_instance_data(here, (), |_| ())

@@ -11,7 +11,7 @@ use inspire_auth_core::{
 };
 use napi::Env;
 
-use crate::{arguments::invalid, environment::Environment, principals::Principals, threads::hand_over};
+use crate::{arguments::invalid, environment::Environment, principals::Principals, threads::BRIEF};
 
 /// An open store.
 pub(crate) struct Handle {
@@ -21,6 +21,8 @@ pub(crate) struct Handle {
     pub(crate) here: Rc<Environment>,
     /// Where its audit events go.
     sink: Cell<Option<u32>>,
+    /// Whether the licensing server is reached by way of the event loop.
+    pub(crate) needs_the_loop: bool,
 }
 
 impl Handle {
@@ -30,7 +32,8 @@ impl Handle {
         let here = Environment::of(env)?;
         let (core, sink) = (RefCell::new(None), Cell::new(sink));
         // Made before the store is opened: if that fails, dropping it lets the sink go.
-        let handle = Self { core, principals: Principals::default(), here, sink };
+        let needs_the_loop = options.server.as_ref().is_some_and(|server| server.transport.is_some());
+        let handle = Self { core, principals: Principals::default(), here, sink, needs_the_loop };
         *handle.core.borrow_mut() = Some(Core::open(options)?);
         Ok(Rc::new(handle))
     }
@@ -50,12 +53,12 @@ impl Handle {
             // What was noted is written now, if it can be; the process may end next. Hashes that were begun are waited
             // for elsewhere, or here if there is no thread to be had.
             let _ = core.flush();
-            let _ = hand_over(move || drop(core));
+            let _ = BRIEF.hand_over(move || drop(core));
         }
         if let Some(sink) = self.sink.take() {
             // Behind the events that are on their way.
             self.here.mailbox.post(Box::new(move |env, here| {
-                let function = here.sinks.borrow_mut().remove(sink);
+                let function = here.functions.borrow_mut().remove(sink);
                 if let Some(function) = function {
                     function.release(env);
                 }

@@ -6,6 +6,7 @@
 //! | `boundary` | errors and panics become JavaScript errors; work becomes a promise |
 //! | `threads` | where the work of promises runs: never on libuv's pool |
 //! | `raw` | Node-API called directly: the warm check, and the way back to the event loop |
+//! | `calls`, `transport` | calls that a signal ends; the host's own way to the licensing server |
 //! | `arguments`, `by`, `options` | JavaScript values become typed values, once, at the door |
 //! | `handle`, `principals` | an open store, and the objects it has handed out |
 //! | the others | one subject of the public surface each; their comments are `index.d.ts` |
@@ -21,6 +22,8 @@ mod audit;
 mod audit_file;
 mod auth;
 mod by;
+mod calls;
+mod credits;
 mod environment;
 mod errors;
 mod handle;
@@ -28,6 +31,7 @@ mod inspection;
 mod issue;
 mod keys;
 mod license;
+mod license_online;
 mod machine;
 mod options;
 mod principals;
@@ -35,8 +39,11 @@ mod proxies;
 mod raw;
 mod requirement;
 mod routes;
+mod server;
+mod signed_key;
 mod store;
 mod threads;
+mod transport;
 
 use napi_derive::napi;
 

@@ -48,6 +48,19 @@ pub struct LicenseStatus {
     /// What will need attention.
     #[napi(ts_type = "LicenseWarning[]")]
     pub warnings: Vec<LicenseWarning>,
+    /// The last try to reach the licensing server, if it failed; else `null`. It changes nothing else.
+    #[napi(ts_type = "LicenseAttempt | null")]
+    pub last_attempt: Option<LicenseAttempt>,
+}
+
+/// A try to reach the licensing server that failed.
+#[napi(object, object_from_js = false)]
+pub struct LicenseAttempt {
+    /// Why, such as `NETWORK_TIMEOUT`.
+    #[napi(ts_type = "InspireAuthErrorCode")]
+    pub code: &'static str,
+    /// Unix seconds.
+    pub at: i64,
 }
 
 /// Something that is still good, and will need attention.
@@ -84,6 +97,7 @@ impl From<Status> for LicenseStatus {
             limits: status.limits,
             entitlements: status.entitlements,
             warnings: status.warnings.into_iter().map(LicenseWarning::from).collect(),
+            last_attempt: status.last_attempt.map(|tried| LicenseAttempt { code: tried.code.name(), at: tried.at }),
         }
     }
 }
@@ -125,7 +139,7 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
 /// before. `now` is in Unix seconds; not given, it is the system's clock.
 #[napi]
 pub struct License {
-    handle: Rc<Handle>,
+    pub(crate) handle: Rc<Handle>,
 }
 
 impl License {
@@ -145,16 +159,6 @@ impl License {
         let (read_by, members) = (By::read_unrevised(env, &by, &["force"])?, object(env, &by, "by")?);
         let force = read::<Option<bool>>(env, member(&members, "force")?, "by.force")?.unwrap_or(false);
         Ok(move || core.license().activate_offline(&key, &file, force, &read_by.caller()).map(LicenseStatus::from))
-    }
-
-    fn revalidating(&self, env: &Env, by: Unknown<'_>) -> Result<work!(LicenseStatus)> {
-        let (core, by) = (self.handle.core()?, By::read_unrevised(env, &by, &[])?);
-        Ok(move || core.license().revalidate(&by.caller()).map(LicenseStatus::from))
-    }
-
-    fn deactivating(&self, env: &Env, by: Unknown<'_>) -> Result<work!(LicenseStatus)> {
-        let (core, by) = (self.handle.core()?, By::read_unrevised(env, &by, &[])?);
-        Ok(move || core.license().deactivate(&by.caller()).map(|done| LicenseStatus::from(done.status)))
     }
 }
 
@@ -267,44 +271,6 @@ impl License {
         by: Unknown<'_>,
     ) -> napi::Result<LicenseStatus> {
         run(env, || self.activating(env, license_key, file, by)?())
-    }
-
-    /// Asks the licensing server again: only for a license that was activated online.
-    ///
-    /// @throws InspireAuthError `PERMISSION_DENIED`, `UNLICENSED`, `NOT_AVAILABLE_OFFLINE` for a license that was
-    /// installed from a file, `UNSUPPORTED_OPTION` since this build speaks to no server; a `STORE_*` code
-    /// @example
-    /// await auth.license.revalidate({ actor: SYSTEM });
-    #[napi(ts_args_type = "by: By", ts_return_type = "Promise<LicenseStatus>")]
-    pub fn revalidate<'e>(&self, env: &'e Env, by: Unknown<'e>) -> napi::Result<Unknown<'e>> {
-        start(env, || self.revalidating(env, by))
-    }
-
-    /// {@link License.revalidate}, blocking.
-    ///
-    /// @throws InspireAuthError as {@link License.revalidate}
-    #[napi(ts_args_type = "by: By")]
-    pub fn revalidate_sync(&self, env: &Env, by: Unknown<'_>) -> napi::Result<LicenseStatus> {
-        run(env, || self.revalidating(env, by)?())
-    }
-
-    /// Takes the license out, and buries its file: it can't be installed here again, only a newer one.
-    ///
-    /// @throws InspireAuthError `PERMISSION_DENIED`, `UNLICENSED` when there is none, a `STORE_*` code,
-    /// `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
-    /// @example
-    /// (await auth.license.deactivate({ actor: SYSTEM })).state; // 'unlicensed'
-    #[napi(ts_args_type = "by: By", ts_return_type = "Promise<LicenseStatus>")]
-    pub fn deactivate<'e>(&self, env: &'e Env, by: Unknown<'e>) -> napi::Result<Unknown<'e>> {
-        start(env, || self.deactivating(env, by))
-    }
-
-    /// {@link License.deactivate}, blocking.
-    ///
-    /// @throws InspireAuthError as {@link License.deactivate}
-    #[napi(ts_args_type = "by: By")]
-    pub fn deactivate_sync(&self, env: &Env, by: Unknown<'_>) -> napi::Result<LicenseStatus> {
-        run(env, || self.deactivating(env, by)?())
     }
 
     /// Which machine this is, as license files name it.

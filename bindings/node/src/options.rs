@@ -17,6 +17,7 @@ use crate::{
     arguments::{Bytes, invalid, is_given, member, object, read_or_default},
     audit,
     requirement::requirement,
+    server::Server,
 };
 
 /// Argon2id parameters for new hashes. More costs whoever has stolen the store more, and each key's first use too.
@@ -149,6 +150,8 @@ pub struct OpenOptions {
     /// `OFFLINE_LICENSING`. Default 2592000 (30 days).
     #[napi(ts_type = "number")]
     pub max_lease: Option<u64>,
+    /// Where the license is activated and re-validated online. Not given: nowhere, and nothing ever connects.
+    pub server: Option<Server>,
     /// What a gate does when the license does not allow something: refuse (`strict`, default), grant with a warning on
     /// the principal (`warn`), or grant with an audit event (`report-only`).
     #[napi(ts_type = "'strict' | 'warn' | 'report-only'")]
@@ -222,6 +225,9 @@ pub(crate) fn read(env: &Env, store: &str, value: Unknown<'_>) -> Result<(Option
         let members = object(env, &value, "options")?;
         options.write_requirement = optional_requirement(env, member(&members, "writeRequirement")?)?;
         options.admin_requirement = optional_requirement(env, member(&members, "adminRequirement")?)?;
+        if let Some(server) = given.server {
+            options.server = Some(server.read(env, &member(&members, "server")?)?);
+        }
         let function = member(&members, "audit")?;
         if is_given(&function) {
             let (number, receive) = audit::sink(env, &function)?;

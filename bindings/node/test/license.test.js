@@ -44,7 +44,8 @@ test('a license is installed, asked and taken out', async (t) => {
   assert.deepStrictEqual(table.find((row) => row.code === 'MFA'), { code: 'MFA', feature: 'Multi-factor authentication', granted: true });
   assert.throws(() => license.revalidateSync(by), code('NOT_AVAILABLE_OFFLINE'));
   assert.deepStrictEqual(license.machine(), { fingerprint: 'box', source: 'option', container: license.machine().container });
-  assert.strictEqual((await license.deactivate(by)).state, 'unlicensed');
+  const done = await license.deactivate(by);
+  assert.deepStrictEqual([done.status.state, done.release, done.problem, typeof done.receipt], ['unlicensed', 'none', null, 'string']);
   assert.throws(() => license.activateOfflineSync('ABCD-EFGH', file, { ...by, force: true }), code('LICENSE_FILE_OLDER'));
 });
 

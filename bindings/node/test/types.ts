@@ -1,11 +1,12 @@
 // What the types must allow, and what they must refuse. Checked by `npm run check-types`; never run.
 import inspireAuth, {
   CATALOGUE, ERRORS, InspireAuth, InspireAuthError, Routes, SYSTEM, SigningKey, TrustedProxies, VERSION, backupStore,
-  inspect, machineIdentity, open, restoreStore, sign, verifyAudit,
+  inspect, inspectLicenseKey, machineIdentity, open, restoreStore, sign, tenantEffective, verifyAudit,
 } from 'inspire-auth';
 import type {
-  AuditEvent, AuditFile, By, Channel, CreatedKey, Explanation, HeadersLike, InspireAuthErrorCode, KeyRecord, LicenseStatus, OpenOptions, Principal,
-  Requirement, RequirementLike, RestoreReport, RouteRule, RouteTable, VerifiedAudit,
+  AuditEvent, AuditFile, By, Channel, CreatedKey, CreditBalance, Deactivation, Explanation, HeadersLike, HttpRequest, HttpResponse,
+  InspireAuthErrorCode, KeyRecord, LicenseStatus, LicenseTick, OpenOptions, Principal, Requirement, RequirementLike, RestoreReport, RouteRule,
+  RouteTable, Server, SignedLicenseKey, Tenant, Transport, VerifiedAudit,
 } from 'inspire-auth';
 import type { IncomingMessage } from 'node:http';
 
@@ -84,6 +85,36 @@ async function licenses() {
   return [state, displays, failures, report, fingerprint, channel, CATALOGUE[0]?.feature, ERRORS.length, VERSION, inspireAuth];
 }
 
+async function online(signal: AbortSignal) {
+  const transport: Transport = async ({ method, url, headers, body, signal, timeoutMs }: HttpRequest): Promise<HttpResponse> => {
+    const known: 'GET' | 'POST' | 'DELETE' = method;
+    const response = await fetch(url, { method: known, headers, body, signal: timeoutMs > 0 ? signal : null });
+    return { status: response.status, headers: response.headers, body: new Uint8Array(await response.arrayBuffer()) };
+  };
+  const server: Server = {
+    url: 'https://licensing.example/v1', account: 'a', accountId: 'b', signingHost: 'c', allowedHosts: ['*.example'], proxy: '',
+    caFile: 'ca.pem', connectTimeoutMs: 1, timeoutMs: 2, lease: 3, autoRefresh: true, transport,
+  };
+  const { license } = open('a', { server });
+  const status: LicenseStatus = await license.activateOnline('key', { actor: SYSTEM, signal });
+  const tried: InspireAuthErrorCode | undefined = status.lastAttempt?.code;
+  const done: Deactivation = await license.deactivate({ actor: SYSTEM, signal, localOnly: false });
+  const release: 'server' | 'pending' | 'none' = done.release;
+  const problem: InspireAuthErrorCode | null = done.problem;
+  const released: number = (await license.releasePending({ actor: SYSTEM, signal })) + license.releasePendingSync({ actor: SYSTEM });
+  const tick: LicenseTick = await license.tick({ signal, now: 1 });
+  const next: number | null = license.tickSync({ now: 1 }).next ?? tick.next;
+  const state: LicenseStatus['state'] = (await license.refresh(new Uint8Array(1), { actor: SYSTEM })).state;
+  const asked: string = (await license.request({ actor: SYSTEM, licenseKey: 'key' })) + license.requestSync({ actor: SYSTEM });
+  const tenant: Tenant = { name: 'north', limit: tenantEffective({ name: 'north' }, 3) };
+  const balance: CreditBalance = await license.consume(1, 'a', { tenant, now: 1 });
+  const left: number = balance.left + license.refundSync('a').left + (await license.balance({ tenant })).left;
+  license.checkTenantLimit('MAX_DISPLAYS', tenant, 1, 2, 3);
+  const signed: SignedLicenseKey = inspectLicenseKey('key/a.b', { trustedKeys: [], now: 1 });
+  const dataset: Uint8Array = signed.dataset;
+  return [tried, release, problem, released, next, state, asked, left, dataset, done.receipt?.length];
+}
+
 function errors(error: unknown) {
   if (error instanceof InspireAuthError) {
     const code: InspireAuthErrorCode = error.code;
@@ -121,6 +152,12 @@ function refused(actor: Principal, like: RequirementLike) {
   auth.authenticateSync([], { require: 7 });
   // @ts-expect-error: only a promise can be given up
   auth.authenticateSync([], { signal: AbortSignal.abort() });
+  // @ts-expect-error: only a promise can be given up
+  auth.license.revalidateSync({ actor, signal: AbortSignal.abort() });
+  // @ts-expect-error: a function
+  open('a', { server: { url: 'https://h', transport: 7 } });
+  // @ts-expect-error: who changes it must be said
+  auth.license.activateOnline('key', {});
   // @ts-expect-error: read-only
   actor.name = 'somebody';
   // @ts-expect-error: made by the library only
@@ -132,4 +169,4 @@ function refused(actor: Principal, like: RequirementLike) {
 }
 
 using disposed = open(':memory:');
-export { disposed, errors, keys, licenses, refused, requests, routes };
+export { disposed, errors, keys, licenses, online, refused, requests, routes };

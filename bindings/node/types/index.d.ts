@@ -108,6 +108,25 @@ export interface RouteTable {
   }[];
 }
 
+/**
+ * Carries a request to the licensing server, on the event loop of whoever opened the handle, while a thread of this package
+ * waits: so only calls with a promise may use it. It answers with a response of any status, follows no redirect, and need not
+ * keep time itself if it minds `signal`.
+ *
+ * What it rejects with becomes a code: a `NETWORK_*` code of an {@link InspireAuthError} is itself; a `TimeoutError` is
+ * `NETWORK_TIMEOUT`, an `AbortError` is `CANCELLED`; what the system says (`ENOTFOUND`, `ECONNREFUSED`, `CERT_HAS_EXPIRED`),
+ * also as a cause, is `NETWORK_DNS`, `NETWORK_CONNECT`, `NETWORK_TLS`. Anything else is `NETWORK_CONNECT`, and a warning of
+ * the process shows it.
+ *
+ * @example
+ * const transport = async ({ method, url, headers, body, signal }) => {
+ *   const request = { method, headers, body: body.length > 0 ? body : null, signal, redirect: 'manual' };
+ *   const response = await fetch(url, request);
+ *   return { status: response.status, headers: response.headers, body: new Uint8Array(await response.arrayBuffer()) };
+ * };
+ */
+export type Transport = (request: HttpRequest) => Promise<HttpResponse> | HttpResponse;
+
 /** What is asked of a request besides being who it says. */
 export interface AuthenticateOptions {
   /** The channel that the request came through. Default `plain`, which most keys may not use. */

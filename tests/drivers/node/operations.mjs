@@ -3,7 +3,8 @@
 // What an operation returns are the fields of its answer; a refusal is the package's own error.
 
 import {
-  ABI_VERSION, ERRORS, InspireAuth, InspireAuthError, Routes, SYSTEM, TrustedProxies, VERSION, inspect, open,
+  ABI_VERSION, ERRORS, InspireAuth, InspireAuthError, Routes, SYSTEM, TrustedProxies, VERSION, inspect, inspectLicenseKey,
+  open,
 } from '../../../bindings/node/index.mjs'
 import { Arguments, Unreadable, flag, integer, latin1, list, octets, oneOf, text, texts } from './arguments.mjs'
 
@@ -93,6 +94,7 @@ function openStore(state, args) {
     allowUnbound: args.optional('allow_unbound', flag),
     maxLease: args.optional('max_lease', integer),
     auditFile: args.optional('audit_file', auditFile),
+    server: args.optional('server', server),
   }
   args.end()
   return { handle: state.keep(open(store, options)) }
@@ -116,6 +118,25 @@ function auditFile(value) {
   }
   members.end()
   return file
+}
+
+function server(value) {
+  const members = new Arguments(value)
+  const found = {
+    url: members.required('url', text),
+    account: members.optional('account', text),
+    accountId: members.optional('account_id', text),
+    signingHost: members.optional('signing_host', text),
+    allowedHosts: members.optional('allowed_hosts', texts),
+    proxy: members.optional('proxy', text),
+    caFile: members.optional('ca_file', text),
+    connectTimeoutMs: members.optional('connect_timeout_ms', integer),
+    timeoutMs: members.optional('timeout_ms', integer),
+    lease: members.optional('lease', integer),
+    autoRefresh: members.optional('auto_refresh', flag),
+  }
+  members.end()
+  return found
 }
 
 function trustedKeys(args) {
@@ -405,7 +426,122 @@ function deactivate(state, args) {
   const auth = state.auth(args)
   const by = state.caller(args)
   args.end()
-  return status(auth.license.deactivateSync(by))
+  return status(auth.license.deactivateSync(by).status)
+}
+
+function activate(state, args) {
+  const auth = state.auth(args)
+  const licenseKey = args.required('license_key', text)
+  const by = state.caller(args)
+  args.end()
+  return status(auth.license.activateOnlineSync(licenseKey, by))
+}
+
+function refresh(state, args) {
+  const auth = state.auth(args)
+  const file = args.required('lic', octets)
+  const by = state.caller(args)
+  args.end()
+  return status(auth.license.refreshSync(file, by))
+}
+
+function request(state, args) {
+  const auth = state.auth(args)
+  const by = { licenseKey: args.optional('license_key', text), ...state.caller(args) }
+  args.end()
+  return { value: auth.license.requestSync(by) }
+}
+
+function deactivateWith(state, args) {
+  const auth = state.auth(args)
+  const by = { localOnly: args.optional('local_only', flag), ...state.caller(args) }
+  args.end()
+  const done = auth.license.deactivateSync(by)
+  return { ...status(done.status), release: done.release, problem: done.problem, receipt: done.receipt }
+}
+
+function releasePending(state, args) {
+  const auth = state.auth(args)
+  const by = state.caller(args)
+  args.end()
+  return { value: auth.license.releasePendingSync(by) }
+}
+
+function tick(state, args) {
+  const auth = state.auth(args)
+  const now = args.optional('now', integer)
+  args.end()
+  const { next, problem } = auth.license.tickSync({ now })
+  return { next, problem }
+}
+
+function lastAttempt(state, args) {
+  const auth = state.auth(args)
+  const now = args.optional('now', integer)
+  args.end()
+  return { attempt: auth.license.status(now).lastAttempt }
+}
+
+function consume(state, args) {
+  const auth = state.auth(args)
+  const amount = args.required('amount', integer)
+  const operation = args.required('operation', text)
+  const options = credits(args)
+  args.end()
+  return balance(auth.license.consumeSync(amount, operation, options))
+}
+
+function refund(state, args) {
+  const auth = state.auth(args)
+  const operation = args.required('operation', text)
+  const options = credits(args)
+  args.end()
+  return balance(auth.license.refundSync(operation, options))
+}
+
+function balanceNow(state, args) {
+  const auth = state.auth(args)
+  const options = credits(args)
+  args.end()
+  return balance(auth.license.balanceSync(options))
+}
+
+const credits = (args) => ({ tenant: args.optional('tenant', tenant), now: args.optional('now', integer) })
+
+function tenant(value) {
+  const members = new Arguments(value)
+  const found = { name: members.required('name', text), limit: members.optional('limit', integer) }
+  members.end()
+  return found
+}
+
+const balance = ({ limit, used, left, period, resetsAt }) => ({ balance: { limit, used, left, period, resets_at: resetsAt } })
+
+function tenantLimit(state, args) {
+  const auth = state.auth(args)
+  const name = args.required('name', text)
+  const whose = args.required('tenant', tenant)
+  const inUse = args.required('in_use', integer)
+  const inUseByAll = args.required('in_use_by_all', integer)
+  const now = args.optional('now', integer)
+  args.end()
+  auth.license.checkTenantLimit(name, whose, inUse, inUseByAll, now)
+  return {}
+}
+
+function inspectKey(_, args) {
+  const licenseKey = args.required('license_key', text)
+  const options = { trustedKeys: trustedKeys(args), now: args.optional('now', integer) }
+  args.end()
+  const found = inspectLicenseKey(licenseKey, options)
+  return {
+    key_id: found.keyId,
+    dataset: Buffer.from(found.dataset).toString('base64'),
+    license: found.license,
+    product: found.product,
+    created_at: found.createdAt,
+    expires_at: found.expiresAt,
+  }
 }
 
 const status = (found) => ({
@@ -454,4 +590,16 @@ export const OPERATIONS = new Map([
   ['license.limit', [['value'], limit]],
   ['license.revalidate', [['status'], revalidate]],
   ['license.deactivate', [['status'], deactivate]],
+  ['license.activate', [['status'], activate]],
+  ['license.refresh', [['status'], refresh]],
+  ['license.request', [['value'], request]],
+  ['license.deactivate_with', [['status', 'release', 'problem', 'receipt'], deactivateWith]],
+  ['license.release_pending', [['value'], releasePending]],
+  ['license.tick', [['next', 'problem'], tick]],
+  ['license.last_attempt', [['attempt'], lastAttempt]],
+  ['license.consume', [['balance'], consume]],
+  ['license.refund', [['balance'], refund]],
+  ['license.balance', [['balance'], balanceNow]],
+  ['license.tenant_limit', [[], tenantLimit]],
+  ['license.inspect_key', [['key_id', 'dataset', 'license', 'product', 'created_at', 'expires_at'], inspectKey]],
 ])

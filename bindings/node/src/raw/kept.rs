@@ -39,15 +39,34 @@ impl Kept {
 
 /// Calls a function with one argument. What it throws becomes an uncaught exception, as from any callback.
 pub(crate) fn call(env: &Env, function: &Unknown<'_>, argument: impl ToNapiValue) {
-    let raw = env.raw();
     // SAFETY: a live environment, on its thread.
-    let Ok(argument) = (unsafe { ToNapiValue::to_napi_value(raw, argument) }) else { return };
+    if let Ok(argument) = unsafe { ToNapiValue::to_napi_value(env.raw(), argument) } {
+        call_raw(env, function, &[argument]);
+    }
+}
+
+/// The same with two arguments, the first of which is a value already.
+pub(crate) fn call_with(env: &Env, function: &Unknown<'_>, first: &Unknown<'_>, second: impl ToNapiValue) {
+    // SAFETY: a live environment, on its thread.
+    if let Ok(second) = unsafe { ToNapiValue::to_napi_value(env.raw(), second) } {
+        call_raw(env, function, &[first.raw(), second]);
+    }
+}
+
+fn call_raw(env: &Env, function: &Unknown<'_>, arguments: &[sys::napi_value]) {
+    let raw = env.raw();
     let (mut receiver, mut exception) = (ptr::null_mut(), ptr::null_mut());
-    // SAFETY: values of this environment, one argument; every out-pointer is a local.
+    // SAFETY: values of this environment, as many arguments as are said; every out-pointer is a local.
     unsafe {
         if sys::napi_get_undefined(raw, &raw mut receiver) == sys::Status::napi_ok
-            && sys::napi_call_function(raw, receiver, function.raw(), 1, &raw const argument, ptr::null_mut())
-                == sys::Status::napi_pending_exception
+            && sys::napi_call_function(
+                raw,
+                receiver,
+                function.raw(),
+                arguments.len(),
+                arguments.as_ptr(),
+                ptr::null_mut(),
+            ) == sys::Status::napi_pending_exception
             && sys::napi_get_and_clear_last_exception(raw, &raw mut exception) == sys::Status::napi_ok
         {
             sys::napi_fatal_exception(raw, exception);

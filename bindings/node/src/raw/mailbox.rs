@@ -13,13 +13,17 @@ use std::{
 
 use napi::{Env, Status, sys};
 
-use crate::environment::Environment;
+use crate::{environment::Environment, transport::Questions};
 
 /// What is done on the environment's thread.
 pub(crate) type Message = Box<dyn FnOnce(&Env, &Environment) + Send>;
 
 /// Messages to one environment.
-pub(crate) struct Mailbox(Mutex<State>);
+pub(crate) struct Mailbox {
+    state: Mutex<State>,
+    /// What threads wait for an answer to.
+    pub(crate) questions: Questions,
+}
 
 struct State {
     bell: Option<Bell>,
@@ -39,7 +43,8 @@ unsafe impl Send for Bell {}
 impl Mailbox {
     /// The mailbox of `env`. Does not keep its event loop alive.
     pub(crate) fn new(env: &Env) -> napi::Result<Arc<Self>> {
-        let mailbox = Arc::new(Self(Mutex::new(State { bell: None, queue: VecDeque::new(), events: 0 })));
+        let state = Mutex::new(State { bell: None, queue: VecDeque::new(), events: 0 });
+        let mailbox = Arc::new(Self { state, questions: Questions::default() });
         let raw = env.raw();
         let name = env.create_string("inspire-auth")?;
         let mut bell = ptr::null_mut();
@@ -111,7 +116,7 @@ impl Mailbox {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn empty(&self) -> VecDeque<Message> {
@@ -159,6 +164,7 @@ unsafe extern "C" fn close(hook: *mut c_void) {
     // SAFETY: the reference that was given to the hook, given back once.
     let mailbox = unsafe { Arc::from_raw(hook.cast_const().cast::<Mailbox>()) };
     mailbox.state().bell = None;
+    mailbox.questions.close();
     // Dropped outside of the lock: a message may own the last reference to a handle.
     drop(mailbox.empty());
 }

@@ -10,7 +10,7 @@ mod text;
 mod warm;
 
 pub(crate) use error::throw;
-pub(crate) use kept::{Kept, call};
+pub(crate) use kept::{Kept, call, call_with};
 pub(crate) use mailbox::Mailbox;
 pub(crate) use promise::Deferred;
 pub(crate) use text::{header_bytes, instance, is_instance};

@@ -14,7 +14,7 @@
 //!
 //! With `accept_revived`, an operator's word stands in for the missing history: "disabled" becomes "as in the backup".
 //! The tombstones of the backup's own log are taken over, so that a still older backup, restored later, revives nothing
-//! either. License marks and burials become the larger of both. The license comes from the backup only if the live
+//! either. License marks and burials, and what was consumed, become the larger of both. The license comes from the backup only if the live
 //! store has none and never buried any: which license a file is, only its verified content says, so that one burial
 //! could be this license's.
 
@@ -316,6 +316,31 @@ impl Restore<'_> {
         let mut found = burials.query([]).fault()?;
         while let Some(row) = found.next().fault()? {
             live.bury_license(&row.get::<_, String>(0).fault()?, row.get(1).fault()?)?;
+        }
+        self.credits()
+    }
+
+    /// What either store knows to be consumed stays so, and a name that either keeps consumes nothing again.
+    fn credits(&self) -> Result<()> {
+        let mut periods = self.backup.prepare("SELECT tenant, period, used FROM credit_periods").fault()?;
+        let mut found = periods.query([]).fault()?;
+        let sql = "INSERT INTO credit_periods (tenant, period, used) VALUES (?1, ?2, ?3) \
+                   ON CONFLICT (tenant, period) DO UPDATE SET used = max(used, ?3)";
+        let mut put = self.live.prepare(sql).fault()?;
+        while let Some(row) = found.next().fault()? {
+            let row: (String, i64, i64) = (row.get(0).fault()?, row.get(1).fault()?, row.get(2).fault()?);
+            put.execute(row).fault()?;
+        }
+        let mut operations =
+            self.backup.prepare("SELECT id, tenant, period, amount, refunded FROM credit_operations").fault()?;
+        let mut found = operations.query([]).fault()?;
+        let sql = "INSERT OR IGNORE INTO credit_operations (id, tenant, period, amount, refunded) \
+                   VALUES (?1, ?2, ?3, ?4, ?5)";
+        let mut put = self.live.prepare(sql).fault()?;
+        while let Some(row) = found.next().fault()? {
+            let (id, tenant): (String, String) = (row.get(0).fault()?, row.get(1).fault()?);
+            let numbers: [i64; 3] = [row.get(2).fault()?, row.get(3).fault()?, row.get(4).fault()?];
+            put.execute(params![id, tenant, numbers[0], numbers[1], numbers[2]]).fault()?;
         }
         Ok(())
     }

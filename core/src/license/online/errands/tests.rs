@@ -243,6 +243,40 @@ fn who_may_and_what_is_missing() {
     assert!(plant.server.asked().is_empty());
 }
 
+/// A way to the server on which the caller loses interest while the server answers.
+#[derive(Debug)]
+struct Impatient {
+    server: Arc<Fake>,
+    /// Whom the request is for that is the last.
+    at: &'static str,
+}
+
+impl Transport for Impatient {
+    fn send(&self, request: &HttpRequest, deadline: Instant, cancel: &Cancel) -> Result<HttpResponse> {
+        let answer = self.server.send(request, deadline, cancel);
+        if request.url.contains(self.at) {
+            cancel.cancel();
+        }
+        answer
+    }
+}
+
+#[test]
+fn what_a_cancelled_call_has_brought_back_is_not_applied() {
+    let (plant, _) = activated();
+    plant.clock(NOW + 60);
+    plant.issues(NOW + 60, |license| license.entitlements = Some(Vec::new()));
+    let revalidate = |last| {
+        let impatient = Impatient { server: Arc::clone(&plant.server), at: last };
+        let auth = plant.open_with(|server| server.transport = Some(Arc::new(impatient)));
+        assert_eq!(code(auth.license().revalidate(&at(NOW + 60))), Code::Cancelled);
+        auth
+    };
+    assert!(revalidate("check-out").license().has_entitlement("MFA", Some(NOW + 60)).unwrap());
+    plant.says("SUSPENDED");
+    assert_eq!(revalidate("validate-key").license().status(Some(NOW + 60)).unwrap().state, State::Active);
+}
+
 #[test]
 fn a_deactivation_releases_the_machine() {
     let (plant, auth) = activated();
