@@ -20,7 +20,7 @@ use crate::{
     options::unknown,
     ptr::{self, Growing},
     result::inspire_result,
-    text::inspire_str,
+    text::{Text, inspire_str},
     ticket::Userdata,
 };
 
@@ -190,24 +190,21 @@ impl fmt::Debug for Carrier {
     }
 }
 
-fn lent(text: &[u8]) -> inspire_str {
-    inspire_str { data: text.as_ptr().cast(), len: text.len() }
-}
-
 impl Transport for Carrier {
     fn send(&self, request: &HttpRequest, deadline: Instant, _: &Cancel) -> Result<HttpResponse> {
-        let header = |(name, value): &(&'static str, String)| inspire_http_header {
-            name: lent(name.as_bytes()),
-            value: lent(value.as_bytes()),
-        };
-        let headers: Vec<inspire_http_header> = request.headers.iter().map(header).collect();
+        // Copies with a NUL behind them, as of every string that C gets; wiped, since the license key is among them.
+        let (method, url, body) = (Text::new(request.method), Text::new(&request.url), Text::of_bytes(&request.body));
+        let fields: Vec<(Text, Text)> =
+            request.headers.iter().map(|(name, value)| (Text::new(name), Text::new(value))).collect();
+        let header = |(name, value): &(Text, Text)| inspire_http_header { name: name.lend(), value: value.lend() };
+        let headers: Vec<inspire_http_header> = fields.iter().map(header).collect();
         let left = deadline.saturating_duration_since(Instant::now());
         let lent = inspire_http_request {
-            method: lent(request.method.as_bytes()),
-            url: lent(request.url.as_bytes()),
+            method: method.lend(),
+            url: url.lend(),
             headers: headers.as_ptr(),
             header_count: headers.len(),
-            body: lent(&request.body),
+            body: body.lend(),
             timeout_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
         };
         let mut answer =

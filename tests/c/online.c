@@ -382,6 +382,11 @@ static inspire_result answer_by_host(void *userdata, const inspire_http_request 
     }
     pthread_mutex_unlock(&of->lock);
     CHECK(begins(request->url, acme.url) && request->timeout_ms > 0 && request->header_count > 0);
+    /* Whoever hands them on as C's strings may. */
+    CHECK(strlen(request->method.data) == request->method.len && strlen(request->url.data) == request->url.len);
+    CHECK(strlen(request->body.data) == request->body.len);
+    CHECK(strlen(request->headers[0].name.data) == request->headers[0].name.len);
+    CHECK(strlen(request->headers[0].value.data) == request->headers[0].value.len);
     CHECK(begins(request->method, "POST") || begins(request->method, "DELETE"));
     switch (of->does) {
     case CARRY:
