@@ -109,7 +109,7 @@ pub(crate) fn closed(py: Python<'_>) -> PyErr {
 #[pymethods]
 impl InspireAuth {
     /// Opens the store, and reads every key into memory. Starts no thread, opens no socket, reads no environment
-    /// variable; for a `server`, those that name a proxy, and `Server.auto_refresh` starts a thread.
+    /// variable; but with a `server` it reads those that name a proxy, and `Server.auto_refresh` starts a thread.
     ///
     /// Args:
     ///     store: `":memory:"`, or the path of an SQLite file, which is made if it is not there, with mode 0600.

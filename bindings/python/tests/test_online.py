@@ -156,6 +156,45 @@ def test_an_outage_is_noted_and_changes_nothing(vendor: Vendor) -> None:
         assert auth.license.revalidate(actor=SYSTEM).last_attempt is None
 
 
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        ("signature=bad", "SERVER_SIGNATURE_INVALID"),
+        ("signature=none", "SERVER_SIGNATURE_INVALID"),
+        ("body=changed", "SERVER_SIGNATURE_INVALID"),
+        ("date=-600", "CLOCK_SKEW"),
+        ("status=500", "SERVER_STATUS"),
+        ("status=429,retry-after=3600", "SERVER_RATE_LIMITED"),
+        ("redirect=https://a.example/", "SERVER_STATUS"),
+        ("truncate", "SERVER_ANSWER_MALFORMED"),
+    ],
+)
+def test_what_a_server_gets_wrong_changes_nothing(vendor: Vendor, failure: str, code: str) -> None:
+    _, key = vendor.create("--entitle", "MFA")
+    with vendor.open() as auth:
+        active = auth.license.activate_online(key, actor=SYSTEM)
+        vendor.stop()
+        vendor.start(failure)
+        with pytest.raises(LicensingServerError) as caught:
+            auth.license.revalidate(actor=SYSTEM)
+        assert caught.value.code == code
+        status = auth.license.status()
+        assert status.last_attempt is not None and status.last_attempt.code == code
+        assert dataclasses.replace(status, last_attempt=None) == active
+        assert auth.license.revalidate(actor=SYSTEM).last_attempt is None
+
+
+def test_a_registration_whose_answer_is_lost_is_found_again(vendor: Vendor) -> None:
+    id, key = vendor.create("--max-machines", "1")
+    vendor.stop()
+    vendor.start("lose,path=/machines")
+    with vendor.open() as auth:
+        with pytest.raises(LicensingServerError):
+            auth.license.activate_online(key, actor=SYSTEM)
+        assert auth.license.status().state == "unlicensed" and vendor.machines(id) == 1
+        assert auth.license.activate_online(key, actor=SYSTEM).active and vendor.machines(id) == 1
+
+
 def test_a_release_waits_for_the_server(vendor: Vendor) -> None:
     id, key = vendor.create()
     with vendor.open() as auth:

@@ -82,7 +82,7 @@ class InspireAuth:
         server: Server | None = None,
     ) -> InspireAuth:
         r"""Opens the store, and reads every key into memory. Starts no thread, opens no socket, reads no environment
-        variable; for a `server`, those that name a proxy, and `Server.auto_refresh` starts a thread.
+        variable; but with a `server` it reads those that name a proxy, and `Server.auto_refresh` starts a thread.
 
         Args:
             store: `":memory:"`, or the path of an SQLite file, which is made if it is not there, with mode 0600.
