@@ -174,11 +174,14 @@ fn request(vendor: &Vendor, out: &str, more: &[&str]) -> String {
     text
 }
 
-/// Another text whose signature can't hold.
+/// With another symbol in the first line of what is signed.
 fn tampered(text: &str) -> String {
-    let at = text.find("\n").unwrap() + 40;
-    let other = if &text[at..=at] == "A" { "B" } else { "A" };
-    format!("{}{other}{}", &text[..at], &text[at + 1..])
+    let changed = |(at, symbol)| match (at, symbol) {
+        (60, 'A') => 'B',
+        (60, _) => 'A',
+        (_, symbol) => symbol,
+    };
+    text.chars().enumerate().map(changed).collect()
 }
 
 #[test]

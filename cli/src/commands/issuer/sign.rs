@@ -30,6 +30,7 @@ Examples:
 
 With --request the file is for the machine that asks (`license request`): the request's signature is checked, its
 fingerprint is taken, and its product and license key where the description has none. What contradicts it is refused.
+Anybody can make a request: that the license key in it is one that you sold, the description says.
 
 The description is JSON; unknown members are refused:
   id            the license's id (required)

@@ -111,7 +111,8 @@ impl Probe {
         now: Option<i64>,
     ) -> Result<(), (Stage, Error)> {
         let base = Base::of(server).map_err(|error| (Stage::Address, error))?;
-        self.note(Stage::Address, Ok(base.url(&base.target(""))));
+        let policy = if server.allowed_hosts.is_some() { ", which the policy allows" } else { "" };
+        self.note(Stage::Address, Ok(format!("{}{policy}", base.url(&base.target("")))));
         let too_long = || (Stage::Answer, Error::with(Code::InvalidArgument, "the server's timeout is too long"));
         let deadline = Instant::now().checked_add(server.timeout).ok_or_else(too_long)?;
         let transport = match &server.transport {
@@ -316,6 +317,18 @@ mod tests {
         let (found, offset) = look(late, &signer());
         assert_eq!(found[3..], [(Stage::Signature, Code::Ok), (Stage::Clock, Code::ClockSkew)]);
         assert_eq!(offset, Some(-301));
+    }
+
+    #[test]
+    fn a_policy_is_asked_first() {
+        let mut server = Server::at("https://h.example/v1");
+        let fake = Arc::new(Fake::new("NOT_FOUND", false));
+        server.transport = Some(Arc::<Fake>::clone(&fake));
+        server.allowed_hosts = Some(vec!["other.example".to_owned()]);
+        let found = probe(&server, &[], &Cancel::default(), Some(NOW)).findings;
+        assert_eq!((found.len(), found[0].stage), (1, Stage::Address));
+        assert_eq!(found[0].outcome.as_ref().unwrap_err().code(), Code::NetworkPolicy);
+        assert!(fake.asked().is_empty());
     }
 
     #[test]

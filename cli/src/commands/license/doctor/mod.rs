@@ -27,8 +27,8 @@ Examples:
   inspire-auth license doctor --server https://licensing.example/v1 --show-request --key-file license.key
 
 Give it what the host has: its store, its trusted keys, its product, its server. Without --server no connection is made.
-With one, each step to it is tried: how a license stands that nobody has is asked, and nothing of this installation's is
-sent. It changes nothing here or there, and ends within --timeout.
+With one, each step to it is tried, within --timeout: how a license stands that nobody has is asked, and nothing of this
+installation's is sent. No license is changed, here or there.
 
 --show-request prints what a re-validation of the installed license would send, or with --key-file what an activation
 would, and sends nothing. What HTTP itself adds (Host, Content-Length) is left out, and so is what a proxy is sent.

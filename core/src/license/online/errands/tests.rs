@@ -375,6 +375,16 @@ fn a_request_and_its_answer() {
     assert_eq!(wrong(|license| license.fingerprint = Some("another".into())), Code::InvalidArgument);
     assert_eq!(wrong(|license| license.key = "another".into()), Code::InvalidArgument);
     assert_eq!(wrong(|license| license.product = Some("any".into())), Code::Ok, "the request names none");
+
+    // What a description leaves out is the request's, and nobody else's.
+    let described = request.describe(br#"{"id": "l1"}"#).unwrap();
+    assert_eq!((described.key.as_str(), described.fingerprint.as_deref()), (KEY, Some("fp")));
+    let of_product = Request { product: Some("p".into()), ..request.clone() };
+    assert_eq!(of_product.describe(br#"{"id": "l1"}"#).unwrap().product.as_deref(), Some("p"));
+    assert_eq!(code(of_product.describe(br#"{"id": "l1", "product": "q"}"#)), Code::InvalidArgument);
+    assert_eq!(code(request.describe(br#"{"id": "l1", "key": "another"}"#)), Code::InvalidArgument);
+    assert_eq!(code(request.describe(br#"{"id": "l1", "key": null}"#)), Code::InvalidArgument);
+    assert_eq!(code(second.describe(br#"{"id": "l1"}"#)), Code::InvalidArgument, "neither has a key");
 }
 
 #[test]
