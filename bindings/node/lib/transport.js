@@ -23,7 +23,8 @@ async function carry(transport, { question, ...request }) {
     const pairs = [...headers].map(([name, value]) => [name, value]);
     native.answerQuestion(question, { status, headers: pairs, body });
   } catch (error) {
-    native.failQuestion(question, codeOf(error));
+    // Whatever words the host's client has for it: it was us who ended it.
+    native.failQuestion(question, codeOf(controller.signal.aborted ? controller.signal.reason : error));
   } finally {
     clearTimeout(timer);
     underWay.delete(question);

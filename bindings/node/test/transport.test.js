@@ -86,11 +86,17 @@ test('what blocks the event loop does not wait for it', async (t) => {
   assert.deepStrictEqual(asked, []);
 });
 
-test('what a transport fails with has a code, and a mistake is shown', async (t) => {
+/** What the process is warned of. */
+function warningsOf(t) {
   const warnings = [];
   const onWarning = (warning) => warnings.push(warning);
   process.on('warning', onWarning);
   t.after(() => process.off('warning', onWarning));
+  return warnings;
+}
+
+test('what a transport fails with has a code, and a mistake is shown', async (t) => {
+  const warnings = warningsOf(t);
   let say;
   const { license } = carried(t, () => say());
   const raised = (error) => () => {
@@ -137,15 +143,19 @@ test('the deadline ends the wait for a transport that does not answer', async (t
   // What waits for the abort alone does not keep the process.
   const alive = setInterval(() => {}, 1000);
   t.after(() => clearInterval(alive));
+  const warnings = warningsOf(t);
   const { promise, resolve } = withResolvers();
   const { license } = carried(t, (request) => {
     resolve(request);
-    return new Promise(() => {});
+    // As a client of the host's may say it.
+    return new Promise((_, reject) => request.signal.addEventListener('abort', () => reject(new Error('canceled'))));
   }, { timeoutMs: 100 });
   await assert.rejects(license.activateOnline('KEY', by), code('NETWORK_TIMEOUT'));
   const { signal } = await promise;
   if (!signal.aborted) await once(signal, 'abort');
   assert.strictEqual(signal.reason.name, 'TimeoutError');
+  await new Promise(setImmediate);
+  assert.deepStrictEqual(warnings, []);
 });
 
 test('a signal ends a call, and what comes back is dropped', { skip }, async (t) => {
