@@ -135,11 +135,12 @@ impl License<'_> {
         in_use_by_all: i64,
         now: Option<i64>,
     ) -> Result<()> {
-        self.check_limit(name, in_use.max(in_use_by_all), now)?;
-        let effective = tenant.effective(self.limit(name, now)?);
+        check_tenant(tenant)?;
         if in_use < 0 || in_use_by_all < 0 {
             return Err(Error::with(Code::InvalidArgument, "in_use is negative"));
         }
+        self.check_limit(name, in_use.max(in_use_by_all), now)?;
+        let effective = tenant.effective(self.limit(name, now)?);
         match effective {
             limits::UNLIMITED => Ok(()),
             limit if in_use <= limit => Ok(()),
@@ -154,9 +155,7 @@ impl License<'_> {
         now: Option<i64>,
         body: &mut dyn FnMut(&Account<'_>, &mut dyn Ledger) -> Result<()>,
     ) -> Result<Balance> {
-        if let Some(tenant) = tenant {
-            check_name(tenant.name, "a tenant")?;
-        }
+        tenant.map_or(Ok(()), check_tenant)?;
         let now = clock::resolve(now);
         self.inner.refresh()?;
         let allocation = self.inner.license.limit(LIMIT, now);
@@ -242,6 +241,14 @@ fn left(limit: i64, used: i64) -> i64 {
 /// far ahead has opened, more than a month from now, does not count.
 fn period(ledger: &dyn Ledger, present: i64) -> Result<i64> {
     Ok(ledger.last_period(present.saturating_add(1))?.map_or(present, |last| last.max(present)))
+}
+
+fn check_tenant(tenant: &Tenant<'_>) -> Result<()> {
+    check_name(tenant.name, "a tenant")?;
+    if tenant.limit < limits::UNLIMITED {
+        return Err(Error::with(Code::InvalidArgument, "a tenant's limit is -1 or more"));
+    }
+    Ok(())
 }
 
 fn check_name(name: &str, of: &str) -> Result<()> {

@@ -206,6 +206,8 @@ fn tenant_limits() -> Group {
             (0, 1, 1, "LIMIT_EXCEEDED"),
             (10, -1, 1, "INVALID_ARGUMENT"),
             (10, 1, -1, "INVALID_ARGUMENT"),
+            (10, -1, 26, "INVALID_ARGUMENT"),
+            (-2, 0, 0, "INVALID_ARGUMENT"),
         ] {
             let tenant = json!({"name": "north", "limit": limit});
             let arguments =
