@@ -117,7 +117,7 @@ impl License<'_> {
     /// What is left this month.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` for a tenant whose name is too short or long; a `STORE_*` code.
+    /// `INVALID_ARGUMENT` for a tenant whose name is too short or long, or whose limit is below -1; a `STORE_*` code.
     pub fn balance(&self, tenant: Option<&Tenant<'_>>, now: Option<i64>) -> Result<Balance> {
         self.on_the_book(tenant, now, &mut |_, _| Ok(()))
     }
@@ -126,7 +126,8 @@ impl License<'_> {
     /// limit of this name: the tenant's effective one, and the license's.
     ///
     /// # Errors
-    /// As [`License::check_limit`].
+    /// As [`License::check_limit`]; `INVALID_ARGUMENT` also for a tenant whose name is too short or long, or whose limit is below
+    /// -1.
     pub fn check_tenant_limit(
         &self,
         name: &str,
