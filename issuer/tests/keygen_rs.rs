@@ -10,13 +10,19 @@ mod support;
 
 use std::io::Write as _;
 
+use inspire_auth_core::license::{
+    Kind,
+    issue::{LicenseDescription, sign},
+};
 use inspire_auth_issuer::{Options, Running, Server, Store};
 use keygen_rs::{
     KeygenClient,
     config::{KeygenConfig, set_config},
     errors::Error,
     license::{LicenseCheckoutOpts, LicenseValidationRequest},
+    license_file::LicenseFile,
     machine::MachineCheckoutOpts,
+    machine_file::MachineFile,
 };
 use support::{ACCOUNT, signer, system_now};
 
@@ -35,7 +41,9 @@ fn server() -> Option<Running> {
 }
 
 #[test]
-fn keygens_rust_client_is_served() {
+fn keygens_rust_client_reads_our_files_and_is_served() {
+    // One test: its configuration is the process's.
+    reads_what_is_signed_here();
     let Some(server) = server() else { return };
     let new = inspire_auth_issuer::NewLicense {
         name: Some("Plant 3".to_owned()),
@@ -98,4 +106,30 @@ async fn round(server: &Running, config: KeygenConfig, ours: &inspire_auth_issue
     server.store().suspend(&ours.id, system_now()).unwrap();
     let refused = client.validate(&here).await.unwrap_err();
     assert!(matches!(&refused, Error::Api(document) if document.status() == 403), "{refused:?}");
+}
+
+/// The files that `issuer sign` makes, without any server.
+fn reads_what_is_signed_here() {
+    let public_key = signer().public().to_hex();
+    set_config(KeygenConfig { public_key: Some(public_key.clone()), ..KeygenConfig::default() }).unwrap();
+    let mut description = LicenseDescription::new("5d1f0c2e-3a44-4c7e-9a57-0d6f5a3b9e01", "KEY-1");
+    description.name = Some("Plant 3".to_owned());
+    description.ttl = Some(3600);
+    description.limits.insert("MAX_DISPLAYS".to_owned(), 25);
+    description.entitlements = Some(vec!["MFA".to_owned(), "OFFLINE_LICENSING".to_owned()]);
+    let file = sign(&signer(), &description, Kind::License, true, Some(system_now())).unwrap();
+    let read = LicenseFile::from_cert("KEY-1", &file).unwrap();
+    read.verify_with_key(&public_key).unwrap();
+    let license = read.decrypt("KEY-1").unwrap().license;
+    assert_eq!((license.id.as_str(), license.name.as_deref()), (description.id.as_str(), Some("Plant 3")));
+    assert_eq!(license.metadata["maxDisplays"], 25);
+    assert_eq!(read.entitlements("KEY-1").unwrap().len(), 2);
+
+    description.fingerprint = Some("fp".to_owned());
+    let file = sign(&signer(), &description, Kind::Machine, true, Some(system_now())).unwrap();
+    let read = MachineFile::from_cert("KEY-1fp", &file).unwrap();
+    read.verify().unwrap();
+    let opened = read.decrypt("KEY-1fp").unwrap();
+    assert_eq!((opened.machine.fingerprint.as_str(), opened.license.id), ("fp", description.id));
+    assert_eq!(read.entitlements("KEY-1fp").unwrap().len(), 2);
 }
