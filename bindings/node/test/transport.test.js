@@ -70,6 +70,46 @@ test('a function of the host’s carries every request', { skip }, async (t) => 
   }
 });
 
+test('what is due is done by itself, by a function of the host’s too', { skip }, async (t) => {
+  const vendor = await Vendor.start(t);
+  const released = withResolvers();
+  const server = {
+    url: vendor.url,
+    autoRefresh: true,
+    async transport(request) {
+      const answer = await fetched(request);
+      if (request.method === 'DELETE') released.resolve(answer.status);
+      return answer;
+    },
+  };
+  const auth = open(':memory:', { trustedKeys: vendor.trustedKeys, machineId: 'box', server });
+  t.after(() => auth.close());
+  await auth.license.activateOnline(vendor.key, by);
+  // Given up before the server is asked: it is still to be released.
+  assert.strictEqual((await auth.license.deactivate({ ...by, signal: AbortSignal.abort() })).release, 'pending');
+  assert.strictEqual(auth.license.status().state, 'unlicensed');
+  assert.strictEqual(await released.promise, 204);
+});
+
+test('a handle that is closed waits for no function', { skip }, async (t) => {
+  const vendor = await Vendor.start(t);
+  const asked = withResolvers();
+  let answers = fetched;
+  const transport = (request) => answers(request);
+  const server = { url: vendor.url, autoRefresh: true, transport };
+  const auth = open(':memory:', { trustedKeys: vendor.trustedKeys, machineId: 'box', server });
+  await auth.license.activateOnline(vendor.key, by);
+  answers = () => {
+    asked.resolve();
+    return new Promise(() => {});
+  };
+  await auth.license.deactivate({ ...by, signal: AbortSignal.abort() });
+  auth.license.status();
+  await asked.promise;
+  // On the event loop, which the function would need: it is interrupted.
+  auth.close();
+});
+
 test('what blocks the event loop does not wait for it', async (t) => {
   const asked = [];
   const { license } = carried(t, (request) => asked.push(request));

@@ -231,6 +231,47 @@ def test_a_tick_does_what_is_due(vendor: Vendor) -> None:
         assert (due.problem, due.next) == (None, None) and vendor.machines(id) == 0
 
 
+def still_to_be_released(auth: InspireAuth, key: str) -> None:
+    """Activates and deactivates, and loses interest before the server is asked."""
+    auth.license.activate_online(key, actor=SYSTEM)
+    given_up = Cancel()
+    given_up.cancel()
+    assert auth.license.deactivate(actor=SYSTEM, cancel=given_up).release == "pending"
+
+
+def test_what_is_due_is_done_by_itself(vendor: Vendor, tmp_path: Path) -> None:
+    id, key = vendor.create()
+    with vendor.open(tmp_path / "site.db") as silent:
+        still_to_be_released(silent, key)
+        assert vendor.machines(id) == 1
+        deadline = time.monotonic() + PATIENCE
+        with vendor.open(tmp_path / "site.db", server=Server(vendor.url, proxy="", auto_refresh=True)):
+            while vendor.machines(id) > 0:
+                assert time.monotonic() < deadline
+        assert silent.license.tick().next is None
+
+
+def test_a_handle_that_goes_waits_for_its_transport_and_keeps_nobody_waiting(vendor: Vendor, tmp_path: Path) -> None:
+    _, key = vendor.create()
+    with vendor.open(tmp_path / "site.db") as silent:
+        still_to_be_released(silent, key)
+    asked, go_on = threading.Event(), threading.Event()
+
+    def transport(request: HttpRequest) -> HttpResponse:
+        asked.set()
+        assert go_on.wait(PATIENCE)
+        raise TimeoutError
+
+    auth = vendor.open(tmp_path / "site.db", server=Server(vendor.url, auto_refresh=True, transport=transport))
+    assert asked.wait(PATIENCE)
+    closing = threading.Thread(target=auth.close, daemon=True)
+    closing.start()
+    # The lock of the interpreter is not the one that waits.
+    go_on.set()
+    closing.join(PATIENCE)
+    assert not closing.is_alive()
+
+
 def test_a_request_and_a_newer_file_for_an_installation_without_a_connection(tmp_path: Path) -> None:
     signer = SigningKey.from_seed_file("ab" * 32)
     trusted = [TrustedKey("vendor", signer.public_key)]
