@@ -1,4 +1,5 @@
 //! The command line: what can be said, and how it is explained.
+#![allow(rustdoc::bare_urls, rustdoc::broken_intra_doc_links, reason = "what documents an argument is its help")]
 
 use std::path::PathBuf;
 

@@ -90,7 +90,7 @@ pub type inspire_transport_fn = Option<
 pub struct inspire_server {
     /// `sizeof(inspire_server)`, as `INSPIRE_SERVER_INIT` sets it.
     pub struct_size: usize,
-    /// Where its API begins: "https://host[:port][/path]". `http` is accepted for this machine's own addresses alone.
+    /// Where its API begins: `https://host[:port][/path]`. `http` is accepted for this machine's own addresses alone.
     pub url: inspire_str,
     /// The account's id or slug, when it belongs into every path. Not given: it does not.
     pub account: inspire_str,
@@ -102,7 +102,7 @@ pub struct inspire_server {
     pub allowed_hosts: *const inspire_str,
     /// How many. 0: wherever `url` and the proxy are.
     pub allowed_host_count: usize,
-    /// The proxy, "http://[user:password@]host:port", with `INSPIRE_PROXY_URL`.
+    /// The proxy, `http://[user:password@]host:port`, with `INSPIRE_PROXY_URL`.
     pub proxy_url: inspire_str,
     /// A file of certificates (PEM) of authorities that are trusted besides the platform's. Not given: those alone.
     pub ca_file: inspire_str,
