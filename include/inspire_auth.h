@@ -1093,7 +1093,7 @@ typedef struct inspire_server {
      */
     size_t struct_size;
     /**
-     * Where its API begins: "https://host[:port][/path]". `http` is accepted for this machine's own addresses alone.
+     * Where its API begins: `https://host[:port][/path]`. `http` is accepted for this machine's own addresses alone.
      */
     struct inspire_str url;
     /**
@@ -1117,7 +1117,7 @@ typedef struct inspire_server {
      */
     size_t allowed_host_count;
     /**
-     * The proxy, "http://[user:password@]host:port", with `INSPIRE_PROXY_URL`.
+     * The proxy, `http://[user:password@]host:port`, with `INSPIRE_PROXY_URL`.
      */
     struct inspire_str proxy_url;
     /**
