@@ -1517,8 +1517,8 @@ class SigningKey:
 
 @final
 class Cancel:
-    """Ends calls to the licensing server from another thread: what they would have brought back is dropped. A request that is
-    on its way is waited for, as long as `Server.timeout` says; none follows it.
+    """Ends calls to the licensing server from another thread: what they would have brought back is dropped. The library's own
+    transport is interrupted, but for an attempt to connect, which lasts as long as `connect_timeout`; a host's is waited for.
 
     Example:
         >>> cancel = Cancel()
