@@ -1517,8 +1517,9 @@ class SigningKey:
 
 @final
 class Cancel:
-    """Ends calls to the licensing server from another thread: what they would have brought back is dropped. The library's own
-    transport is interrupted, but for an attempt to connect, which lasts as long as `connect_timeout`; a host's is waited for.
+    """Ends calls to the licensing server from another thread: what they would have brought back is dropped. The library's
+    own transport is interrupted, but for an attempt to connect, which lasts as long as `connect_timeout`; a host's is
+    waited for.
 
     Example:
         >>> cancel = Cancel()
