@@ -51,10 +51,12 @@ enum Lie {
 struct Plant {
     address: SocketAddr,
     lies: Arc<AtomicBool>,
+    /// Of each call.
+    timeout: Duration,
 }
 
 impl Plant {
-    fn new(lie: Lie) -> Self {
+    fn new(lie: Lie, timeout: Duration) -> Self {
         let fake = Fake::new("VALID", false);
         fake.state.lock().unwrap().file = file(&signer(), Kind::Machine, |_| ());
         let lies = Arc::new(AtomicBool::new(false));
@@ -71,7 +73,7 @@ impl Plant {
             };
             let _ = stream.write_all(&bytes(&answer));
         });
-        Self { address, lies }
+        Self { address, lies, timeout }
     }
 
     fn open(&self) -> InspireAuth {
@@ -81,7 +83,7 @@ impl Plant {
         let mut server = Server::at(format!("http://{}/v1", self.address));
         server.signing_host = Some("h.example".into());
         server.proxy = Proxy::None;
-        server.timeout = Duration::from_secs(3);
+        server.timeout = self.timeout;
         options.server = Some(server);
         InspireAuth::open(options).unwrap()
     }
@@ -341,9 +343,11 @@ fn redirected(to: &str, mut answer: HttpResponse) -> HttpResponse {
 }
 
 /// What a lie is told as, twice: to who is activated, and to who would be.
-fn tell(name: &str, lie: Lie) -> [Code; 2] {
+fn tell(name: &str, lie: Lie, expected: Code) -> [Code; 2] {
     let caller = Caller { now: Some(NOW), ..Caller::system() };
-    let plant = Plant::new(lie);
+    // A machine that does much else is not to be taken for a server that is slow.
+    let timeout = Duration::from_secs(if expected == Code::NetworkTimeout { 3 } else { 30 });
+    let plant = Plant::new(lie, timeout);
     let (active, fresh) = (plant.open(), plant.open());
     active.license().activate_online(KEY, &caller).unwrap();
     let before = active.license().status(Some(NOW)).unwrap();
@@ -353,8 +357,8 @@ fn tell(name: &str, lie: Lie) -> [Code; 2] {
         active.license().revalidate(&caller).unwrap_err().code(),
         fresh.license().activate_online(KEY, &caller).unwrap_err().code(),
     ];
-    // Twice three seconds, on a machine that does much else.
-    assert!(begun.elapsed() < Duration::from_secs(20), "{name}");
+    // Who is held is held for good: the servers that are slow go on for hours.
+    assert!(begun.elapsed() < timeout * 2 + Duration::from_secs(30), "{name}");
     let after = active.license().status(Some(NOW)).unwrap();
     assert_eq!((after.state, after.lease_expires_at), (State::Active, before.lease_expires_at), "{name}");
     assert_eq!(after.last_attempt.unwrap().code, answers[0], "{name}");
@@ -374,7 +378,7 @@ fn a_lie_neither_grants_nor_revokes() {
                 loop {
                     let next = lies.lock().unwrap().next();
                     let Some((name, lie, expected)) = next else { return };
-                    let answers = tell(name, lie);
+                    let answers = tell(name, lie, expected);
                     told.lock().unwrap().push((name, answers, expected));
                 }
             });
