@@ -78,10 +78,14 @@ impl Call {
 
     /// Ends it. The question that it waited with.
     fn end(&self) -> Option<u32> {
+        let question = {
+            let mut state = self.state();
+            state.is_ended = true;
+            state.question.take()
+        };
+        // After it: whoever waits is woken by this, and forgets the question.
         self.cancel.cancel();
-        let mut state = self.state();
-        state.is_ended = true;
-        state.question.take()
+        question
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
