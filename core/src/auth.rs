@@ -22,7 +22,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct InspireAuth {
     /// Goes first: it waits until no thread of ours is in `inner`.
-    _kept: Option<Arc<Kept>>,
+    kept: Option<Arc<Kept>>,
     pub(crate) inner: Arc<Inner>,
 }
 
@@ -143,7 +143,7 @@ impl InspireAuth {
         };
         inner.load()?;
         let inner = Arc::new(inner);
-        Ok(Self { _kept: Kept::begin(&inner), inner })
+        Ok(Self { kept: Kept::begin(&inner), inner })
     }
 
     /// The API keys.
@@ -155,7 +155,9 @@ impl InspireAuth {
     /// The license.
     #[must_use]
     pub fn license(&self) -> License<'_> {
-        self.inner.license.keep();
+        if let Some(kept) = &self.kept {
+            kept.start();
+        }
         License { inner: &self.inner }
     }
 

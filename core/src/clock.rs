@@ -2,8 +2,10 @@
 
 /// The given Unix seconds, or the system's when absent or 0.
 pub(crate) fn resolve(now: Option<i64>) -> i64 {
-    match now {
-        Some(seconds) if seconds != 0 => seconds,
-        _ => inspire_auth_platform::clock::unix_seconds(),
-    }
+    given(now).unwrap_or_else(inspire_auth_platform::clock::unix_seconds)
+}
+
+/// The time that a host brings itself; `None` when it leaves it to the system's clock.
+pub(crate) fn given(now: Option<i64>) -> Option<i64> {
+    now.filter(|seconds| *seconds != 0)
 }

@@ -11,7 +11,7 @@ use std::{
 
 use inspire_auth_core::{
     Code, Error, Result,
-    license::online::{Cancel, HttpRequest, HttpResponse, MAX_BODY, Proxy, Server, Transport},
+    license::online::{Cancel, HttpRequest, HttpResponse, MAX_BODY, Proxy, Server, Transport, is_transports},
 };
 
 use crate::{
@@ -216,16 +216,7 @@ impl Transport for Carrier {
                 Err(Error::with(Code::ServerAnswerMalformed, "the answer is longer than 1 MiB"))
             }
             Some(Code::Ok) => Ok(answer.core),
-            Some(
-                code @ (Code::NetworkDns
-                | Code::NetworkConnect
-                | Code::NetworkTls
-                | Code::NetworkProxy
-                | Code::NetworkTimeout
-                | Code::NetworkPolicy
-                | Code::ServerAnswerMalformed
-                | Code::Cancelled),
-            ) => Err(Error::new(code)),
+            Some(code) if is_transports(code) => Err(Error::new(code)),
             _ => Err(Error::new(Code::NetworkConnect)),
         }
     }

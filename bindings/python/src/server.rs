@@ -10,7 +10,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 use inspire_auth_core::{
     self as core, Code, Error,
-    license::online::{HttpRequest, HttpResponse, MAX_BODY, Proxy, Transport},
+    license::online::{HttpRequest, HttpResponse, MAX_BODY, Proxy, Transport, is_transports},
 };
 use pyo3::{
     PyTraverseError, PyVisit,
@@ -160,16 +160,9 @@ fn told(py: Python<'_>, raised: PyErr) -> Error {
     let known =
         text("code").and_then(|name| core::TABLE.iter().find(|entry| entry.name == name).map(|entry| entry.code));
     match known {
-        Some(
-            code @ (Code::NetworkDns
-            | Code::NetworkConnect
-            | Code::NetworkTls
-            | Code::NetworkProxy
-            | Code::NetworkTimeout
-            | Code::NetworkPolicy
-            | Code::ServerAnswerMalformed
-            | Code::Cancelled),
-        ) => text("detail").map_or(Error::new(code), |detail| Error::with(code, detail)),
+        Some(code) if is_transports(code) => {
+            text("detail").map_or(Error::new(code), |detail| Error::with(code, detail))
+        }
         _ if raised.is_instance_of::<PyTimeoutError>(py) => Error::new(Code::NetworkTimeout),
         _ if raised.is_instance_of::<PyOSError>(py) => Error::new(Code::NetworkConnect),
         _ => {

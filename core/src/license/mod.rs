@@ -73,10 +73,9 @@ impl License<'_> {
     /// A `STORE_*` code.
     pub fn status(&self, now: Option<i64>) -> Result<Status> {
         self.inner.refresh()?;
-        let given = now.filter(|now| *now != 0);
         let mut status = self.inner.license.status(clock::resolve(now));
         // A host that brings its own time says nothing about the system's.
-        if given.is_none() {
+        if clock::given(now).is_none() {
             self.inner.seen.look();
             if status.state != State::Unlicensed && self.inner.seen.is_suspect() {
                 status.warn_of_clock();

@@ -302,13 +302,6 @@ impl LicenseHalf {
         let _ = self.keeper.set(keeper);
     }
 
-    /// Sees to it that what the host wants done by itself is under way in this process.
-    pub(crate) fn keep(&self) {
-        if let Some(keeper) = self.keeper.get().and_then(Weak::upgrade) {
-            keeper.start();
-        }
-    }
-
     /// Has what is due done, after a change.
     pub(crate) fn wake_keeper(&self) {
         if let Some(keeper) = self.keeper.get().and_then(Weak::upgrade) {

@@ -114,16 +114,7 @@ impl License<'_> {
     /// As [`License::revalidate`].
     pub fn revalidate_unless(&self, cancel: &Cancel, caller: &Caller<'_>) -> Result<Status> {
         let rules = self.inner.license.rules();
-        let mut found = None;
-        self.inner.store.read(&mut |reader| {
-            self.inner.authorize(reader, caller, Need::Admin)?;
-            found = reader.license()?;
-            Ok(())
-        })?;
-        let row = found.ok_or(Error::new(Code::Unlicensed))?;
-        if Mode::parse(&row.mode) == Mode::Offline {
-            return Err(Error::new(Code::NotAvailableOffline));
-        }
+        let row = self.activated_online(caller)?;
         let read = rules.verify(&row.file, None).and_then(|verified| rules.read(&verified, &row.license_key)).ok();
         let culled =
             read.as_ref().is_some_and(|read| read.payload.machine.as_ref().is_some_and(|m| m.requires_heartbeat));
@@ -139,6 +130,24 @@ impl License<'_> {
                 self.note_attempt(&row.license_key, error.code(), caller);
             }
         })
+    }
+
+    /// What is installed, for whoever may ask the licensing server about it.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`; `UNLICENSED`, `NOT_AVAILABLE_OFFLINE`; a `STORE_*` code.
+    pub(super) fn activated_online(&self, caller: &Caller<'_>) -> Result<LicenseRow> {
+        let mut found = None;
+        self.inner.store.read(&mut |reader| {
+            self.inner.authorize(reader, caller, Need::Admin)?;
+            found = reader.license()?;
+            Ok(())
+        })?;
+        let row = found.ok_or(Error::new(Code::Unlicensed))?;
+        match Mode::parse(&row.mode) {
+            Mode::Online => Ok(row),
+            Mode::Offline => Err(Error::new(Code::NotAvailableOffline)),
+        }
     }
 
     /// Has a machine taken off its license at the server, and forgets that it was to be.

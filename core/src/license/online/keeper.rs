@@ -46,13 +46,6 @@ impl Keeper {
         })
     }
 
-    /// Sees to it that this process has it under way.
-    pub(in super::super) fn start(&self) {
-        if self.epoch.load(Ordering::Relaxed) != fork::epoch() {
-            self.wake();
-        }
-    }
-
     /// Looks at once: something has changed.
     pub(in super::super) fn wake(&self) {
         if self.send(Duration::ZERO) {
@@ -103,8 +96,16 @@ impl Kept {
         }
         let keeper = Keeper::new(Arc::downgrade(inner));
         inner.license.set_keeper(Arc::downgrade(&keeper));
-        keeper.start();
-        Some(Arc::new(Self(keeper)))
+        let kept = Self(keeper);
+        kept.start();
+        Some(Arc::new(kept))
+    }
+
+    /// Sees to it that this process has it under way.
+    pub(crate) fn start(&self) {
+        if self.0.epoch.load(Ordering::Relaxed) != fork::epoch() {
+            self.0.wake();
+        }
     }
 }
 

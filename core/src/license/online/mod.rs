@@ -38,4 +38,4 @@ pub(crate) use keeper::Kept;
 pub use probe::{Finding, Probe, Stage, activation_requests, probe};
 pub use server::{Proxy, Server};
 pub use tick::Tick;
-pub use transport::{HttpRequest, HttpResponse, MAX_BODY, Transport};
+pub use transport::{HttpRequest, HttpResponse, MAX_BODY, Transport, is_transports};

@@ -17,8 +17,8 @@ use super::{
 use crate::{
     clock,
     error::{Code, Error, Result},
-    keys::{Caller, Need},
-    license::{License, Mode, keys::TrustedKey, secret},
+    keys::Caller,
+    license::{License, keys::TrustedKey, secret},
 };
 
 /// The key, and the fingerprint, of nobody.
@@ -242,16 +242,7 @@ impl License<'_> {
     pub fn revalidation_requests(&self, reveals_key: bool, caller: &Caller<'_>) -> Result<Vec<HttpRequest>> {
         let missing = || Error::with(Code::UnsupportedOption, "no licensing server is configured");
         let server = self.inner.license.online().ok_or_else(missing)?.server();
-        let mut found = None;
-        self.inner.store.read(&mut |reader| {
-            self.inner.authorize(reader, caller, Need::Admin)?;
-            found = reader.license()?;
-            Ok(())
-        })?;
-        let row = found.ok_or(Error::new(Code::Unlicensed))?;
-        if Mode::parse(&row.mode) == Mode::Offline {
-            return Err(Error::new(Code::NotAvailableOffline));
-        }
+        let row = self.activated_online(caller)?;
         let fingerprint = self.machine()?.fingerprint;
         let product = self.inner.license.rules().product.as_deref();
         let mut requests = activation_requests(server, &row.license_key, &fingerprint, product, reveals_key)?;

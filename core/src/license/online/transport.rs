@@ -3,7 +3,7 @@
 use std::{fmt, time::Instant};
 
 use super::cancel::Cancel;
-use crate::error::Result;
+use crate::error::{Code, Result};
 
 /// The most bytes of an answer's body. A validation takes some kilobytes, a machine file in its envelope at most some
 /// hundred.
@@ -44,6 +44,22 @@ impl fmt::Debug for HttpResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpResponse").field("status", &self.status).finish_non_exhaustive()
     }
+}
+
+/// Whether a transport may end with this code; a host's that says anything else has found no connection.
+#[must_use]
+pub const fn is_transports(code: Code) -> bool {
+    matches!(
+        code,
+        Code::NetworkDns
+            | Code::NetworkConnect
+            | Code::NetworkTls
+            | Code::NetworkProxy
+            | Code::NetworkTimeout
+            | Code::NetworkPolicy
+            | Code::ServerAnswerMalformed
+            | Code::Cancelled
+    )
 }
 
 /// Carries requests. A host that must not open sockets itself, or has a client of its own, brings one.

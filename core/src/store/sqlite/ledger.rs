@@ -1,6 +1,6 @@
 //! The book of consumptions.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{faults::Fault, write::Session};
 use crate::{
@@ -11,6 +11,20 @@ use crate::{
 /// One transaction's view of the book.
 pub(super) struct Book<'a> {
     pub(super) connection: &'a Connection,
+}
+
+/// The columns of a consumption, as [`operation`] reads them.
+pub(super) const OPERATION: &str = "id, tenant, period, amount, refunded";
+
+/// A row of them.
+pub(super) fn operation(row: &Row<'_>) -> rusqlite::Result<OperationRow> {
+    Ok(OperationRow {
+        id: row.get(0)?,
+        tenant: row.get(1)?,
+        period: row.get(2)?,
+        amount: row.get(3)?,
+        is_refunded: row.get(4)?,
+    })
 }
 
 impl Ledger for Book<'_> {
@@ -34,18 +48,9 @@ impl Ledger for Book<'_> {
     }
 
     fn operation(&self, id: &str) -> Result<Option<OperationRow>> {
-        let sql = "SELECT id, tenant, period, amount, refunded FROM credit_operations WHERE id = ?1";
-        let mut statement = self.connection.prepare_cached(sql).fault()?;
-        let found = statement.query_row([id], |row| {
-            Ok(OperationRow {
-                id: row.get(0)?,
-                tenant: row.get(1)?,
-                period: row.get(2)?,
-                amount: row.get(3)?,
-                is_refunded: row.get(4)?,
-            })
-        });
-        found.optional().fault()
+        let sql = format!("SELECT {OPERATION} FROM credit_operations WHERE id = ?1");
+        let mut statement = self.connection.prepare_cached(&sql).fault()?;
+        statement.query_row([id], operation).optional().fault()
     }
 
     fn put_operation(&mut self, operation: &OperationRow) -> Result<()> {

@@ -26,6 +26,7 @@ use rusqlite::{Connection, OpenFlags, params};
 use super::{
     SqliteStore,
     faults::{Fault, check_whole, from_io},
+    ledger::{self, Book, OPERATION},
     read, rows, schema,
     write::Session,
 };
@@ -34,7 +35,7 @@ use crate::{
     clock,
     error::{Code, Error, Result},
     id::Id,
-    store::{AuditEvent, KeyWithCredentials, Reader, Store as _, Transaction},
+    store::{AuditEvent, KeyWithCredentials, Ledger as _, Reader, Store as _, Transaction},
 };
 
 /// How a backup is restored.
@@ -322,25 +323,21 @@ impl Restore<'_> {
 
     /// What either store knows to be consumed stays so, and a name that either keeps consumes nothing again.
     fn credits(&self) -> Result<()> {
+        let mut live = Book { connection: self.live };
         let mut periods = self.backup.prepare("SELECT tenant, period, used FROM credit_periods").fault()?;
         let mut found = periods.query([]).fault()?;
-        let sql = "INSERT INTO credit_periods (tenant, period, used) VALUES (?1, ?2, ?3) \
-                   ON CONFLICT (tenant, period) DO UPDATE SET used = max(used, ?3)";
-        let mut put = self.live.prepare(sql).fault()?;
         while let Some(row) = found.next().fault()? {
-            let row: (String, i64, i64) = (row.get(0).fault()?, row.get(1).fault()?, row.get(2).fault()?);
-            put.execute(row).fault()?;
+            let (tenant, period): (String, i64) = (row.get(0).fault()?, row.get(1).fault()?);
+            let used = live.used(&tenant, period)?.max(row.get(2).fault()?);
+            live.set_used(&tenant, period, used)?;
         }
-        let mut operations =
-            self.backup.prepare("SELECT id, tenant, period, amount, refunded FROM credit_operations").fault()?;
+        let mut operations = self.backup.prepare(&format!("SELECT {OPERATION} FROM credit_operations")).fault()?;
         let mut found = operations.query([]).fault()?;
-        let sql = "INSERT OR IGNORE INTO credit_operations (id, tenant, period, amount, refunded) \
-                   VALUES (?1, ?2, ?3, ?4, ?5)";
-        let mut put = self.live.prepare(sql).fault()?;
         while let Some(row) = found.next().fault()? {
-            let (id, tenant): (String, String) = (row.get(0).fault()?, row.get(1).fault()?);
-            let numbers: [i64; 3] = [row.get(2).fault()?, row.get(3).fault()?, row.get(4).fault()?];
-            put.execute(params![id, tenant, numbers[0], numbers[1], numbers[2]]).fault()?;
+            let operation = ledger::operation(row).fault()?;
+            if live.operation(&operation.id)?.is_none() {
+                live.put_operation(&operation)?;
+            }
         }
         Ok(())
     }
