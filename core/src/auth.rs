@@ -1,17 +1,17 @@
 //! The handle: what it holds, and how it stays fresh.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::{
     audit::Journal,
     clock,
     error::{Code, Error, Result},
+    id::Id,
     keys::{
-        Activity, Compiler, Draft, Hasher, Index, Keys, Pool, Principal, ProcessMac, Sealer, Tagger,
+        Activity, Compiler, Draft, Found, Hasher, Index, Keys, Pool, Principal, ProcessMac, Sealer, Tagger,
         levels::{Requirement, RequirementSpec},
     },
     license::{Kept, License, LicenseHalf, Seen},
-    lock::lock,
     metrics::Metrics,
     options::{Enforcement, LevelMode, Options, StoreLocation},
     per_process::PerProcess,
@@ -51,8 +51,6 @@ pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) seen: Arc<Seen>,
-    /// Held while changes are applied; only the slow path ever takes it.
-    catching_up: PerProcess<Mutex<()>>,
 }
 
 /// What the host decided that a check looks at.
@@ -138,7 +136,6 @@ impl InspireAuth {
             config,
             metrics,
             seen,
-            catching_up: PerProcess::new(|| Mutex::new(())),
             store,
         };
         inner.load()?;
@@ -215,8 +212,8 @@ impl InspireAuth {
             return Ok(Vec::new());
         }
         self.inner.refresh()?;
-        let entry = self.inner.index.by_id(principal.id()).ok_or(Error::new(Code::InvalidCredential))?;
-        Ok(entry.levels.names())
+        let found = self.inner.key_by_id(principal.id()).ok_or(Error::new(Code::InvalidCredential))?;
+        Ok(self.inner.index.levels(&found).names())
     }
 
     /// Judges a principal again, as it stands now: for long-lived connections.
@@ -311,10 +308,17 @@ impl Config {
 
 impl Inner {
     fn load(&self) -> Result<()> {
-        let generation = self.index.rebuild(&self.compiler, |each| self.store.load(each))?;
-        self.reload_license()?;
-        self.index.publish(generation);
-        Ok(())
+        self.index.in_turn(|| {
+            let generation = self.index.rebuild(&self.compiler, |each| self.store.load(each))?;
+            self.reload_license()?;
+            self.index.publish(generation);
+            Ok(())
+        })
+    }
+
+    /// The key of this identity, when nothing is being changed.
+    pub(crate) fn key_by_id(&self, id: Id) -> Option<Found<'_>> {
+        self.index.settled(|| self.index.by_id(id)).flatten()
     }
 
     /// Whether what is in memory shows every commit, by any process, that returned before. Unless it may `wait` (for
@@ -336,24 +340,26 @@ impl Inner {
 
     #[cold]
     fn catch_up(&self, current: u64) -> Result<()> {
-        let turn = self.catching_up.get();
-        let _turn = lock(&turn);
-        let since = self.index.generation();
-        if since >= current {
-            return Ok(());
-        }
-        let changes = self.store.changes_since(since)?;
-        let mut generation = changes.generation;
-        match changes.keys {
-            KeyChanges::Only(keys) => self.index.apply(&keys, &self.compiler),
-            KeyChanges::Everything => generation = self.index.rebuild(&self.compiler, |each| self.store.load(each))?,
-        }
-        if changes.license {
-            self.reload_license()?;
-            self.license.wake_keeper();
-        }
-        self.index.publish(generation);
-        Ok(())
+        self.index.in_turn(|| {
+            let since = self.index.generation();
+            if since >= current {
+                return Ok(());
+            }
+            let changes = self.store.changes_since(since)?;
+            let mut generation = changes.generation;
+            match changes.keys {
+                KeyChanges::Only(keys) if !self.index.is_torn() => self.index.apply(&keys, &self.compiler),
+                KeyChanges::Only(_) | KeyChanges::Everything => {
+                    generation = self.index.rebuild(&self.compiler, |each| self.store.load(each))?;
+                }
+            }
+            if changes.license {
+                self.reload_license()?;
+                self.license.wake_keeper();
+            }
+            self.index.publish(generation);
+            Ok(())
+        })
     }
 
     fn reload_license(&self) -> Result<()> {

@@ -38,6 +38,17 @@ impl Id {
         Self(u128::from_be_bytes(bytes))
     }
 
+    /// The upper and the lower 64 bits.
+    #[inline]
+    pub(crate) const fn to_halves(self) -> (u64, u64) {
+        ((self.0 >> 64) as u64, self.0 as u64)
+    }
+
+    #[inline]
+    pub(crate) const fn from_halves(upper: u64, lower: u64) -> Self {
+        Self((upper as u128) << 64 | lower as u128)
+    }
+
     /// Reads the 36-character form; `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::index::Entry;
+use super::index::{Found, Index};
 use crate::{
     audit::{Journal, Unwritten, screen, screened},
     clerk::{self, Errand},
@@ -126,20 +126,19 @@ impl Activity {
 
     /// Notes that a key was used. Nearly always this reads one number and does nothing.
     #[inline]
-    pub(crate) fn note_used(self: &Arc<Self>, entry: &Entry, now: i64) {
-        let last = entry.last_used.load(Ordering::Relaxed);
-        if now >= last.saturating_add(INTERVAL) {
-            self.note_used_since(last, entry, now);
+    pub(crate) fn note_used(self: &Arc<Self>, index: &Index, found: &Found<'_>, now: i64) {
+        if now >= found.record.last_used.saturating_add(INTERVAL) {
+            self.note_used_at_last(index, found, now);
         }
     }
 
     #[cold]
-    fn note_used_since(self: &Arc<Self>, last: i64, entry: &Entry, now: i64) {
-        if entry.last_used.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+    fn note_used_at_last(self: &Arc<Self>, index: &Index, found: &Found<'_>, now: i64) {
+        if index.note_used(found, now) {
             let desk = self.desk.get();
             let mut notes = lock(&desk.notes);
             if notes.used.len() < MAX_USES {
-                notes.used.push((entry.id, now));
+                notes.used.push((found.record.id, now));
             }
             self.schedule(&mut notes);
         }

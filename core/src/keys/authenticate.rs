@@ -8,10 +8,7 @@
 //! is looked at only behind its right secret, and until then a key that does not exist takes the same steps as one that
 //! does (`docs/decisions/0014-a-refusal-takes-one-time.md`).
 
-use std::{
-    hint::black_box,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{hint::black_box, sync::Arc};
 
 use inspire_auth_platform::clock::monotonic_millis;
 use zeroize::Zeroizing;
@@ -23,7 +20,7 @@ use super::{
     denial::{Asked, Decision, Denied},
     generate,
     hash::Verdict,
-    index::{Credential, Entry, Found, Held},
+    index::{Found, Mark, Record},
     levels::{LevelSet, Requirement},
     mac::Digest,
     pool::{Cost, Flight, FlightKey, Run},
@@ -35,7 +32,6 @@ use crate::{
     clock,
     error::{Code, Error, Result},
     id::Id,
-    store::Scheme,
 };
 
 /// How often a check starts over because the credential's hash was replaced under it.
@@ -57,7 +53,7 @@ pub(crate) struct Pending {
     terms: Terms,
     /// The credential in question, and the mark of the hash that is being checked.
     credential: Id,
-    mark: Digest,
+    mark: Mark,
     tried: Tried,
     attempts: u8,
 }
@@ -142,13 +138,15 @@ impl<'a> TermsRef<'a> {
 }
 
 /// What memory knows of a presented secret.
-enum Known<'e> {
-    /// It is this credential's, of this key.
-    Right(&'e Entry, &'e Credential),
+enum Known<'i> {
+    /// It is this credential's.
+    Right(Found<'i>),
     /// It is none's.
     Wrong(&'static str),
     /// It may be this one's; only the stored hash can tell.
-    Cold(&'e Credential),
+    Cold(Found<'i>),
+    /// The key is being changed.
+    Unsettled,
 }
 
 impl InspireAuth {
@@ -225,16 +223,26 @@ impl Inner {
             Err(error) => return Some(Err(self.deny_unread(located, error, terms))),
         }
         // The look-up first: its loads then run beside the digest, which is all arithmetic.
-        let held = self.index.hold(located.name());
-        let found = self.index.find(held.as_ref());
-        // Digested whether or not there is an entry, so that an unknown name costs what a known one does.
+        let found = self.index.find(self.index.digest_of(located.name()))?;
+        // Digested whether or not there is a key, so that an unknown name costs what a known one does.
         let digest = self.compiler.mac.digest(located.key());
         let now = clock::resolve(terms.now);
-        if let Some(credential) = found.entry.credential_of(digest, now)
-            && found.exists
-        {
-            return Some(self.judge(found.entry, credential, terms, now));
+        if found.is_right(digest, now) {
+            return Some(self.judge(&found, located.name(), terms, now));
         }
+        self.decide_other(located, found, digest, terms, now)
+    }
+
+    /// Decides what is not the right secret of a key's first credential, known to be right.
+    #[inline(never)]
+    fn decide_other(
+        &self,
+        located: Located<'_>,
+        found: Found<'_>,
+        digest: Digest,
+        terms: TermsRef<'_>,
+        now: i64,
+    ) -> Option<Decision> {
         let presented = match located.checked() {
             Ok(presented) => presented,
             Err(malformed) => {
@@ -243,11 +251,11 @@ impl Inner {
             }
         };
         match self.recall_other(found, &presented, digest, &[], now) {
-            Known::Right(entry, credential) => Some(self.judge(entry, credential, terms, now)),
+            Known::Right(found) => Some(self.judge(&found, presented.name, terms, now)),
             Known::Wrong(reason) => {
                 Some(Err(self.deny_credential(Asked::new(presented.name, found.exists), reason, now)))
             }
-            Known::Cold(_) => None,
+            Known::Cold(_) | Known::Unsettled => None,
         }
     }
 
@@ -309,35 +317,34 @@ impl Inner {
         if let Err(error) = refreshed {
             return self.refused(error, Asked::known(&pending.name), now);
         }
-        let held = self.index.hold(&pending.name);
-        let entry = held.as_ref().and_then(Held::get);
-        let found = entry.and_then(|entry| {
-            let credential = entry.credentials.iter().find(|credential| credential.id == pending.credential)?;
-            Some((entry, credential))
-        });
+        let all = match self.credentials_named(&pending.name) {
+            Ok(all) => all,
+            Err(error) => return self.refused(error, Asked::known(&pending.name), now),
+        };
+        let found = all.into_iter().find(|found| found.exists && found.record.credential == pending.credential);
         match verdict {
             Verdict::Right { renew } => {
-                let Some((entry, credential)) = found.filter(|(_, credential)| credential.is_alive(now)) else {
+                let Some(found) = found.filter(|found| found.record.is_alive(now)) else {
                     return self.wrong(
                         Asked::known(&pending.name),
                         "it was revoked while its secret was being checked",
                         now,
                     );
                 };
-                if !credential.mark.ct_eq(pending.mark) {
+                if found.record.mark != pending.mark {
                     // Another hash stands there now. Perhaps it was renewed, perhaps it is another secret's.
                     return self.start_over(pending);
                 }
-                if credential.failures.is_none() || self.config.memo_chosen {
-                    credential.memo.set(pending.digest);
+                if !found.record.is_chosen() || self.config.memo_chosen {
+                    self.index.learn(&found, pending.digest);
                 }
                 if renew {
-                    self.renew(entry, credential, &pending.key);
+                    self.renew(&found, &pending.key);
                 }
-                Progress::Decided(self.judge(entry, credential, pending.terms.borrow(), now))
+                Progress::Decided(self.judge(&found, &pending.name, pending.terms.borrow(), now))
             }
             Verdict::Wrong => {
-                if found.is_some_and(|(_, credential)| !credential.mark.ct_eq(pending.mark)) {
+                if found.is_some_and(|found| found.record.mark != pending.mark) {
                     return self.start_over(pending);
                 }
                 self.go_on_without(pending, None)
@@ -379,11 +386,21 @@ impl Inner {
         attempts: u8,
     ) -> Progress {
         let now = clock::resolve(terms.now);
-        let held = self.index.hold(presented.name);
-        let found = self.index.find(held.as_ref());
-        // A memo that is right is found here too.
-        match self.recall_other(found, &presented, digest, &tried.out, now) {
-            Known::Right(entry, credential) => Progress::Decided(self.judge(entry, credential, terms, now)),
+        let name = self.index.digest_of(presented.name);
+        let look = || {
+            let found = self.index.find(name)?;
+            // A memo that is right is found here too.
+            match self.recall_other(found, &presented, digest, &tried.out, now) {
+                Known::Unsettled => None,
+                known => Some((found, known)),
+            }
+        };
+        let Some((found, known)) = self.index.settled(look) else {
+            return self.refused(Error::new(Code::Internal), Asked::NOTHING, now);
+        };
+        match known {
+            Known::Unsettled => self.refused(Error::new(Code::Internal), Asked::NOTHING, now),
+            Known::Right(found) => Progress::Decided(self.judge(&found, presented.name, terms, now)),
             Known::Wrong(reason) => {
                 let asked = Asked::new(presented.name, found.exists);
                 match tried.setback {
@@ -392,18 +409,18 @@ impl Inner {
                     None => self.wrong(asked, reason, now),
                 }
             }
-            Known::Cold(credential) => {
+            Known::Cold(found) => {
                 let pending = Pending {
                     name: presented.name.to_vec(),
                     key: Zeroizing::new(presented.key.to_vec()),
                     digest,
                     terms: terms.to_owned(),
-                    credential: credential.id,
-                    mark: credential.mark,
+                    credential: found.record.credential,
+                    mark: found.record.mark,
                     tried,
                     attempts,
                 };
-                self.check_hash(pending, credential)
+                self.check_hash(pending, &found.record)
             }
         }
     }
@@ -415,41 +432,41 @@ impl Inner {
     /// nearly always right. One without a tag may be anybody's guess; asked first, its budget, or a slow hash, would
     /// stand in the way of the other's right secret.
     #[inline(never)]
-    fn recall_other<'e>(
-        &self,
-        found: Found<'e>,
+    fn recall_other<'i>(
+        &'i self,
+        found: Found<'i>,
         presented: &Presented<'_>,
         digest: Digest,
         out: &[Id],
         now: i64,
-    ) -> Known<'e> {
+    ) -> Known<'i> {
         let plausible = black_box(generate::is_plausible(presented.key));
         let tag = black_box(self.tagger.tag(presented.key));
         let (mut tagged, mut untagged) = (None, None);
-        for credential in &found.entry.credentials {
-            // Another thread's first success fills a memo at any moment, so also since the look before this one. A right
-            // secret is right whichever thread proved it: to call it wrong here would refuse a good key.
-            let (is_known, memo) = credential.memo.read();
+        let mut next = Some(found);
+        while let Some(one) = next {
+            let record = &one.record;
+            let (is_known, memo) = record.memo();
             let right = is_known & memo.ct_eq(digest);
             // An unknown tag key means no tag, not a refusal.
-            let may_be_right = match credential.tag {
-                Some((id, expected)) => (id != self.tagger.id()) | (expected == tag),
-                None => true,
-            };
-            let cold = !is_known & may_be_right & plausible;
+            let cold = !is_known & record.may_have_tag(tag) & plausible;
             // Opaque, or the compiler would branch on its parts.
-            if black_box(found.exists & credential.is_alive(now) & (right | cold)) {
+            if black_box(one.exists & record.is_alive(now) & (right | cold)) {
                 if right {
-                    return Known::Right(found.entry, credential);
+                    return Known::Right(one);
                 }
-                if !out.contains(&credential.id) {
-                    let first = if self.is_tagged(credential) { &mut tagged } else { &mut untagged };
-                    first.get_or_insert(credential);
+                if !out.contains(&record.credential) {
+                    let first = if record.is_tagged() { &mut tagged } else { &mut untagged };
+                    first.get_or_insert(one);
                 }
             }
+            next = match self.index.next(&one) {
+                Some(None) => return Known::Unsettled,
+                next => next.flatten(),
+            };
         }
-        if let Some(credential) = tagged.or(untagged) {
-            return Known::Cold(credential);
+        if let Some(found) = tagged.or(untagged) {
+            return Known::Cold(found);
         }
         Known::Wrong(match (found.exists, plausible) {
             (false, _) => "there is no key of this name",
@@ -458,15 +475,20 @@ impl Inner {
         })
     }
 
-    /// Whether a credential has a tag of ours.
-    fn is_tagged(&self, credential: &Credential) -> bool {
-        credential.tag.is_some_and(|(id, _)| id == self.tagger.id())
+    /// The credentials of the key of this name, or of another one, to be looked at in its place.
+    ///
+    /// # Errors
+    /// `INTERNAL`, should a change that nobody ends keep it from being told.
+    pub(super) fn credentials_named(&self, name: &[u8]) -> Result<Vec<Found<'_>>> {
+        let name = self.index.digest_of(name);
+        let all = self.index.settled(|| self.index.credentials(self.index.find(name)?));
+        all.ok_or(Error::new(Code::Internal))
     }
 
     /// Asks the stored hash: at once when that is quick, else on the pool.
-    fn check_hash(&self, pending: Pending, credential: &Credential) -> Progress {
-        if credential.cost == 0 {
-            return match self.one_try(credential) {
+    fn check_hash(&self, pending: Pending, record: &Record) -> Progress {
+        if record.cost() == 0 {
+            return match self.one_try(record) {
                 Ok(one_try) => {
                     let verdict = attempt(one_try, self.check(&pending));
                     self.resume(pending, verdict)
@@ -474,15 +496,15 @@ impl Inner {
                 Err(_) => self.go_on_without(pending, Some(Setback::Spent)),
             };
         }
-        let cost = Cost { bytes: credential.cost, untagged: !self.is_tagged(credential) };
+        let cost = Cost { bytes: record.cost(), untagged: !record.is_tagged() };
         // The pool's own refusal is another one: then there is no room for anybody's hash.
         let mut is_spent = false;
         let prepare = || -> Result<Run> {
-            let one_try = self.one_try(credential).inspect_err(|_| is_spent = true)?;
+            let one_try = self.one_try(record).inspect_err(|_| is_spent = true)?;
             let check = self.check(&pending);
             Ok(Box::new(move || attempt(one_try, check)))
         };
-        let (mark, secret) = (pending.mark.to_bits(), pending.digest.to_bits());
+        let (mark, secret) = (pending.mark, pending.digest.to_bits());
         match self.pool.get().fly(FlightKey { credential: pending.credential, mark, secret }, cost, prepare) {
             Ok(flight) => Progress::Hashing(pending, flight),
             Err(_) if is_spent => self.go_on_without(pending, Some(Setback::Spent)),
@@ -491,9 +513,11 @@ impl Inner {
     }
 
     /// One of the tries that a human-chosen secret allows.
-    fn one_try(&self, credential: &Credential) -> Result<Option<Try>> {
-        let Some(failures) = &credential.failures else { return Ok(None) };
-        match failures.take(monotonic_millis(), self.config.chosen_failures_per_minute) {
+    fn one_try(&self, record: &Record) -> Result<Option<Try>> {
+        if !record.is_chosen() {
+            return Ok(None);
+        }
+        match self.index.aside.failures(record.credential).take(monotonic_millis(), self.config.chosen_failures_per_minute) {
             Some(one_try) => Ok(Some(one_try)),
             None => Err(Error::with(Code::Busy, SPENT)),
         }
@@ -513,7 +537,7 @@ impl Inner {
             }
             match row {
                 // Gone or replaced since the look-up: the decision starts over on what is there now.
-                Some(row) if compiler.mac.digest(row.hash.as_bytes()).ct_eq(mark) => hasher.verify(&row, &key),
+                Some(row) if compiler.mark(&row.hash) == mark => hasher.verify(&row, &key),
                 _ => Verdict::Moved,
             }
         }
@@ -531,31 +555,28 @@ impl Inner {
     ///
     /// Once for as long as the key stays as it is: all who asked together come here, and what can't be written now will
     /// not be by the next hash either.
-    fn renew(&self, entry: &Arc<Entry>, credential: &Credential, key: &Zeroizing<Vec<u8>>) {
+    fn renew(&self, found: &Found<'_>, key: &Zeroizing<Vec<u8>>) {
+        let record = found.record;
         // What was not sealed must not become sealed by being used.
-        if entry.unsealed || credential.renewing.swap(true, Ordering::Relaxed) {
+        if record.is_unsealed() || !self.index.aside.begin_renewal(record.credential) {
             return;
         }
-        let scheme = if credential.scheme == Scheme::HmacSha256 { Scheme::HmacSha256 } else { Scheme::Argon2 };
+        let scheme = record.renewal();
         let (store, hasher, compiler) = (Arc::clone(&self.store), Arc::clone(&self.hasher), Arc::clone(&self.compiler));
-        let (id, mark, secret) = (credential.id, credential.mark, key.clone());
-        let renewing = &credential.renewing;
-        let entry = Arc::clone(entry);
+        let (id, mark, secret) = (record.credential, record.mark, key.clone());
+        let aside = self.index.aside.clone();
         let will_be_done = self.pool.get().chore(self.hasher.cost_of_new(scheme), move || {
             let Ok(hashed) = hasher.hash(scheme, &secret) else { return };
-            // Before anybody can see the new hash: it is the same secret's, and whoever knows that one knows it still.
-            if let Some(credential) = entry.credentials.iter().find(|credential| credential.id == id) {
-                credential.renewed.set(compiler.mac.digest(hashed.hash.as_bytes()));
-            }
+            aside.foresee_renewal(id, compiler.mark(&hashed.hash));
             let _ = store.write(&mut |tx| {
-                let Some(mut row) = tx.key_by_id(entry.id)? else { return Ok(()) };
+                let Some(mut row) = tx.key_by_id(record.id)? else { return Ok(()) };
                 // Nor what was changed since.
                 if !compiler.sealer.is_sealed(&row.key, &row.credentials) {
                     return Ok(());
                 }
                 let Some(stored) = row.credentials.iter_mut().find(|stored| stored.id == id) else { return Ok(()) };
                 // Compare and set: whoever changed the hash meanwhile was right to.
-                if !compiler.mac.digest(stored.hash.as_bytes()).ct_eq(mark) {
+                if compiler.mark(&stored.hash) != mark {
                     return Ok(());
                 }
                 stored.scheme = hashed.scheme;
@@ -567,7 +588,7 @@ impl Inner {
             });
         });
         if !will_be_done {
-            renewing.store(false, Ordering::Relaxed);
+            self.index.aside.give_up_renewal(record.credential);
         }
     }
 }

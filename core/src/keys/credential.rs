@@ -2,7 +2,7 @@
 //!
 //! Everything that is not exactly one well-formed credential is refused here, before any look-up: repeated headers, two
 //! kinds of header, joined values, other alphabets. Nothing past this door sees raw header bytes, but for one comparison:
-//! a key that is known to be right was checked when it became known (see [`Located`]).
+//! a name and a key that are known to be right were checked when they became known (see [`Located`]).
 
 use crate::{error::Code, keys::request::Presented};
 
@@ -70,11 +70,12 @@ fn find(bytes: &[u8], either: u8, or: u8) -> Option<usize> {
     Some(bytes.len().wrapping_sub(rest.len()).wrapping_add(rest.iter().position(is_one)?))
 }
 
-/// A credential whose key may yet hold bytes that no key has.
+/// A credential whose name and key may yet hold bytes that none has.
 #[derive(Clone, Copy)]
 pub(crate) struct Located<'a>(Credential<'a>);
 
 impl<'a> Located<'a> {
+    /// To be compared with names that are known, and for nothing else.
     pub(crate) const fn name(self) -> &'a [u8] {
         self.0.name
     }
@@ -89,11 +90,11 @@ impl<'a> Located<'a> {
     /// # Errors
     /// `MALFORMED_CREDENTIAL`.
     pub(crate) fn checked(self) -> Result<Credential<'a>, Code> {
-        if is_key(self.0.key) { Ok(self.0) } else { Err(Code::MalformedCredential) }
+        if is_name(self.0.name) && is_key(self.0.key) { Ok(self.0) } else { Err(Code::MalformedCredential) }
     }
 }
 
-/// Finds the one credential of a request. Its key is left to be checked.
+/// Finds the one credential of a request. What stands in its two halves is left to be checked.
 ///
 /// `extra` are further header names that are read like the legacy one.
 ///
@@ -184,7 +185,7 @@ fn another_scheme(value: &[u8]) -> Result<Option<&[u8]>, Code> {
 #[inline]
 fn split(value: &[u8], either: u8, or: u8) -> Result<Located<'_>, Code> {
     match find(value, either, or).and_then(|at| value.split_at_checked(at)) {
-        Some((name, [_, key @ ..])) if is_name(name) => Ok(Located(Credential { name, key })),
+        Some((name, [_, key @ ..])) => Ok(Located(Credential { name, key })),
         _ => Err(Code::MalformedCredential),
     }
 }

@@ -42,7 +42,11 @@ impl<'a> Asked<'a> {
         Self::new(name, true)
     }
 
-    const fn name(self) -> &'a str {
+    pub(crate) const fn is_known(self) -> bool {
+        self.exists
+    }
+
+    pub(crate) const fn name(self) -> &'a str {
         // Names are ASCII: what was located has one in its alphabet.
         match std::str::from_utf8(self.name) {
             Ok(name) => name,
@@ -108,7 +112,7 @@ impl Inner {
     /// Whether a key has a name, for a refusal that comes before the look-up. It takes the same steps if none has.
     #[cold]
     pub(crate) fn asked<'a>(&self, name: &'a [u8]) -> Asked<'a> {
-        let held = self.index.hold(name);
-        Asked::new(name, self.index.find(held.as_ref()).exists)
+        let found = self.index.find(self.index.digest_of(name));
+        Asked::new(name, found.is_some_and(|found| found.exists))
     }
 }

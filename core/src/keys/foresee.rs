@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{
     Principal,
     hash::Verdict,
-    index::Entry,
+    index::{Found, Record},
     levels::{LevelSet, Requirement},
     request::Channel,
 };
@@ -23,8 +23,8 @@ use crate::{
 pub(crate) enum Bearer {
     /// Nobody in particular: there is no credential.
     Nobody,
-    /// A key, and the second from which its secret is refused, or why that can't be checked.
-    Key(Arc<Entry>, Result<i64, &'static str>),
+    /// A key with one of its secrets, and the levels that it has; or why none of its secrets can be checked.
+    Key(Record, Arc<LevelSet>, Result<(), &'static str>),
     /// A key that is no longer there, or not with this secret.
     Gone,
 }
@@ -50,17 +50,19 @@ impl Inner {
     /// `NOT_FOUND`, `STORE_*`.
     pub(crate) fn bearer_named(&self, name: &str, now: i64) -> Result<Bearer> {
         self.refresh()?;
-        let held = self.index.hold(name.as_bytes());
-        let entry = held.as_ref().and_then(|held| held.get()).ok_or(Error::new(Code::NotFound))?;
-        let mut secret = Err("it has no secret that is still valid");
-        for credential in entry.credentials.iter().filter(|credential| credential.is_alive(now)) {
-            match self.unusable(credential.id)? {
-                Some(reason) if secret.is_err() => secret = Err(reason),
-                Some(_) => {}
-                None => secret = Ok(secret.map_or(credential.not_after, |best: i64| best.max(credential.not_after))),
+        let all = self.credentials_named(name.as_bytes())?;
+        let head = all.first().filter(|head| head.exists).ok_or(Error::new(Code::NotFound))?;
+        let (mut best, mut reason): (Option<&Found<'_>>, _) = (None, None);
+        for found in all.iter().filter(|found| found.record.is_alive(now)) {
+            match self.unusable(found.record.credential)? {
+                Some(why) => reason = reason.or(Some(why)),
+                None if best.is_some_and(|best| best.record.end() >= found.record.end()) => {}
+                None => best = Some(found),
             }
         }
-        Ok(Bearer::Key(Arc::clone(entry), secret))
+        let secret = best.map(|_| ()).ok_or(reason.unwrap_or("it has no secret that is still valid"));
+        let found = best.unwrap_or(head);
+        Ok(Bearer::Key(found.record, self.index.levels(found), secret))
     }
 
     /// The key behind a principal, with the secret that it presented.
@@ -72,10 +74,8 @@ impl Inner {
             return Ok(Bearer::Nobody);
         }
         self.refresh()?;
-        let Some(entry) = self.index.by_id(principal.id()) else { return Ok(Bearer::Gone) };
-        let credential = entry.credentials.iter().find(|credential| credential.id == principal.credential());
-        Ok(match credential.map(|credential| credential.not_after) {
-            Some(not_after) => Bearer::Key(entry, Ok(not_after)),
+        Ok(match self.credential_of(principal) {
+            Some(found) => Bearer::Key(found.record, self.index.levels(&found), Ok(())),
             None => Bearer::Gone,
         })
     }
@@ -118,16 +118,15 @@ impl Inner {
                 return Outlook::plain(Code::NoCredential, format!("a credential is needed: {}", requirement.spec()));
             }
             Bearer::Nobody => {}
-            Bearer::Key(entry, secret) => {
-                let not_after = match secret {
-                    Ok(not_after) => *not_after,
-                    Err(reason) => return invalid(reason),
-                };
-                if let Err((code, reason)) = self.stands(entry, not_after, channel, now) {
+            Bearer::Key(record, levels, secret) => {
+                if let Err(reason) = secret {
+                    return invalid(reason);
+                }
+                if let Err((code, reason)) = self.stands(record, channel, now) {
                     return Outlook::plain(code, reason);
                 }
-                if !requirement.is_satisfied_by(&entry.levels) {
-                    let missing = requirement.missing_from(&entry.levels);
+                if !requirement.is_satisfied_by(levels) {
+                    let missing = requirement.missing_from(levels);
                     let reason = if missing.is_empty() {
                         "the requirement is empty, which denies everyone".to_owned()
                     } else {

@@ -4,7 +4,7 @@ use super::{
     Principal,
     authenticate::TermsRef,
     denial::{Asked, Decision, Denied, Refusal},
-    index::{Credential, Entry},
+    index::{Found, Record},
     levels::{LevelSet, Requirement},
     request::Channel,
 };
@@ -19,33 +19,40 @@ impl Inner {
     /// Sealed, enabled, not expired; channel; levels; entitlement. Its last line is the only one that grants a key
     /// anything.
     #[inline]
-    pub(super) fn judge(&self, entry: &Entry, credential: &Credential, terms: TermsRef<'_>, now: i64) -> Decision {
-        if let Err((code, reason)) = self.stands(entry, credential.not_after, terms.channel, now) {
-            return Err(self.refuse_key(entry, code, reason, now));
+    pub(super) fn judge(&self, found: &Found<'_>, name: &[u8], terms: TermsRef<'_>, now: i64) -> Decision {
+        if let Err((code, reason)) = self.stands(&found.record, terms.channel, now) {
+            return Err(self.refuse_key(name, code, reason, now));
         }
-        if !terms.requirement.is_satisfied_by(&entry.levels) {
-            return Err(self.refuse_levels(entry, terms.requirement, now));
+        if !self.satisfies(found, terms.requirement) {
+            return Err(self.refuse_levels(found, name, terms.requirement, now));
         }
         let warning = match terms.entitlement {
-            Some(entitlement) => self.entitlement(entitlement, entry.name.as_str(), now)?,
+            Some(entitlement) => self.entitlement(entitlement, Asked::known(name), now)?,
             None => None,
         };
-        self.activity.note_used(entry, now);
+        self.activity.note_used(&self.index, found, now);
         self.metrics.granted();
-        Ok(Principal::of(entry, credential.id, terms.channel, warning))
+        Ok(Principal::of(&found.record, name, terms.channel, warning))
+    }
+
+    /// Whether a key has what is required.
+    #[inline]
+    pub(super) fn satisfies(&self, found: &Found<'_>, requirement: &Requirement) -> bool {
+        found.record.satisfies_at_once(requirement)
+            || found.record.has_more_levels() && requirement.is_satisfied_by(&self.index.levels(found))
     }
 
     #[cold]
-    fn refuse_key(&self, entry: &Entry, code: Code, reason: &str, now: i64) -> Denied {
+    fn refuse_key(&self, name: &[u8], code: Code, reason: &str, now: i64) -> Denied {
         let event = if code == Code::SecureChannelRequired { "key.exposed" } else { "key.refused" };
-        let subject = Asked::known(entry.name.as_bytes());
+        let subject = Asked::known(name);
         self.deny(Error::new(code), Refusal { event, subject, is_actor: false, reason: Some(reason), now })
     }
 
     #[cold]
-    fn refuse_levels(&self, entry: &Entry, requirement: &Requirement, now: i64) -> Denied {
-        let reason = format!("it lacks {}", requirement.missing_from(&entry.levels).join(", "));
-        let subject = Asked::known(entry.name.as_bytes());
+    fn refuse_levels(&self, found: &Found<'_>, name: &[u8], requirement: &Requirement, now: i64) -> Denied {
+        let reason = format!("it lacks {}", requirement.missing_from(&self.index.levels(found)).join(", "));
+        let subject = Asked::known(name);
         let refusal = Refusal { event: "key.refused", subject, is_actor: true, reason: None, now };
         self.deny(Error::with(Code::InsufficientLevel, reason), refusal)
     }
@@ -54,19 +61,18 @@ impl Inner {
     #[inline]
     pub(super) fn stands(
         &self,
-        entry: &Entry,
-        not_after: i64,
+        record: &Record,
         channel: Channel,
         now: i64,
     ) -> Result<(), (Code, &'static str)> {
         let invalid = |reason| Err((Code::InvalidCredential, reason));
-        if entry.unsealed {
+        if record.is_unsealed() {
             return invalid("its record is not sealed by a configured pepper");
         }
-        if !entry.enabled {
+        if !record.is_enabled() {
             return invalid("it is disabled");
         }
-        if now >= entry.expires_at || now >= not_after {
+        if now >= record.end() {
             return invalid("it has expired");
         }
         let secure = match channel {
@@ -74,37 +80,36 @@ impl Inner {
             Channel::Local => self.config.local_is_secure,
             Channel::Plain => false,
         };
-        if entry.require_secure && !secure {
+        if record.requires_secure() && !secure {
             return Err((Code::SecureChannelRequired, "its secret was sent over a channel that is not secure"));
         }
         Ok(())
     }
 
-    /// The license's word on an entitlement, by the configured enforcement. `subject` is the key's name, or empty.
-    fn entitlement(&self, entitlement: &str, subject: &str, now: i64) -> Result<Option<Code>, Denied> {
+    /// The license's word on an entitlement, by the configured enforcement.
+    fn entitlement(&self, entitlement: &str, subject: Asked<'_>, now: i64) -> Result<Option<Code>, Denied> {
         let Err(code) = self.license.gate(entitlement, now) else { return Ok(None) };
         match self.config.enforcement {
             Enforcement::Strict => Err(self.refuse_entitlement(code, subject, now)),
             Enforcement::Warn => Ok(Some(code)),
             Enforcement::ReportOnly => {
-                self.audit_with("license.would_refuse", "", subject, code.name(), code, Some(now));
+                self.audit_with("license.would_refuse", "", subject.name(), code.name(), code, Some(now));
                 Ok(None)
             }
         }
     }
 
     #[cold]
-    fn refuse_entitlement(&self, code: Code, subject: &str, now: i64) -> Denied {
-        let is_actor = !subject.is_empty();
+    fn refuse_entitlement(&self, code: Code, subject: Asked<'_>, now: i64) -> Denied {
+        let is_actor = subject.is_known();
         let event = if is_actor { "key.refused" } else { "request.refused" };
-        let subject = Asked::new(subject.as_bytes(), is_actor);
         self.deny(Error::new(code), Refusal { event, subject, is_actor, reason: None, now })
     }
 
     /// A request without a credential, where everyone may.
     pub(super) fn anonymous(&self, terms: TermsRef<'_>) -> Decision {
         let warning = match terms.entitlement {
-            Some(entitlement) => self.entitlement(entitlement, "", clock::resolve(terms.now))?,
+            Some(entitlement) => self.entitlement(entitlement, Asked::NOTHING, clock::resolve(terms.now))?,
             None => None,
         };
         self.metrics.granted();
@@ -121,14 +126,12 @@ impl Inner {
         }
         self.refresh()?;
         let invalid = || Error::new(Code::InvalidCredential);
-        let entry = self.index.by_id(principal.id()).ok_or_else(invalid)?;
-        let credential = entry.credentials.iter().find(|c| c.id == principal.credential()).ok_or_else(invalid)?;
-        self.stands(&entry, credential.not_after, principal.channel(), clock::resolve(now))
-            .map_err(|(code, _)| Error::new(code))?;
-        if requirement.is_satisfied_by(&entry.levels) {
+        let found = self.credential_of(principal).ok_or_else(invalid)?;
+        self.stands(&found.record, principal.channel(), clock::resolve(now)).map_err(|(code, _)| Error::new(code))?;
+        if self.satisfies(&found, requirement) {
             Ok(())
         } else {
-            let missing = requirement.missing_from(&entry.levels).join(", ");
+            let missing = requirement.missing_from(&self.index.levels(&found)).join(", ");
             Err(Error::with(Code::InsufficientLevel, format!("it lacks {missing}")))
         }
     }
@@ -138,8 +141,14 @@ impl Inner {
             return Ok(requirement.missing_from(&LevelSet::anonymous()));
         }
         self.refresh()?;
-        let entry = self.index.by_id(principal.id()).ok_or(Error::new(Code::InvalidCredential))?;
-        Ok(requirement.missing_from(&entry.levels))
+        let found = self.key_by_id(principal.id()).ok_or(Error::new(Code::InvalidCredential))?;
+        Ok(requirement.missing_from(&self.index.levels(&found)))
+    }
+
+    /// The credential that a principal presented, if it is there still.
+    pub(super) fn credential_of(&self, principal: &Principal) -> Option<Found<'_>> {
+        let all = || Some(self.index.by_id(principal.id())?.map_or_else(|| Some(Vec::new()), |head| self.index.credentials(head))?);
+        self.index.settled(all)?.into_iter().find(|found| found.record.credential == principal.credential())
     }
 }
 

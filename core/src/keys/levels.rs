@@ -163,6 +163,16 @@ impl LevelSet {
         Self { grants: grants.into_boxed_slice(), bits: bitmap(&bits) }
     }
 
+    /// The grants in force, byte-sorted: two sets that have the same are the same.
+    pub(crate) fn grants(&self) -> impl Iterator<Item = &str> {
+        self.grants.iter().map(|grant| &**grant)
+    }
+
+    /// What it satisfies of the first 64 paths that this process knows, a bit each, and whether it satisfies others.
+    pub(crate) fn first_word(&self) -> (u64, bool) {
+        self.bits.split_first().map_or((0, false), |(first, others)| (*first, !others.is_empty()))
+    }
+
     /// `Authenticated` and the grants in force, byte-sorted.
     pub(crate) fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.grants.iter().map(|g| g.to_string()).collect();
@@ -277,6 +287,18 @@ impl Requirement {
                 !required.is_empty()
                     && required.iter().enumerate().all(|(at, r)| r & !held.bits.get(at).copied().unwrap_or(0) == 0)
             }
+        }
+    }
+
+    /// As [`Requirement::is_satisfied_by`] says of a set of which this is the [first word](LevelSet::first_word): yes, or
+    /// perhaps not. Where it is the whole set, it says no.
+    #[inline]
+    pub(crate) fn is_satisfied_by_first(&self, held: u64) -> bool {
+        match (&self.0.spec, self.0.bits.split_first()) {
+            (RequirementSpec::Any(_), Some((required, _))) => required & held != 0,
+            (RequirementSpec::All(_), Some((required, others))) => others.is_empty() && required & !held == 0,
+            // An empty list is satisfied by nobody.
+            (_, None) => false,
         }
     }
 

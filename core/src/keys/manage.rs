@@ -334,7 +334,7 @@ impl Keys<'_> {
     fn record(&self, row: KeyWithCredentials) -> Result<KeyRecord> {
         // Activity is a courtesy: a store that can't tell must not hide the key.
         let stored = self.inner.store.last_used(row.key.id).unwrap_or(None);
-        let noted = self.inner.index.by_id(row.key.id).map(|e| e.last_used.load(std::sync::atomic::Ordering::Relaxed));
+        let noted = self.inner.index.by_id(row.key.id).flatten().map(|found| found.record.last_used);
         let last_used = stored.max(noted.filter(|at| *at != i64::MIN));
         Ok(KeyRecord::of(row, last_used))
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::credential::MAX_NAME;
 
-/// A key's name, as entries and principals hold it: copied whole, in a few instructions, and never followed to another
+/// A key's name, as a principal holds it: copied whole, in a few instructions, and never followed to another
 /// place in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Name {
@@ -20,10 +20,16 @@ impl Name {
     /// `name`, or nobody's when it is longer than a name can be: what a foreign writer misnamed so is in no look-up's
     /// reach, since no credential has an empty name.
     pub(crate) fn new(name: &str) -> Self {
+        Self::from_bytes(name.as_bytes())
+    }
+
+    /// As [`Name::new`], from bytes that are text if they are a name.
+    #[inline]
+    pub(crate) fn from_bytes(name: &[u8]) -> Self {
         let mut bytes = [0; MAX_NAME];
         match (bytes.get_mut(..name.len()), u8::try_from(name.len())) {
             (Some(to), Ok(length)) => {
-                to.copy_from_slice(name.as_bytes());
+                to.copy_from_slice(name);
                 Self { bytes, length }
             }
             _ => Self::NONE,
@@ -33,12 +39,6 @@ impl Name {
     #[inline]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.length)).unwrap_or_default()
-    }
-
-    /// Whether it is, or begins with, `other`: compared to the last byte of that, whatever the length of this.
-    #[inline]
-    pub(crate) fn begins_with(&self, other: &[u8]) -> bool {
-        self.bytes.get(..other.len()) == Some(other)
     }
 
     #[inline]
@@ -62,7 +62,6 @@ mod tests {
         let longest = "n".repeat(MAX_NAME);
         for name in ["", "n", "reporting", "\u{e4}\u{20ac}", &longest] {
             assert_eq!(Name::new(name).as_str(), name);
-            assert!(Name::new(name).begins_with(name.as_bytes()) && !Name::new(name).begins_with(b"other"));
         }
         for long in [longest.clone() + "n", "n".repeat(256), "n".repeat(256 + 5)] {
             assert_eq!(Name::new(&long), Name::NONE);

@@ -1,6 +1,6 @@
 //! Who a granted request comes from.
 
-use super::{index::Entry, name::Name, request::Channel};
+use super::{index::Record, name::Name, request::Channel};
 use crate::{error::Code, id::Id};
 
 /// Who a granted request comes from: a small value without references, copied freely.
@@ -24,8 +24,9 @@ impl Principal {
     }
 
     #[inline]
-    pub(crate) fn of(entry: &Entry, credential: Id, channel: Channel, warning: Option<Code>) -> Self {
-        Self { id: entry.id, credential, revision: entry.revision, name: entry.name, channel, warning }
+    pub(crate) fn of(record: &Record, name: &[u8], channel: Channel, warning: Option<Code>) -> Self {
+        let Record { id, credential, revision, .. } = *record;
+        Self { id, credential, revision, name: Name::from_bytes(name), channel, warning }
     }
 
     /// Puts a principal together again from its parts, as a language binding keeps them.

@@ -6,14 +6,18 @@ use std::{
     time::Instant,
 };
 
-use crate::{id::Id, keys::hash::Verdict, lock::lock};
+use crate::{
+    id::Id,
+    keys::{hash::Verdict, index::Mark},
+    lock::lock,
+};
 
 /// What a flight is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct FlightKey {
     pub(crate) credential: Id,
     /// The mark of the hash that is asked: its answer says nothing of the one that takes its place.
-    pub(crate) mark: (u64, u64),
+    pub(crate) mark: Mark,
     /// The digest of the presented secret. A wrong one has another than the right one, so it never answers for it.
     pub(crate) secret: (u64, u64),
 }

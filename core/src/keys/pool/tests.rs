@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use super::*;
+use crate::keys::{index::Mark, mac::Digest};
 
 const TAGGED: Cost = Cost { bytes: 10, untagged: false };
 const UNTAGGED: Cost = Cost { bytes: 10, untagged: true };
@@ -19,7 +20,7 @@ fn key(n: u128) -> FlightKey {
 }
 
 fn with_secret(n: u128, secret: u64) -> FlightKey {
-    FlightKey { credential: id(n), mark: (0, 0), secret: (secret, 0) }
+    FlightKey { credential: id(n), mark: Mark::of(Digest::from_bits((0, 0))), secret: (secret, 0) }
 }
 
 /// A pool with so many bytes and threads, however many cores there are.
