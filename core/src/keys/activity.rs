@@ -5,10 +5,12 @@ use std::{
     hint::black_box,
     sync::{
         Arc, Mutex, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU32, Ordering},
     },
     time::{Duration, Instant},
 };
+
+use inspire_auth_platform::fork;
 
 use super::index::{Found, Index};
 use crate::{
@@ -30,6 +32,8 @@ const INTERVAL: i64 = 60;
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 /// What is kept between two batches; more is dropped, and the dropping noted.
 const MAX_USES: usize = 65_536;
+/// No process's epoch.
+const NOWHERE: u32 = u32::MAX;
 pub(crate) const MAX_EVENTS: usize = 1024;
 
 /// An event that waits to be written.
@@ -47,6 +51,8 @@ struct Notes {
     lost_to_file: u64,
     /// Events that the store's log did not take.
     lost_to_store: u64,
+    /// Events for which there was no room, as far as that has been told.
+    told: u64,
     /// When the next batch is to be written.
     due: Option<Instant>,
     flushed: Option<Instant>,
@@ -58,14 +64,14 @@ struct Desk {
     notes: Mutex<Notes>,
     /// Held while a batch is written, so that whoever flushes waits for the one under way.
     writing: Mutex<()>,
-    /// Whether there is no more room for denials: read before anything is made for one.
-    full: AtomicBool,
-    dropped: AtomicU64,
 }
 
 /// The activity of one handle.
 pub(crate) struct Activity {
     desk: PerProcess<Desk>,
+    /// The process, by its [epoch](fork::epoch), in which there is no more room for denials. Read before anything is
+    /// made for one.
+    full: AtomicU32,
     sink: Option<AuditSink>,
     journal: Option<Arc<Journal>>,
     store: Arc<dyn Store>,
@@ -114,9 +120,9 @@ impl Activity {
     ) -> Self {
         let desk = PerProcess::new(|| Desk {
             notes: Mutex::new(Notes { used: Vec::with_capacity(256), ..Notes::default() }),
-            ..Desk::default()
+            writing: Mutex::default(),
         });
-        Self { desk, sink, journal, store, metrics, seen }
+        Self { desk, full: AtomicU32::new(NOWHERE), sink, journal, store, metrics, seen }
     }
 
     /// The audit file, if there is one.
@@ -145,22 +151,26 @@ impl Activity {
     }
 
     /// Whether a refusal would be noted, or heard. One that would not is counted here, and nothing need be made of it.
+    #[inline]
     pub(crate) fn admits(&self) -> bool {
-        let desk = self.desk.get();
-        let admitted = self.sink.is_some() || !desk.full.load(Ordering::Relaxed);
+        let admitted = self.sink.is_some() || !self.is_full();
         if !admitted {
-            self.drop_one(&desk);
+            self.metrics.refusal_dropped();
         }
         admitted
+    }
+
+    #[inline]
+    fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed) == fork::epoch()
     }
 
     /// Notes something that was refused: the host's sink hears it at once, the store and the file with the next batch.
     /// When there is no room left, it is counted and nothing is made of it.
     pub(crate) fn note(self: &Arc<Self>, draft: Draft<'_>) {
-        let desk = self.desk.get();
-        let full = desk.full.load(Ordering::Relaxed);
+        let full = self.is_full();
         if full && self.sink.is_none() {
-            self.drop_one(&desk);
+            self.metrics.refusal_dropped();
             return;
         }
         let event = draft.to_event();
@@ -168,9 +178,9 @@ impl Activity {
             sink(&event);
         }
         if full {
-            self.drop_one(&desk);
+            self.metrics.refusal_dropped();
         } else {
-            self.keep(&desk, Noted { event, filed: self.journal.is_none() }, MAX_EVENTS);
+            self.keep(&self.desk.get(), Noted { event, filed: self.journal.is_none() }, MAX_EVENTS);
         }
     }
 
@@ -187,19 +197,14 @@ impl Activity {
         let mut notes = lock(&desk.notes);
         if notes.events.len() >= room {
             drop(notes);
-            self.drop_one(desk);
+            self.metrics.refusal_dropped();
             return;
         }
         notes.events.push(noted);
         if notes.events.len() >= MAX_EVENTS {
-            desk.full.store(true, Ordering::Relaxed);
+            self.full.store(fork::epoch(), Ordering::Relaxed);
         }
         self.schedule(&mut notes);
-    }
-
-    fn drop_one(&self, desk: &Desk) {
-        desk.dropped.fetch_add(1, Ordering::Relaxed);
-        self.metrics.audit_dropped(1);
     }
 
     /// Sees to it that the notes are written soon.
@@ -226,7 +231,7 @@ impl Activity {
     pub(crate) fn flush(&self) -> Result<()> {
         let desk = self.desk.get();
         let _writing = lock(&desk.writing);
-        let Taken { used, events, dropped, lost_to_file, lost_to_store } = desk.take();
+        let Taken { used, events, dropped, lost_to_file, lost_to_store } = self.take(&desk);
         let uses = if used.is_empty() { Ok(()) } else { self.store.note_used(&used) };
         let file = self.write_to_file(&desk, &events, dropped.saturating_add(lost_to_file));
         let log = self.write_to_store(&desk, events, dropped.saturating_add(lost_to_store));
@@ -306,10 +311,10 @@ struct Taken {
     lost_to_store: u64,
 }
 
-impl Desk {
+impl Activity {
     /// Everything that has been noted.
-    fn take(&self) -> Taken {
-        let mut notes = lock(&self.notes);
+    fn take(&self, desk: &Desk) -> Taken {
+        let mut notes = lock(&desk.notes);
         notes.flushed = Some(Instant::now());
         notes.due = None;
         // Drained, not taken: the next note on a warm check finds room without allocating.
@@ -317,8 +322,10 @@ impl Desk {
         let events = std::mem::take(&mut notes.events);
         let lost_to_file = std::mem::take(&mut notes.lost_to_file);
         let lost_to_store = std::mem::take(&mut notes.lost_to_store);
-        let dropped = self.dropped.swap(0, Ordering::Relaxed);
-        self.full.store(false, Ordering::Relaxed);
+        let all_dropped = self.metrics.refusals_dropped();
+        let dropped = all_dropped.saturating_sub(notes.told);
+        notes.told = all_dropped;
+        self.full.store(NOWHERE, Ordering::Relaxed);
         Taken { used, events, dropped, lost_to_file, lost_to_store }
     }
 }
@@ -390,7 +397,7 @@ mod tests {
             assert!(texts.iter().all(|text| text.len() <= MAX_TEXT && text.capacity() <= 2 * MAX_TEXT));
             assert!(!event.subject.contains(&key));
         }
-        assert_eq!(desk.dropped.load(Ordering::Relaxed), 3 * MAX_EVENTS as u64);
+        assert_eq!(auth.inner.metrics.refusals_dropped(), 3 * MAX_EVENTS as u64);
         drop((notes, writing));
         let told = auth.audit(2).unwrap();
         assert_eq!(told.iter().map(|e| e.event.as_str()).collect::<Vec<_>>(), ["audit.dropped", "key.created"]);

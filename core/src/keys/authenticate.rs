@@ -17,7 +17,7 @@ use super::{
     Principal,
     budget::Try,
     credential::{self, Credential as Presented, Located},
-    denial::{Asked, Decision, Denied},
+    denial::{Asked, Decision, Denied, Reason},
     generate,
     hash::Verdict,
     index::{Found, Mark, Record},
@@ -142,7 +142,7 @@ enum Known<'i> {
     /// It is this credential's.
     Right(Found<'i>),
     /// It is none's.
-    Wrong(&'static str),
+    Wrong,
     /// It may be this one's; only the stored hash can tell.
     Cold(Found<'i>),
     /// The key is being changed.
@@ -223,7 +223,7 @@ impl Inner {
             Err(error) => return Some(Err(self.deny_unread(located, error, terms))),
         }
         // The look-up first: its loads then run beside the digest, which is all arithmetic.
-        let found = self.index.find(self.index.digest_of(located.name()))?;
+        let found = self.index.find_at_once(self.index.tag_of(located.name()))?;
         // Digested whether or not there is a key, so that an unknown name costs what a known one does.
         let digest = self.compiler.mac.digest(located.key());
         let now = clock::resolve(terms.now);
@@ -251,9 +251,10 @@ impl Inner {
             }
         };
         match self.recall_other(found, &presented, digest, &[], now) {
-            Known::Right(found) => Some(self.judge(&found, presented.name, terms, now)),
-            Known::Wrong(reason) => {
-                Some(Err(self.deny_credential(Asked::new(presented.name, found.exists), reason, now)))
+            Known::Right(found) => Some(self.judge_right(&found, presented.name, terms, now)),
+            Known::Wrong => {
+                let asked = Asked::new(presented.name, found.exists);
+                Some(Err(self.deny_credential(asked, Reason::WrongSecret(presented.key), now)))
             }
             Known::Cold(_) | Known::Unsettled => None,
         }
@@ -327,7 +328,7 @@ impl Inner {
                 let Some(found) = found.filter(|found| found.record.is_alive(now)) else {
                     return self.wrong(
                         Asked::known(&pending.name),
-                        "it was revoked while its secret was being checked",
+                        Reason::This("it was revoked while its secret was being checked"),
                         now,
                     );
                 };
@@ -341,7 +342,7 @@ impl Inner {
                 if renew {
                     self.renew(&found, &pending.key);
                 }
-                Progress::Decided(self.judge(&found, &pending.name, pending.terms.borrow(), now))
+                Progress::Decided(self.judge_right(&found, &pending.name, pending.terms.borrow(), now))
             }
             Verdict::Wrong => {
                 if found.is_some_and(|found| found.record.mark != pending.mark) {
@@ -386,7 +387,7 @@ impl Inner {
         attempts: u8,
     ) -> Progress {
         let now = clock::resolve(terms.now);
-        let name = self.index.digest_of(presented.name);
+        let name = self.index.tag_of(presented.name);
         let look = || {
             let found = self.index.find(name)?;
             // A memo that is right is found here too.
@@ -400,13 +401,13 @@ impl Inner {
         };
         match known {
             Known::Unsettled => self.refused(Error::new(Code::Internal), Asked::NOTHING, now),
-            Known::Right(found) => Progress::Decided(self.judge(&found, presented.name, terms, now)),
-            Known::Wrong(reason) => {
+            Known::Right(found) => Progress::Decided(self.judge_right(&found, presented.name, terms, now)),
+            Known::Wrong => {
                 let asked = Asked::new(presented.name, found.exists);
                 match tried.setback {
                     Some(Setback::Spent) => self.refused(Error::with(Code::Busy, SPENT), asked, now),
-                    Some(Setback::Unusable(reason)) => self.wrong(asked, reason, now),
-                    None => self.wrong(asked, reason, now),
+                    Some(Setback::Unusable(reason)) => self.wrong(asked, Reason::This(reason), now),
+                    None => self.wrong(asked, Reason::WrongSecret(presented.key), now),
                 }
             }
             Known::Cold(found) => {
@@ -425,7 +426,7 @@ impl Inner {
         }
     }
 
-    /// What memory knows of a secret. A refusal takes the same steps whatever is known of the name: checksum and tag are
+    /// What memory knows of a secret. A refusal takes the same steps whatever is known of the name: the tag is
     /// always computed, and nothing branches before all that is known has been put together.
     ///
     /// Of several credentials that are to be asked, the first one whose tag is the secret's comes first: that one is
@@ -440,7 +441,6 @@ impl Inner {
         out: &[Id],
         now: i64,
     ) -> Known<'i> {
-        let plausible = black_box(generate::is_plausible(presented.key));
         let tag = black_box(self.tagger.tag(presented.key));
         let (mut tagged, mut untagged) = (None, None);
         let mut next = Some(found);
@@ -449,13 +449,14 @@ impl Inner {
             let (is_known, memo) = record.memo();
             let right = is_known & memo.ct_eq(digest);
             // An unknown tag key means no tag, not a refusal.
-            let cold = !is_known & record.may_have_tag(tag) & plausible;
+            let cold = !is_known & record.may_have_tag(tag);
             // Opaque, or the compiler would branch on its parts.
             if black_box(one.exists & record.is_alive(now) & (right | cold)) {
                 if right {
                     return Known::Right(one);
                 }
-                if !out.contains(&record.credential) {
+                // The checksum only now: the tag has ruled out what nobody has, and this one takes as long again.
+                if !out.contains(&record.credential) && generate::is_plausible(presented.key) {
                     let first = if record.is_tagged() { &mut tagged } else { &mut untagged };
                     first.get_or_insert(one);
                 }
@@ -468,11 +469,7 @@ impl Inner {
         if let Some(found) = tagged.or(untagged) {
             return Known::Cold(found);
         }
-        Known::Wrong(match (found.exists, plausible) {
-            (false, _) => "there is no key of this name",
-            (true, false) => "the key's checksum is wrong",
-            (true, true) => "the secret is wrong",
-        })
+        Known::Wrong
     }
 
     /// The credentials of the key of this name, or of another one, to be looked at in its place.
@@ -480,7 +477,7 @@ impl Inner {
     /// # Errors
     /// `INTERNAL`, should a change that nobody ends keep it from being told.
     pub(super) fn credentials_named(&self, name: &[u8]) -> Result<Vec<Found<'_>>> {
-        let name = self.index.digest_of(name);
+        let name = self.index.tag_of(name);
         let all = self.index.settled(|| self.index.credentials(self.index.find(name)?));
         all.ok_or(Error::new(Code::Internal))
     }
@@ -543,7 +540,13 @@ impl Inner {
         }
     }
 
-    fn wrong(&self, asked: Asked<'_>, reason: &str, now: i64) -> Progress {
+    /// Judges a key on a path that is not the shortest: its code stands here once.
+    #[inline(never)]
+    fn judge_right(&self, found: &Found<'_>, name: &[u8], terms: TermsRef<'_>, now: i64) -> Decision {
+        self.judge(found, name, terms, now)
+    }
+
+    fn wrong(&self, asked: Asked<'_>, reason: Reason<'_>, now: i64) -> Progress {
         Progress::Decided(Err(self.deny_credential(asked, reason, now)))
     }
 

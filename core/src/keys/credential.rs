@@ -52,7 +52,7 @@ fn all(bytes: &[u8], fine: impl Fn(u8) -> bool) -> bool {
 }
 
 /// Where the first of these two bytes is.
-#[inline]
+#[inline(always)]
 fn find(bytes: &[u8], either: u8, or: u8) -> Option<usize> {
     let is_one = |byte: &u8| *byte == either || *byte == or;
     let (words, rest) = bytes.as_chunks::<8>();
@@ -100,11 +100,13 @@ impl<'a> Located<'a> {
 ///
 /// # Errors
 /// `NO_CREDENTIAL`, or `MALFORMED_CREDENTIAL` for anything but exactly one well-formed credential.
+#[inline]
 pub(crate) fn locate<'a>(presented: &Presented<'a>, extra: &[String]) -> Result<Located<'a>, Code> {
     match *presented {
         Presented::Headers(headers) => from_lines(headers.iter().copied(), extra),
         Presented::Lines(lines) => from_lines((0_usize..).map_while(|at| lines.line(at)), extra),
-        Presented::Authorization(value) => choose(Some(value), None),
+        // The shortest way, for most.
+        Presented::Authorization(value) => split(bearer(trim(value))?.ok_or(Code::NoCredential)?, b':', b'~'),
         Presented::Legacy(value) => choose(None, Some(value)),
     }
 }
@@ -130,7 +132,7 @@ fn from_lines<'a>(lines: impl Iterator<Item = (&'a [u8], &'a [u8])>, extra: &[St
     choose(authorization, bare)
 }
 
-#[inline]
+#[inline(never)]
 fn choose<'a>(authorization: Option<&'a [u8]>, bare: Option<&'a [u8]>) -> Result<Located<'a>, Code> {
     let bearer = match authorization {
         Some(value) => bearer(trim(value))?,
@@ -148,7 +150,7 @@ fn choose<'a>(authorization: Option<&'a [u8]>, bare: Option<&'a [u8]>) -> Result
 }
 
 /// What follows `Bearer` and its spaces, or `None` when the scheme is another one.
-#[inline]
+#[inline(always)]
 fn bearer(value: &[u8]) -> Result<Option<&[u8]>, Code> {
     let Some(mut rest) = after_bearer(value) else { return another_scheme(value) };
     if value.len() > MAX_VALUE {
@@ -161,7 +163,7 @@ fn bearer(value: &[u8]) -> Result<Option<&[u8]>, Code> {
 }
 
 /// What follows `Bearer`, in any case, and one space. Compared as one word.
-#[inline]
+#[inline(always)]
 fn after_bearer(value: &[u8]) -> Option<&[u8]> {
     const LETTERS_AND_SPACE: u64 = u64::from_le_bytes([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0]);
     /// The bit in which the two cases of a letter differ, and no other two bytes of which one is a letter.
@@ -182,7 +184,7 @@ fn another_scheme(value: &[u8]) -> Result<Option<&[u8]>, Code> {
 }
 
 /// One name, one separator, and what should be one key.
-#[inline]
+#[inline(always)]
 fn split(value: &[u8], either: u8, or: u8) -> Result<Located<'_>, Code> {
     match find(value, either, or).and_then(|at| value.split_at_checked(at)) {
         Some((name, [_, key @ ..])) => Ok(Located(Credential { name, key })),
@@ -197,7 +199,7 @@ fn token(value: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Optional white space around a field value: space and tab, nothing else.
-#[inline]
+#[inline(always)]
 fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = value {
         value = rest;

@@ -1,6 +1,8 @@
 //! The one door that every refusal of a request goes through: there it is counted and recorded, once.
 
-use super::{Principal, activity::Draft, judge::actor};
+use std::hint::black_box;
+
+use super::{Principal, activity::Draft, generate, judge::actor};
 use crate::{
     auth::Inner,
     error::{Code, Error},
@@ -64,10 +66,20 @@ pub(crate) struct Refusal<'a> {
     pub(crate) subject: Asked<'a>,
     /// Whether that key is who asked: once the secret has shown it.
     pub(crate) is_actor: bool,
-    /// The exact reason, never a byte of what was presented; `None` is what the error itself says.
-    pub(crate) reason: Option<&'a str>,
+    /// The exact reason, never a byte of what was presented.
+    pub(crate) reason: Reason<'a>,
     /// Unix seconds.
     pub(crate) now: i64,
+}
+
+/// Why a request is refused, for the audit.
+#[derive(Clone, Copy)]
+pub(crate) enum Reason<'a> {
+    /// For what the error itself says.
+    OfError,
+    This(&'a str),
+    /// Because a secret is wrong. In which way is found out if there is somebody to tell, which takes longer than the refusal.
+    WrongSecret(&'a [u8]),
 }
 
 impl Inner {
@@ -91,28 +103,42 @@ impl Inner {
             actor: &actor,
             subject: subject.name(),
             hides_subject: !subject.exists,
-            detail: reason.or(error.detail()).unwrap_or(error.code().entry().message),
+            detail: match reason {
+                Reason::OfError => error.detail().unwrap_or(error.code().entry().message),
+                Reason::This(reason) => reason,
+                Reason::WrongSecret(secret) => what_is_wrong(subject, secret),
+            },
             code: error.code(),
         });
     }
 
     /// Refuses a credential that is not a good key's. One public answer for every reason; the reason is the audit's.
     #[cold]
-    pub(crate) fn deny_credential(&self, asked: Asked<'_>, reason: &str, now: i64) -> Denied {
-        let refusal = Refusal { event: "key.refused", subject: asked, is_actor: false, reason: Some(reason), now };
+    pub(crate) fn deny_credential(&self, asked: Asked<'_>, reason: Reason<'_>, now: i64) -> Denied {
+        let refusal = Refusal { event: "key.refused", subject: asked, is_actor: false, reason, now };
         self.deny(Error::new(Code::InvalidCredential), refusal)
     }
 
     /// Refuses a request for which no key is at fault.
     #[cold]
     pub(crate) fn deny_request(&self, error: Error, asked: Asked<'_>, now: i64) -> Denied {
-        self.deny(error, Refusal { event: "request.refused", subject: asked, is_actor: false, reason: None, now })
+        self.deny(error, Refusal { event: "request.refused", subject: asked, is_actor: false, reason: Reason::OfError, now })
     }
 
     /// Whether a key has a name, for a refusal that comes before the look-up. It takes the same steps if none has.
     #[cold]
     pub(crate) fn asked<'a>(&self, name: &'a [u8]) -> Asked<'a> {
-        let found = self.index.find(self.index.digest_of(name));
+        let found = self.index.find(self.index.tag_of(name));
         Asked::new(name, found.is_some_and(|found| found.exists))
+    }
+}
+
+/// What is wrong with the secret of a name. The same is found out whether or not there is such a key.
+fn what_is_wrong(asked: Asked<'_>, secret: &[u8]) -> &'static str {
+    let is_plausible = black_box(generate::is_plausible(secret));
+    match (asked.exists, is_plausible) {
+        (false, _) => "there is no key of this name",
+        (true, false) => "the key's checksum is wrong",
+        (true, true) => "the secret is wrong",
     }
 }

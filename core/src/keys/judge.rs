@@ -3,7 +3,7 @@
 use super::{
     Principal,
     authenticate::TermsRef,
-    denial::{Asked, Decision, Denied, Refusal},
+    denial::{Asked, Decision, Denied, Reason, Refusal},
     index::{Found, Record},
     levels::{LevelSet, Requirement},
     request::Channel,
@@ -18,7 +18,7 @@ use crate::{
 impl Inner {
     /// Sealed, enabled, not expired; channel; levels; entitlement. Its last line is the only one that grants a key
     /// anything.
-    #[inline]
+    #[inline(always)]
     pub(super) fn judge(&self, found: &Found<'_>, name: &[u8], terms: TermsRef<'_>, now: i64) -> Decision {
         if let Err((code, reason)) = self.stands(&found.record, terms.channel, now) {
             return Err(self.refuse_key(name, code, reason, now));
@@ -46,14 +46,14 @@ impl Inner {
     fn refuse_key(&self, name: &[u8], code: Code, reason: &str, now: i64) -> Denied {
         let event = if code == Code::SecureChannelRequired { "key.exposed" } else { "key.refused" };
         let subject = Asked::known(name);
-        self.deny(Error::new(code), Refusal { event, subject, is_actor: false, reason: Some(reason), now })
+        self.deny(Error::new(code), Refusal { event, subject, is_actor: false, reason: Reason::This(reason), now })
     }
 
     #[cold]
     fn refuse_levels(&self, found: &Found<'_>, name: &[u8], requirement: &Requirement, now: i64) -> Denied {
         let reason = format!("it lacks {}", requirement.missing_from(&self.index.levels(found)).join(", "));
         let subject = Asked::known(name);
-        let refusal = Refusal { event: "key.refused", subject, is_actor: true, reason: None, now };
+        let refusal = Refusal { event: "key.refused", subject, is_actor: true, reason: Reason::OfError, now };
         self.deny(Error::with(Code::InsufficientLevel, reason), refusal)
     }
 
@@ -103,7 +103,7 @@ impl Inner {
     fn refuse_entitlement(&self, code: Code, subject: Asked<'_>, now: i64) -> Denied {
         let is_actor = subject.is_known();
         let event = if is_actor { "key.refused" } else { "request.refused" };
-        self.deny(Error::new(code), Refusal { event, subject, is_actor, reason: None, now })
+        self.deny(Error::new(code), Refusal { event, subject, is_actor, reason: Reason::OfError, now })
     }
 
     /// A request without a credential, where everyone may.

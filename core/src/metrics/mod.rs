@@ -19,7 +19,7 @@ use crate::{
     error::{Code, TABLE},
     per_process::PerProcess,
 };
-use threads::Threads;
+use threads::{DROPPED, Threads};
 
 /// The counters of one handle.
 #[derive(Debug)]
@@ -68,6 +68,17 @@ impl Metrics {
         }
     }
 
+    /// Counts a refusal that nobody will read of. Writes no cache line that another thread writes: a flood is counted so.
+    #[inline]
+    pub(crate) fn refusal_dropped(&self) {
+        self.decisions.count(DROPPED);
+    }
+
+    /// How many were counted so.
+    pub(crate) fn refusals_dropped(&self) -> u64 {
+        self.decisions.sums().get(DROPPED).copied().unwrap_or(0)
+    }
+
     /// Counts events that nobody will read.
     pub(crate) fn audit_dropped(&self, events: u64) {
         self.rare.get().audit_dropped.fetch_add(events, Ordering::Relaxed);
@@ -93,7 +104,8 @@ impl Metrics {
 
     fn audit(&self) -> (u64, u64) {
         let rare = self.rare.get();
-        (rare.audit_dropped.load(Ordering::Relaxed), rare.audit_failures.load(Ordering::Relaxed))
+        let dropped = rare.audit_dropped.load(Ordering::Relaxed).saturating_add(self.refusals_dropped());
+        (dropped, rare.audit_failures.load(Ordering::Relaxed))
     }
 }
 

@@ -16,8 +16,10 @@ use inspire_auth_platform::fork;
 
 use crate::{error::TABLE, lock::lock, per_process::PerProcess};
 
-/// One counter a row of the table of codes.
-pub(super) const ROWS: usize = TABLE.len();
+/// One counter a row of the table of codes, and [one more](DROPPED).
+pub(super) const ROWS: usize = TABLE.len() + 1;
+/// Refusals for whose record there was no room.
+pub(super) const DROPPED: usize = TABLE.len();
 
 /// One thread's counters, on cache lines of their own (two at a time: some processors fetch them in pairs).
 #[derive(Debug)]

@@ -7,6 +7,7 @@
 mod aside;
 mod compile;
 mod level_sets;
+mod name_tag;
 mod record;
 mod segments;
 mod table;
@@ -22,9 +23,10 @@ use std::{
     },
 };
 
-use siphasher::{sip::SipHasher13, sip128};
+use siphasher::sip::SipHasher13;
 
 pub(crate) use compile::Compiler;
+pub(crate) use name_tag::NameTag;
 pub(crate) use record::{Mark, Record};
 
 use super::{credential::MAX_NAME, levels::LevelSet, mac::Digest};
@@ -38,6 +40,7 @@ use crate::{
 use aside::Aside;
 use compile::{Learnt, newest};
 use level_sets::LevelSets;
+use name_tag::NameTags;
 use record::{Slot, Version};
 use segments::{Segments, WORDS, Words};
 use table::{Looked, Table};
@@ -52,8 +55,8 @@ pub(crate) struct Index {
     names: Table,
     ids: Table,
     level_sets: LevelSets,
-    /// Both under random keys, so that nobody can choose names or ids that fall together.
-    name_mac: sip128::SipHasher13,
+    tags: NameTags,
+    /// Under a random key, so that nobody can choose ids that fall together.
     id_hasher: SipHasher13,
     tag_key: u32,
     keys: AtomicU64,
@@ -63,16 +66,6 @@ pub(crate) struct Index {
     /// Held by the one thread that changes anything.
     turn: PerProcess<Mutex<()>>,
     pub(crate) aside: Aside,
-}
-
-/// The digest of a name, under a key of this process: 128 bits, so that two names never have the same.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NameDigest(u64, u64);
-
-impl NameDigest {
-    const fn of(record: &Record) -> Self {
-        Self(record.name.0, record.name.1)
-    }
 }
 
 /// One credential of the key that was looked for; or, where there is no such key, of another one, to be looked at in its place.
@@ -86,11 +79,12 @@ pub(crate) struct Found<'i> {
 }
 
 impl<'i> Found<'i> {
-    #[inline]
-    fn read(slot: Slot<'i>, name: NameDigest) -> Option<Self> {
+    #[inline(always)]
+    fn read(slot: Slot<'i>, name: NameTag) -> Option<Self> {
         let (record, version) = slot.read()?;
         // By the record itself: what stands in for a key can't be taken for it.
-        Some(Self { slot, version, record, exists: NameDigest::of(&record) == name })
+        let exists = record.name == name && name != NameTag::NONE;
+        Some(Self { slot, version, record, exists })
     }
 
     /// Whether the presented secret of this digest is known to be right, and may be. Opaque, or the compiler would branch on its
@@ -111,7 +105,7 @@ struct Later {
     /// Keys that have a name now, by their first slots. Whoever takes a name has it, even if it was just given up.
     taken: Vec<u32>,
     /// Slots that nothing is to find any more, with the name that was theirs.
-    left: Vec<(NameDigest, u32)>,
+    left: Vec<(NameTag, u32)>,
 }
 
 impl Index {
@@ -120,11 +114,11 @@ impl Index {
     /// # Errors
     /// `INTERNAL` when the operating system refuses randomness.
     pub(crate) fn new(tag_key: u32) -> Result<Self> {
-        let mut keys = [[0; 16]; 3];
+        let mut keys = [[0; 16]; 2];
         for key in &mut keys {
             fill_random(key)?;
         }
-        let [names, ids, levels] = keys;
+        let [ids, levels] = keys;
         Ok(Self {
             slots: Segments::new(),
             used: AtomicU32::new(0),
@@ -132,7 +126,7 @@ impl Index {
             names: Table::new(),
             ids: Table::new(),
             level_sets: LevelSets::new(SipHasher13::new_with_key(&levels)),
-            name_mac: sip128::SipHasher13::new_with_key(&names),
+            tags: NameTags::new()?,
             id_hasher: SipHasher13::new_with_key(&ids),
             tag_key,
             keys: AtomicU64::new(0),
@@ -160,16 +154,21 @@ impl Index {
     }
 
     #[inline]
-    pub(crate) fn digest_of(&self, name: &[u8]) -> NameDigest {
-        let hash = self.name_mac.hash(name);
-        NameDigest(hash.h1, hash.h2)
+    pub(crate) fn tag_of(&self, name: &[u8]) -> NameTag {
+        self.tags.of(name)
     }
 
     /// The first credential of the key of this name, or something to look at in its place. `None` while that can't be told,
     /// because it is being changed: see [`Index::settled`].
-    #[inline]
-    pub(crate) fn find(&self, name: NameDigest) -> Option<Found<'_>> {
-        let looked = self.names.find(name.0, |at| match Found::read(self.slot(at)?, name) {
+    #[inline(never)]
+    pub(crate) fn find(&self, name: NameTag) -> Option<Found<'_>> {
+        self.find_at_once(name)
+    }
+
+    /// As [`Index::find`], for the one place where each check passes.
+    #[inline(always)]
+    pub(crate) fn find_at_once(&self, name: NameTag) -> Option<Found<'_>> {
+        let looked = self.names.find(self.tags.hash(name), |at| match Found::read(self.slot(at)?, name) {
             Some(found) if found.exists => Some(Some(found)),
             Some(_) => None,
             None => Some(None),
@@ -182,10 +181,10 @@ impl Index {
     }
 
     /// Any key, always the same for one name: a look-up that finds nothing reads as much as one that does.
-    #[inline]
-    fn stand_in(&self, name: NameDigest) -> Found<'_> {
+    #[inline(never)]
+    fn stand_in(&self, name: NameTag) -> Found<'_> {
         // Scaled, not divided.
-        let at = (name.0 >> 32).wrapping_mul(u64::from(self.used.load(Ordering::Relaxed))) >> 32;
+        let at = (self.tags.hash(name) >> 32).wrapping_mul(u64::from(self.used.load(Ordering::Relaxed))) >> 32;
         let found = self.slot(at as u32).and_then(|slot| Found::read(slot, name));
         found.unwrap_or(Found { slot: Slot(&NOTHING), version: Version::NONE, record: Record::NONE, exists: false })
     }
@@ -193,7 +192,7 @@ impl Index {
     /// The key's next credential, `None` behind the last. The inner `None` while that can't be told.
     pub(crate) fn next(&self, found: &Found<'_>) -> Option<Option<Found<'_>>> {
         let at = found.record.next.checked_sub(1)?;
-        let next = self.slot(at).and_then(|slot| Found::read(slot, NameDigest::of(&found.record)));
+        let next = self.slot(at).and_then(|slot| Found::read(slot, found.record.name));
         // What is not the same key's has been put there since.
         let next = next.filter(|next| next.exists && next.record.id == found.record.id);
         Some(next.map(|next| Found { exists: found.exists, ..next }))
@@ -245,6 +244,10 @@ impl Index {
     fn slot(&self, at: u32) -> Option<Slot<'_>> {
         let (words, within) = self.slots.get(at)?;
         words.item(within).map(Slot)
+    }
+
+    fn hash_of_name(&self, at: u32) -> u64 {
+        self.tags.hash(self.own(at).name)
     }
 
     fn hash_of_id(&self, id: Id) -> u64 {
@@ -398,20 +401,20 @@ impl Index {
         };
         let chain = self.chain(old);
         let before: Vec<Record> = chain.iter().map(|at| self.own(*at)).collect();
-        let name = before.first().map(NameDigest::of);
+        let name = before.first().map(|head| head.name);
         let is_renamed = name != Some(self.name_of(row));
         let learnt = Learnt { before: &before, aside: &self.aside };
         if is_renamed {
             let head = self.write(row, levels, compiler, &learnt, None);
             self.put_id(head, &self.own(head), Some(old));
             later.taken.push(head);
-            later.left.extend(chain.iter().zip(&before).map(|(at, record)| (NameDigest::of(record), *at)));
+            later.left.extend(chain.iter().zip(&before).map(|(at, record)| (record.name, *at)));
         } else {
             self.write(row, levels, compiler, &learnt, Some(old));
             if let Some(head) = before.first() {
                 self.level_sets.release(head.levels);
             }
-            later.left.extend(chain.iter().zip(&before).skip(1).map(|(at, record)| (NameDigest::of(record), *at)));
+            later.left.extend(chain.iter().zip(&before).skip(1).map(|(at, record)| (record.name, *at)));
         }
         self.aside.forget(&before, |id| row.credentials.iter().any(|credential| credential.id == id));
     }
@@ -435,8 +438,7 @@ impl Index {
             Some(set) => compiler.key(row, levels, set),
             None => compiler.key(row, levels, &LevelSet::anonymous()),
         };
-        let NameDigest(first, second) = self.name_of(row);
-        key.name = (first, second);
+        key.name = self.name_of(row);
         let put = |record: &Record, at: Option<u32>| {
             let at = at.unwrap_or_else(|| self.take_slot());
             self.level_sets.hold(levels);
@@ -464,7 +466,7 @@ impl Index {
         for at in self.chain(head) {
             let record = self.own(at);
             self.aside.forget(&[record], |_| false);
-            later.left.push((NameDigest::of(&record), at));
+            later.left.push((record.name, at));
         }
         self.ids.remove(self.hash_of_id(id), head, |at| self.hash_of_id(self.own(at).id));
         self.keys.fetch_sub(1, Ordering::Relaxed);
@@ -476,7 +478,7 @@ impl Index {
             self.put_name(head, &self.own(head));
         }
         for (name, at) in &later.left {
-            self.names.remove(name.0, *at, |at| self.own(at).name.0);
+            self.names.remove(self.tags.hash(*name), *at, |at| self.hash_of_name(at));
         }
         for (_, at) in later.left {
             self.free_slot(at);
@@ -484,15 +486,15 @@ impl Index {
     }
 
     fn put_name(&self, head: u32, record: &Record) {
-        let name = NameDigest::of(record);
-        if record.name == (0, 0) {
+        let name = record.name;
+        if name == NameTag::NONE {
             return;
         }
-        let former = match self.names.find(name.0, |at| (self.own(at).name == record.name).then_some(at)) {
+        let former = match self.names.find(self.tags.hash(name), |at| (self.own(at).name == record.name).then_some(at)) {
             Looked::Found(former) => Some(former),
             Looked::Nothing | Looked::Unsure => None,
         };
-        self.names.put(name.0, head, former, |at| self.own(at).name.0);
+        self.names.put(self.tags.hash(name), head, former, |at| self.hash_of_name(at));
     }
 
     fn put_id(&self, head: u32, record: &Record, former: Option<u32>) {
@@ -501,8 +503,8 @@ impl Index {
 
     /// The digest of a key's name; nobody's when it is longer than a name can be: what a foreign writer misnamed so is in no
     /// look-up's reach.
-    fn name_of(&self, row: &KeyWithCredentials) -> NameDigest {
-        if row.key.name.len() > MAX_NAME { NameDigest(0, 0) } else { self.digest_of(row.key.name.as_bytes()) }
+    fn name_of(&self, row: &KeyWithCredentials) -> NameTag {
+        if row.key.name.len() > MAX_NAME { NameTag::NONE } else { self.tag_of(row.key.name.as_bytes()) }
     }
 
     /// The first slot of a key.

@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering, fence},
 };
 
-use super::segments::WORDS;
+use super::{name_tag::NameTag, segments::WORDS};
 use crate::{
     id::Id,
     keys::{levels::Requirement, mac::Digest},
@@ -14,12 +14,12 @@ use crate::{
 
 /// What stands in a slot, copied out of it: as it was at one moment.
 ///
-/// A key's name is not here but as a digest under a key of this process: whoever presents a name has it.
+/// A key's name is not here when it is long, but as a digest of it: whoever presents a name has it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Record {
     /// The digest of the right secret; nothing is learnt yet where either half is 0.
     pub(super) memo: (u64, u64),
-    pub(super) name: (u64, u64),
+    pub(super) name: NameTag,
     pub(crate) id: Id,
     pub(crate) credential: Id,
     pub(crate) revision: u64,
@@ -72,7 +72,7 @@ impl Record {
     /// Nobody's.
     pub(super) const NONE: Self = Self {
         memo: (0, 0),
-        name: (0, 0),
+        name: NameTag::NONE,
         id: Id::NIL,
         credential: Id::NIL,
         revision: 0,
@@ -172,11 +172,11 @@ impl Record {
             0,
             self.memo.0,
             self.memo.1,
-            self.name.0,
-            self.name.1,
+            self.name.words.0,
+            self.name.words.1,
             self.first_levels,
             self.end.cast_unsigned(),
-            (self.flags as u64) << REVISION_BITS | self.revision & REVISION,
+            (self.flags as u64) << 56 | (self.name.length as u64) << REVISION_BITS | self.revision & REVISION,
             id.0,
             id.1,
             credential.0,
@@ -193,11 +193,11 @@ impl Record {
         let [_, memo0, memo1, name0, name1, first_levels, end, flags, id0, id1, cred0, cred1, used, mark, tag, levels] = words;
         Self {
             memo: (memo0, memo1),
-            name: (name0, name1),
+            name: NameTag { words: (name0, name1), length: (flags >> REVISION_BITS) as u8 },
             id: Id::from_halves(id0, id1),
             credential: Id::from_halves(cred0, cred1),
             revision: flags & REVISION,
-            flags: (flags >> REVISION_BITS) as u8,
+            flags: (flags >> 56) as u8,
             end: end.cast_signed(),
             last_used: used.cast_signed(),
             mark: Mark(mark),
@@ -211,7 +211,7 @@ impl Record {
 }
 
 /// A revision counts what people do to one key.
-const REVISION_BITS: u32 = 56;
+const REVISION_BITS: u32 = 48;
 const REVISION: u64 = (1 << REVISION_BITS) - 1;
 
 impl fmt::Debug for Record {
@@ -243,13 +243,10 @@ impl Version {
 
 impl Slot<'_> {
     /// What stands here; `None` while it is being written.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read(self) -> Option<(Record, Version)> {
         let version = self.0[VERSION].load(Ordering::Acquire);
-        let mut words = [0; WORDS];
-        for (word, from) in words.iter_mut().zip(self.0).skip(1) {
-            *word = from.load(Ordering::Relaxed);
-        }
+        let words = self.0.each_ref().map(|word| word.load(Ordering::Relaxed));
         // Before the second look at the version: all words.
         fence(Ordering::Acquire);
         let same = self.0[VERSION].load(Ordering::Relaxed) == version;
@@ -258,11 +255,7 @@ impl Slot<'_> {
 
     /// What stands here, for the thread that writes.
     pub(super) fn read_own(self) -> Record {
-        let mut words = [0; WORDS];
-        for (word, from) in words.iter_mut().zip(self.0) {
-            *word = from.load(Ordering::Relaxed);
-        }
-        Record::from_words(words)
+        Record::from_words(self.0.each_ref().map(|word| word.load(Ordering::Relaxed)))
     }
 
     pub(super) fn write(self, record: &Record) {
@@ -307,7 +300,7 @@ mod tests {
         let half = |n: u64| seed.wrapping_mul(n).wrapping_add(n);
         Record {
             memo: (half(1), half(2)),
-            name: (half(3), half(4)),
+            name: NameTag { words: (half(3), half(4)), length: half(19) as u8 },
             id: Id::from_halves(half(5), half(6)),
             credential: Id::from_halves(half(7), half(8)),
             revision: half(9) & REVISION,

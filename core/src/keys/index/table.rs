@@ -67,7 +67,7 @@ impl Table {
     }
 
     /// Looks at the items that may be the one of this hash, until `is_it` makes something of one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find<T>(&self, hash: u64, mut is_it: impl FnMut(u32) -> Option<T>) -> Looked<T> {
         let before = self.moves.load(Ordering::Acquire);
         let array = self.array().unwrap_or_default();

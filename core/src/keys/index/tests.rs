@@ -60,7 +60,7 @@ fn row(n: u64, name: &str, revision: u64, levels: &[String], credentials: u64) -
 }
 
 fn find<'i>(index: &'i Index, name: &str) -> Option<Found<'i>> {
-    let name = index.digest_of(name.as_bytes());
+    let name = index.tag_of(name.as_bytes());
     index.settled(|| index.find(name)).filter(|found| found.exists)
 }
 
@@ -266,7 +266,7 @@ fn what_was_left_torn_is_made_anew() {
     let found = find(&index, "a").unwrap();
     found.slot.0[0].fetch_or(1, Ordering::Relaxed);
     index.is_changing.store(true, Ordering::Relaxed);
-    assert!(index.find(index.digest_of(b"a")).is_none(), "it can't be told");
+    assert!(index.find(index.tag_of(b"a")).is_none(), "it can't be told");
     index.in_turn(|| {
         assert!(index.is_torn());
         index.rebuild(&compiler, load()).unwrap();
