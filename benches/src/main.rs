@@ -2,6 +2,8 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // its output is its purpose
 #![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::expect_used)] // nothing here is untrusted
 
+mod million;
+
 use std::{hint::black_box, process::ExitCode, time::Instant};
 
 use inspire_auth_core::{
@@ -27,8 +29,12 @@ fn main() -> ExitCode {
         Some("warm") => warm,
         Some("page") => page,
         Some("calls") => calls,
+        Some("million") => {
+            million::run(&std::env::args().skip(2).collect::<Vec<_>>());
+            return ExitCode::SUCCESS;
+        }
         _ => {
-            eprintln!("usage: inspire-auth-bench prf | warm | page | calls [number [memory | sqlite]]");
+            eprintln!("usage: inspire-auth-bench prf | warm | page | million [--quick] | calls [number [memory | sqlite]]");
             return ExitCode::from(2);
         }
     };

@@ -57,7 +57,8 @@ pub trait Store: Send + Sync + fmt::Debug {
         self.generation().map(Some)
     }
 
-    /// Reads every key in one read transaction, and returns the generation they were read at.
+    /// Reads every key in one read transaction, and returns the generation they were read at. A key may come more than once:
+    /// the last time counts.
     ///
     /// # Errors
     /// A `STORE_*` code by cause, or what `each` returned.

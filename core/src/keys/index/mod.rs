@@ -353,12 +353,18 @@ impl Index {
         };
         self.names.make_room_for(heads.len() as u64, |_| 0);
         self.ids.make_room_for(heads.len() as u64, |_| 0);
+        let mut twice = Later::default();
         for head in &heads {
             let record = self.own(*head);
+            let former = self.head_of(record.id);
+            self.put_id(*head, &record, former);
             self.put_name(*head, &record);
-            self.put_id(*head, &record, None);
+            let former = former.map(|former| self.chain(former)).unwrap_or_default();
+            twice.left.extend(former.into_iter().map(|at| (self.own(at).name, at)));
         }
-        self.keys.store(heads.len() as u64, Ordering::Relaxed);
+        let keys = heads.len().saturating_sub(twice.left.iter().filter(|(_, at)| heads.binary_search(at).is_ok()).count());
+        self.finish(twice);
+        self.keys.store(keys as u64, Ordering::Relaxed);
         Ok(generation)
     }
 

@@ -1,12 +1,14 @@
 //! Reading inside one transaction.
 
-use rusqlite::{Connection, OptionalExtension, Params, params};
+use std::collections::HashSet;
+
+use rusqlite::{Connection, OptionalExtension, Params, Rows, params};
 use zeroize::Zeroizing;
 
 use super::{
     faults::Fault,
     freshness::read_mark,
-    rows::{self, CREDENTIAL, KEY, KEY_COLUMNS},
+    rows::{self, CREDENTIAL, KEY},
     write::Session,
 };
 use crate::{
@@ -15,31 +17,77 @@ use crate::{
     store::{CredentialRow, KeyRow, KeyWithCredentials, LicenseRow, Reader, ReleaseRow},
 };
 
-/// Hands every key with its credentials to `each`.
+/// Hands every key with its credentials to `each`; one whose credentials lie apart twice, at last with all of them.
+///
+/// Both tables are read in the order in which they lie in the file, side by side: a key's first credential was written with it. By
+/// id, each row would be looked for in another place, which takes ten times as long.
 pub(super) fn every_key(connection: &Connection, each: &mut dyn FnMut(KeyWithCredentials) -> Result<()>) -> Result<()> {
-    let sql = format!(
-        "SELECT {KEY}, {CREDENTIAL} FROM keys k LEFT JOIN credentials c ON c.key_id = k.id \
-         ORDER BY k.id, c.created_at, c.id"
-    );
-    let mut statement = connection.prepare_cached(&sql).fault()?;
-    let mut found = statement.query([]).fault()?;
-    let mut current: Option<KeyWithCredentials> = None;
-    while let Some(row) = found.next().fault()? {
-        let same = match (&current, rows::id(row.get_ref(0).fault()?)) {
-            (Some(present), Some(id)) => present.key.id == id,
-            _ => false,
+    let mut keys = connection.prepare_cached(&format!("SELECT {KEY} FROM keys k ORDER BY k.rowid")).fault()?;
+    let mut keys = keys.query([]).fault()?;
+    let sql = format!("SELECT {CREDENTIAL} FROM credentials c ORDER BY c.rowid");
+    let mut credentials = connection.prepare_cached(&sql).fault()?;
+    let mut beside = Beside { rows: credentials.query([]).fault()?, next: None, apart: HashSet::new() };
+    beside.advance()?;
+    while let Some(row) = keys.next().fault()? {
+        let Some(key) = rows::key(row, 0) else { continue };
+        let key = match beside.take(key.id)? {
+            Some(credential) => KeyWithCredentials { key, credentials: vec![credential] },
+            None => with_credentials(connection, key)?,
         };
-        if !same {
-            if let Some(done) = current.take() {
-                each(done)?;
-            }
-            current = rows::key(row, 0).map(|key| KeyWithCredentials { key, credentials: Vec::new() });
-        }
-        if let (Some(current), Some(credential)) = (&mut current, rows::credential(row, KEY_COLUMNS)) {
-            current.credentials.push(credential);
-        }
+        each(key)?;
     }
-    current.map_or(Ok(()), each)
+    while let Some(credential) = beside.next.take() {
+        beside.apart.insert(credential.key_id);
+        beside.advance()?;
+    }
+    let session = Session::new(connection);
+    for id in beside.apart {
+        session.key_by_id(id)?.map_or(Ok(()), &mut *each)?;
+    }
+    Ok(())
+}
+
+/// The credentials, beside the keys.
+struct Beside<'s> {
+    rows: Rows<'s>,
+    next: Option<CredentialRow>,
+    /// Keys of credentials that did not stand where their key did.
+    apart: HashSet<Id>,
+}
+
+impl Beside<'_> {
+    fn advance(&mut self) -> Result<()> {
+        self.next = None;
+        while let Some(row) = self.rows.next().fault()? {
+            self.next = rows::credential(row, 0);
+            if self.next.is_some() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The credential of this key that stands here. `None` when there is none here, or when it has another one somewhere.
+    fn take(&mut self, key: Id) -> Result<Option<CredentialRow>> {
+        /// How far a key's credential may stand behind those of keys that are gone, or have several.
+        const NEAR: usize = 4;
+        for _ in 0..NEAR {
+            match &self.next {
+                Some(next) if next.key_id != key => {
+                    self.apart.insert(next.key_id);
+                    self.advance()?;
+                }
+                _ => break,
+            }
+        }
+        let Some(found) = self.next.take_if(|next| next.key_id == key) else {
+            // Whoever asks for all of them needs none of those that stand apart.
+            self.apart.remove(&key);
+            return Ok(None);
+        };
+        self.advance()?;
+        Ok(Some(found).filter(|_| !self.apart.remove(&key)))
+    }
 }
 
 /// The keys that `condition` selects, without their credentials.

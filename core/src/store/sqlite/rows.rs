@@ -14,8 +14,6 @@ use crate::{
 /// The columns of a key, in the order of [`key`].
 pub(super) const KEY: &str = "k.id, k.kind, k.name, k.description, k.levels, k.require_secure, k.enabled, \
      k.created_at, k.updated_at, k.expires_at, k.revision, k.seal, k.seal_key_id";
-/// How many they are.
-pub(super) const KEY_COLUMNS: usize = 13;
 /// The columns of a credential, in the order of [`credential`].
 pub(super) const CREDENTIAL: &str = "c.id, c.key_id, c.scheme, c.hash, c.tag, c.tag_key_id, c.pepper_id, c.origin, \
      c.strength, c.not_after, c.created_at";

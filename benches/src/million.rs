@@ -1,0 +1,298 @@
+//! A million keys: how long a store takes to open, what a key takes of memory, what a look-up among them costs, how soon another
+//! process's change is seen, and what a second thread adds. One JSON object a line.
+
+use std::{
+    hint::black_box,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    sync::Barrier,
+    thread,
+    time::{Duration, Instant},
+};
+
+use inspire_auth_core::{
+    HashParameters, Id, InspireAuth, Options, Pepper, StoreLocation,
+    keys::{Caller, Channel, KeyUpdate, Presented, Request, Requirement},
+    store::{CredentialRow, KeyRow, Origin, Scheme, Strength},
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+const PEPPER: &[u8] = b"the pepper of a benchmark's store";
+/// What a stored `hmac-sha256` is made over, before the key.
+const CONTEXT: &[u8] = b"inspire-auth/key/v1\0";
+/// Requests of one round of look-ups: picked before it, so that only the library's own memory is far away.
+const BATCH: usize = 4096;
+
+pub(crate) fn run(arguments: &[String]) {
+    let keys = if arguments.iter().any(|argument| argument == "--quick") { 100_000 } else { 1_000_000 };
+    match arguments.first().map(String::as_str) {
+        Some("open") => open_once(Path::new(&arguments[1])),
+        Some("follow") => follow(Path::new(&arguments[1])),
+        _ => all(keys),
+    }
+}
+
+fn all(keys: u64) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (slow, quick) = (folder.path().join("argon2.db"), folder.path().join("hmac.db"));
+    fill(&slow, keys, Scheme::Argon2);
+    open(&slow, keys);
+    changed(&slow, keys);
+    drop(std::fs::remove_file(&slow));
+    fill(&quick, keys, Scheme::HmacSha256);
+    look_ups(&quick, keys);
+}
+
+fn tell(measure: &str, unit: &str, samples: &mut [f64], keys: u64) {
+    samples.sort_by(f64::total_cmp);
+    let (least, median) = (samples[0], samples[samples.len() / 2]);
+    println!(
+        "{{\"suite\":\"million\",\"measure\":\"{measure}\",\"who\":\"libinspire_auth\",\"unit\":\"{unit}\",\
+         \"value\":{median:.3},\"least\":{least:.3},\"rounds\":{},\"keys\":{keys}}}",
+        samples.len()
+    );
+}
+
+fn options(path: &Path) -> Options {
+    let mut options = Options::new(StoreLocation::Path(path.to_owned()));
+    options.hash = HashParameters { memory_kib: 64, iterations: 1, parallelism: 1 };
+    if path.ends_with("hmac.db") {
+        options.peppers = vec![Pepper { id: "p".into(), secret: PEPPER.to_vec().into() }];
+        options.scheme = Scheme::HmacSha256;
+    }
+    options
+}
+
+fn name(n: u64) -> String {
+    format!("client-{n:09}")
+}
+
+/// A key that differs from all others, in the alphabet of keys.
+fn secret(n: u64) -> String {
+    format!("secret-{:043}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+}
+
+fn hash(n: u64, scheme: Scheme) -> String {
+    let bytes: [u8; 32] = std::array::from_fn(|at| (n >> (at % 8 * 8)) as u8);
+    if scheme == Scheme::Argon2 {
+        // Of no secret at all: nobody will ask for it.
+        return format!("$argon2id$v=19$m=19456,t=2,p=1${}${}", &"c2FsdHNhbHRzYWx0c2FsdA"[..22], URL_SAFE_NO_PAD.encode(bytes).replace(['-', '_'], "a"));
+    }
+    let mut mac = Hmac::<Sha256>::new_from_slice(PEPPER).expect("HMAC takes any key");
+    mac.update(CONTEXT);
+    mac.update(secret(n).as_bytes());
+    format!("$hmac-sha256${}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+}
+
+/// A store with so many keys, sealed where there is a pepper.
+fn fill(path: &Path, keys: u64, scheme: Scheme) {
+    let auth = InspireAuth::open(options(path)).expect("a store");
+    auth.store()
+        .write(&mut |tx| {
+            for n in 0..keys {
+                let key = KeyRow {
+                    id: Id::random()?,
+                    kind: "basic-token".into(),
+                    name: name(n),
+                    description: "made for a benchmark".into(),
+                    levels: vec![format!("Authenticated/Ops/{}", n % 8)],
+                    require_secure: true,
+                    enabled: true,
+                    created_at: 1_800_000_000,
+                    updated_at: 1_800_000_000,
+                    expires_at: None,
+                    revision: 1,
+                    seal: None,
+                    seal_key_id: None,
+                };
+                let credential = CredentialRow {
+                    id: Id::random()?,
+                    key_id: key.id,
+                    scheme,
+                    hash: hash(n, scheme),
+                    tag: None,
+                    tag_key_id: None,
+                    pepper_id: (scheme == Scheme::HmacSha256).then(|| "p".into()),
+                    origin: Origin::Generated,
+                    strength: Strength::Random,
+                    not_after: None,
+                    created_at: 1_800_000_000,
+                };
+                tx.insert_key(&key)?;
+                tx.insert_credential(&credential)?;
+            }
+            Ok(())
+        })
+        .expect("keys");
+    if scheme == Scheme::HmacSha256 {
+        auth.keys().seal_all(&Caller::system()).expect("seals");
+    }
+}
+
+/// Opens the store in processes of their own: the wall time, and what the process's memory grew by.
+fn open(path: &Path, keys: u64) {
+    let (mut seconds, mut bytes) = (Vec::new(), Vec::new());
+    for _ in 0..5 {
+        let output = command("open", path).output().expect("this program, again");
+        let text = String::from_utf8(output.stdout).expect("text");
+        let mut numbers = text.split_whitespace().map(|number| number.parse::<f64>().expect("a number"));
+        seconds.push(numbers.next().expect("seconds"));
+        bytes.push(numbers.next().expect("bytes") / keys as f64);
+    }
+    tell("open", "s", &mut seconds, keys);
+    tell("memory", "bytes/key", &mut bytes, keys);
+}
+
+fn command(what: &str, path: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.arg("million").arg(what).arg(path);
+    command
+}
+
+/// Resident bytes of this process.
+fn resident() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    statm.split_whitespace().nth(1).expect("pages").parse::<u64>().expect("a number") * 4096
+}
+
+fn open_once(path: &Path) {
+    let before = resident();
+    let start = Instant::now();
+    let auth = InspireAuth::open(options(path)).expect("a store");
+    let seconds = start.elapsed().as_secs_f64();
+    println!("{seconds} {}", resident() - before);
+    drop(auth);
+}
+
+/// One key of all is changed here; another process, which has them all open, times its next check: all that the change costs it.
+fn changed(path: &Path, keys: u64) {
+    let mut child = command("follow", path).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("this program");
+    let (mut ask, mut answers) =
+        (child.stdin.take().expect("a pipe"), BufReader::new(child.stdout.take().expect("a pipe")));
+    let mut line = String::new();
+    answers.read_line(&mut line).expect("it is open");
+    let auth = InspireAuth::open(options(path)).expect("a store");
+    let (mut changed, mut unchanged) = (Vec::new(), Vec::new());
+    for round in 0..200_u64 {
+        let name = name(round * 31 % keys);
+        let revision = auth.keys().get(&name).expect("a key").revision;
+        let update = KeyUpdate { description: Some(format!("changed in round {round}")), ..KeyUpdate::default() };
+        auth.keys().update(&name, revision, &update, &Caller::system()).expect("a change");
+        changed.push(next_check(&mut ask, &mut answers));
+        unchanged.push(next_check(&mut ask, &mut answers));
+    }
+    drop(ask);
+    child.wait().expect("its end");
+    tell("changed", "us", &mut changed, keys);
+    tell("unchanged", "us", &mut unchanged, keys);
+}
+
+fn next_check(ask: &mut impl std::io::Write, answers: &mut impl std::io::BufRead) -> f64 {
+    writeln!(ask, "go").expect("it listens");
+    let mut line = String::new();
+    answers.read_line(&mut line).expect("an answer");
+    line.trim().parse().expect("a number")
+}
+
+fn follow(path: &Path) {
+    let auth = InspireAuth::open(options(path)).expect("a store");
+    let any = auth.requirement(&"Authenticated".parse().expect("a requirement")).expect("a requirement");
+    println!("open");
+    for line in std::io::stdin().lines() {
+        let _ = line.expect("text");
+        let request = Request::new(Presented::Legacy(b"nobody:nothing"), &any);
+        let start = Instant::now();
+        assert!(black_box(auth.authenticate(&request)).is_err());
+        println!("{}", start.elapsed().as_nanos() as f64 / 1e3);
+    }
+}
+
+/// A picked key's header and nothing else that is far away.
+struct Host {
+    auth: InspireAuth,
+    required: Requirement,
+}
+
+impl Host {
+    fn granted(&self, value: &[u8]) -> bool {
+        let mut request = Request::new(Presented::Authorization(value), &self.required);
+        request.channel = Channel::Secure;
+        black_box(self.auth.authenticate(black_box(&request))).is_ok()
+    }
+}
+
+fn header(n: u64) -> Vec<u8> {
+    format!("Bearer {}:{}", name(n), secret(n)).into_bytes()
+}
+
+fn look_ups(path: &Path, keys: u64) {
+    let auth = InspireAuth::open(options(path)).expect("a store");
+    let required = auth.requirement(&"any(Authenticated/Ops, Authenticated)".parse().expect("one")).expect("one");
+    let host = Host { auth, required };
+    for n in 0..keys {
+        assert!(host.granted(&header(n)), "key {n}");
+    }
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut batch = move || -> Vec<Vec<u8>> { (0..BATCH).map(|_| header(random.u64(0..keys))).collect() };
+    let hot = vec![header(keys / 2); BATCH];
+    let (mut one_hot, mut at_random) = (Vec::new(), Vec::new());
+    for _ in 0..301 {
+        let picked = batch();
+        for (requests, samples) in [(&hot, &mut one_hot), (&picked, &mut at_random)] {
+            // The requests themselves are in the cache, as a host's are.
+            black_box(requests.iter().flatten().fold(0_u8, |sum, byte| sum ^ byte));
+            let start = Instant::now();
+            for value in requests {
+                assert!(host.granted(value));
+            }
+            samples.push(start.elapsed().as_nanos() as f64 / BATCH as f64);
+        }
+    }
+    tell("hot", "ns", &mut one_hot, keys);
+    tell("random", "ns", &mut at_random, keys);
+
+    let sets = [batch(), batch()];
+    let mut ratios = Vec::new();
+    let (mut ones, mut twos) = (Vec::new(), Vec::new());
+    for _ in 0..15 {
+        let one = throughput(&host, &sets[..1]);
+        let two = throughput(&host, &sets);
+        ones.push(one / 1e6);
+        twos.push(two / 1e6);
+        ratios.push(two / one);
+    }
+    tell("one thread", "M/s", &mut ones, keys);
+    tell("two threads", "M/s", &mut twos, keys);
+    tell("two threads against one", "times", &mut ratios, keys);
+}
+
+/// Checks a second, by one thread for each set of requests.
+fn throughput(host: &Host, sets: &[Vec<Vec<u8>>]) -> f64 {
+    const TIME: Duration = Duration::from_millis(200);
+    let begin = Barrier::new(sets.len());
+    let rates = thread::scope(|scope| {
+        let threads: Vec<_> = sets
+            .iter()
+            .map(|requests| {
+                let begin = &begin;
+                scope.spawn(move || {
+                    begin.wait();
+                    let (start, mut done) = (Instant::now(), 0_usize);
+                    while start.elapsed() < TIME {
+                        for value in requests {
+                            assert!(host.granted(value));
+                        }
+                        done += requests.len();
+                    }
+                    done as f64 / start.elapsed().as_secs_f64()
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().expect("a rate")).collect::<Vec<f64>>()
+    });
+    rates.iter().sum()
+}
