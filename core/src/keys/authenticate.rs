@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use inspire_auth_platform::clock::monotonic_millis;
+use inspire_auth_platform::{clock::monotonic_millis, memory::Spare};
 use zeroize::Zeroizing;
 
 use super::{
@@ -468,7 +468,7 @@ impl Inner {
         if credential.cost == 0 {
             return match self.one_try(credential) {
                 Ok(one_try) => {
-                    let verdict = attempt(one_try, self.check(&pending));
+                    let verdict = attempt(one_try, &mut Spare::default(), self.check(&pending));
                     self.resume(pending, verdict)
                 }
                 Err(_) => self.go_on_without(pending, Some(Setback::Spent)),
@@ -480,7 +480,7 @@ impl Inner {
         let prepare = || -> Result<Run> {
             let one_try = self.one_try(credential).inspect_err(|_| is_spent = true)?;
             let check = self.check(&pending);
-            Ok(Box::new(move || attempt(one_try, check)))
+            Ok(Box::new(move |spare| attempt(one_try, spare, check)))
         };
         let (mark, secret) = (pending.mark.to_bits(), pending.digest.to_bits());
         match self.pool.get().fly(FlightKey { credential: pending.credential, mark, secret }, cost, prepare) {
@@ -500,10 +500,10 @@ impl Inner {
     }
 
     /// What compares a presented secret with the stored hash.
-    fn check(&self, pending: &Pending) -> impl FnOnce() -> Verdict + Send + 'static {
+    fn check(&self, pending: &Pending) -> impl FnOnce(&mut Spare) -> Verdict + Send + 'static {
         let (store, hasher, compiler) = (Arc::clone(&self.store), Arc::clone(&self.hasher), Arc::clone(&self.compiler));
         let (id, mark, key) = (pending.credential, pending.mark, pending.key.clone());
-        move || {
+        move |spare| {
             let mut row = None;
             if let Err(error) = store.read(&mut |reader| {
                 row = reader.credential(id)?;
@@ -513,7 +513,7 @@ impl Inner {
             }
             match row {
                 // Gone or replaced since the look-up: the decision starts over on what is there now.
-                Some(row) if compiler.mac.digest(row.hash.as_bytes()).ct_eq(mark) => hasher.verify(&row, &key),
+                Some(row) if compiler.mac.digest(row.hash.as_bytes()).ct_eq(mark) => hasher.verify(&row, &key, spare),
                 _ => Verdict::Moved,
             }
         }
@@ -541,8 +541,8 @@ impl Inner {
         let (id, mark, secret) = (credential.id, credential.mark, key.clone());
         let renewing = &credential.renewing;
         let entry = Arc::clone(entry);
-        let will_be_done = self.pool.get().chore(self.hasher.cost_of_new(scheme), move || {
-            let Ok(hashed) = hasher.hash(scheme, &secret) else { return };
+        let will_be_done = self.pool.get().chore(self.hasher.cost_of_new(scheme), move |spare| {
+            let Ok(hashed) = hasher.hash(scheme, &secret, spare) else { return };
             // Before anybody can see the new hash: it is the same secret's, and whoever knows that one knows it still.
             if let Some(credential) = entry.credentials.iter().find(|credential| credential.id == id) {
                 credential.renewed.set(compiler.mac.digest(hashed.hash.as_bytes()));
@@ -578,9 +578,9 @@ fn may_be_anonymous(terms: TermsRef<'_>, refusal: Code) -> bool {
 }
 
 /// Checks, within what is allowed.
-fn attempt(one_try: Option<Try>, check: impl FnOnce() -> Verdict) -> Verdict {
+fn attempt(one_try: Option<Try>, spare: &mut Spare, check: impl FnOnce(&mut Spare) -> Verdict) -> Verdict {
     match one_try {
-        Some(one_try) => one_try.spend(check),
-        None => check(),
+        Some(one_try) => one_try.spend(|| check(spare)),
+        None => check(spare),
     }
 }
