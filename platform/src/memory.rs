@@ -247,7 +247,8 @@ mod tests {
         let (first, bytes) = round(19_456).unwrap();
         assert_eq!(bytes, 19_456 * Block::SIZE);
         assert_eq!(round(19_456), Some((first, bytes)));
-        assert_eq!(round(8), Some((round(8).unwrap().0, bytes)), "a small one leaves it alone");
+        assert_eq!(round(8).unwrap().1, bytes, "a small one leaves it alone");
+        assert_eq!(round(19_456), Some((first, bytes)));
         assert_eq!(round(2048).unwrap().1, 2048 * Block::SIZE, "one mapping at most");
 
         with_blocks(2048, &mut spare, |blocks| blocks.iter_mut().for_each(|block| block.0.fill(7)));
