@@ -1,9 +1,10 @@
 //! The few things libinspire_auth needs that are unsafe or differ by operating system: clocks, fork, files, memory,
-//! machine id.
+//! machine id, the slow hash.
 //!
 //! Everything here is small, says what it promises, and has a safe signature: the crates above it forbid `unsafe`.
 
 pub mod append;
+pub mod argon2;
 pub mod clock;
 pub mod fork;
 pub mod fs;

@@ -10,7 +10,7 @@
 
 use std::{hint::black_box, sync::Arc};
 
-use inspire_auth_platform::clock::monotonic_millis;
+use inspire_auth_platform::{clock::monotonic_millis, memory::Spare};
 use zeroize::Zeroizing;
 
 use super::{
@@ -487,7 +487,7 @@ impl Inner {
         if record.cost() == 0 {
             return match self.one_try(record) {
                 Ok(one_try) => {
-                    let verdict = attempt(one_try, self.check(&pending));
+                    let verdict = attempt(one_try, &mut Spare::default(), self.check(&pending));
                     self.resume(pending, verdict)
                 }
                 Err(_) => self.go_on_without(pending, Some(Setback::Spent)),
@@ -499,7 +499,7 @@ impl Inner {
         let prepare = || -> Result<Run> {
             let one_try = self.one_try(record).inspect_err(|_| is_spent = true)?;
             let check = self.check(&pending);
-            Ok(Box::new(move || attempt(one_try, check)))
+            Ok(Box::new(move |spare| attempt(one_try, spare, check)))
         };
         let (mark, secret) = (pending.mark, pending.digest.to_bits());
         match self.pool.get().fly(FlightKey { credential: pending.credential, mark, secret }, cost, prepare) {
@@ -521,10 +521,10 @@ impl Inner {
     }
 
     /// What compares a presented secret with the stored hash.
-    fn check(&self, pending: &Pending) -> impl FnOnce() -> Verdict + Send + 'static {
+    fn check(&self, pending: &Pending) -> impl FnOnce(&mut Spare) -> Verdict + Send + 'static {
         let (store, hasher, compiler) = (Arc::clone(&self.store), Arc::clone(&self.hasher), Arc::clone(&self.compiler));
         let (id, mark, key) = (pending.credential, pending.mark, pending.key.clone());
-        move || {
+        move |spare| {
             let mut row = None;
             if let Err(error) = store.read(&mut |reader| {
                 row = reader.credential(id)?;
@@ -534,7 +534,7 @@ impl Inner {
             }
             match row {
                 // Gone or replaced since the look-up: the decision starts over on what is there now.
-                Some(row) if compiler.mark(&row.hash) == mark => hasher.verify(&row, &key),
+                Some(row) if compiler.mark(&row.hash) == mark => hasher.verify(&row, &key, spare),
                 _ => Verdict::Moved,
             }
         }
@@ -568,8 +568,8 @@ impl Inner {
         let (store, hasher, compiler) = (Arc::clone(&self.store), Arc::clone(&self.hasher), Arc::clone(&self.compiler));
         let (id, mark, secret) = (record.credential, record.mark, key.clone());
         let aside = self.index.aside.clone();
-        let will_be_done = self.pool.get().chore(self.hasher.cost_of_new(scheme), move || {
-            let Ok(hashed) = hasher.hash(scheme, &secret) else { return };
+        let will_be_done = self.pool.get().chore(self.hasher.cost_of_new(scheme), move |spare| {
+            let Ok(hashed) = hasher.hash(scheme, &secret, spare) else { return };
             aside.foresee_renewal(id, compiler.mark(&hashed.hash));
             let _ = store.write(&mut |tx| {
                 let Some(mut row) = tx.key_by_id(record.id)? else { return Ok(()) };
@@ -602,9 +602,9 @@ fn may_be_anonymous(terms: TermsRef<'_>, refusal: Code) -> bool {
 }
 
 /// Checks, within what is allowed.
-fn attempt(one_try: Option<Try>, check: impl FnOnce() -> Verdict) -> Verdict {
+fn attempt(one_try: Option<Try>, spare: &mut Spare, check: impl FnOnce(&mut Spare) -> Verdict) -> Verdict {
     match one_try {
-        Some(one_try) => one_try.spend(check),
-        None => check(),
+        Some(one_try) => one_try.spend(|| check(spare)),
+        None => check(spare),
     }
 }

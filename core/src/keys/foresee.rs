@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use inspire_auth_platform::memory::Spare;
+
 use super::{
     Principal,
     hash::Verdict,
@@ -95,10 +97,12 @@ impl Inner {
             Scheme::Argon2 if self.hasher.cost_of(&row) == 0 => Some("its hash can't be read, or is out of bounds"),
             Scheme::Argon2 => None,
             // None of these is slow: the check itself says whether it can be made.
-            Scheme::HmacSha256 | Scheme::Ignition | Scheme::Unknown => match self.hasher.verify(&row, b"") {
-                Verdict::Unusable(reason) => Some(reason),
-                _ => None,
-            },
+            Scheme::HmacSha256 | Scheme::Ignition | Scheme::Unknown => {
+                match self.hasher.verify(&row, b"", &mut Spare::default()) {
+                    Verdict::Unusable(reason) => Some(reason),
+                    _ => None,
+                }
+            }
         })
     }
 

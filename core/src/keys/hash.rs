@@ -1,7 +1,10 @@
 //! From a secret to what is kept of it, and back to a yes or no.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use inspire_auth_platform::memory::with_blocks;
+use inspire_auth_platform::{
+    argon2::{self, Algorithm, Inputs, Version},
+    memory::Spare,
+};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
@@ -114,11 +117,11 @@ impl Hasher {
         self.scheme
     }
 
-    /// Hashes a secret by `scheme`, under the current pepper.
+    /// Hashes a secret by `scheme`, under the current pepper, in what memory is in `spare`.
     ///
     /// # Errors
     /// `BUSY` when there is no memory, `INTERNAL`.
-    pub(crate) fn hash(&self, scheme: Scheme, secret: &[u8]) -> Result<Hashed> {
+    pub(crate) fn hash(&self, scheme: Scheme, secret: &[u8], spare: &mut Spare) -> Result<Hashed> {
         let pepper = self.current_pepper();
         let hash = match (scheme, pepper) {
             (Scheme::HmacSha256, Some(pepper)) => {
@@ -129,13 +132,13 @@ impl Hasher {
                 let mut salt = vec![0_u8; 16];
                 fill_random(&mut salt)?;
                 let mut phc = Phc {
-                    algorithm: argon2::Algorithm::Argon2id,
-                    version: argon2::Version::V0x13,
+                    algorithm: Algorithm::Id,
+                    version: Version::V19,
                     parameters: self.parameters,
                     salt,
                     output: vec![0; 32],
                 };
-                let output = argon2(&phc, secret, pepper.map(|p| p.secret.as_slice())).ok_or(Error::new(Code::Busy))?;
+                let output = argon2(&phc, secret, pepper, spare).ok_or(Error::new(Code::Busy))?;
                 phc.output = output.to_vec();
                 phc.print()
             }
@@ -172,8 +175,8 @@ impl Hasher {
         }
     }
 
-    /// Checks a presented secret against what is kept.
-    pub(crate) fn verify(&self, row: &CredentialRow, secret: &[u8]) -> Verdict {
+    /// Checks a presented secret against what is kept, in what memory is in `spare`.
+    pub(crate) fn verify(&self, row: &CredentialRow, secret: &[u8], spare: &mut Spare) -> Verdict {
         let pepper = match &row.pepper_id {
             None => None,
             Some(id) => match self.pepper(id) {
@@ -182,7 +185,7 @@ impl Hasher {
             },
         };
         match row.scheme {
-            Scheme::Argon2 => self.verify_argon2(row, secret, pepper),
+            Scheme::Argon2 => self.verify_argon2(row, secret, pepper, spare),
             Scheme::HmacSha256 => {
                 let Some(pepper) = pepper else { return Verdict::Unusable("it needs a pepper") };
                 let Some(stored) = row.hash.strip_prefix(HMAC_PREFIX).and_then(|text| decode_32(text.as_bytes()))
@@ -211,19 +214,19 @@ impl Hasher {
         }
     }
 
-    fn verify_argon2(&self, row: &CredentialRow, secret: &[u8], pepper: Option<&Pepper>) -> Verdict {
+    fn verify_argon2(&self, row: &CredentialRow, secret: &[u8], pepper: Option<&Pepper>, spare: &mut Spare) -> Verdict {
         let Ok(phc) = Phc::parse(&row.hash, self.max_memory) else {
             return Verdict::Unusable("its hash can't be read, or is out of bounds");
         };
-        let Some(output) = argon2(&phc, secret, pepper.map(|p| p.secret.as_slice())) else { return Verdict::NoMemory };
+        let Some(output) = argon2(&phc, secret, pepper, spare) else { return Verdict::NoMemory };
         if same(&output, &phc.output) { Verdict::Right { renew: self.is_weaker(&phc, pepper) } } else { Verdict::Wrong }
     }
 
     /// Whether a hash is weaker than what a new one gets.
     fn is_weaker(&self, phc: &Phc, pepper: Option<&Pepper>) -> bool {
         let (old, new) = (&phc.parameters, &self.parameters);
-        phc.algorithm != argon2::Algorithm::Argon2id
-            || phc.version != argon2::Version::V0x13
+        phc.algorithm != Algorithm::Id
+            || phc.version != Version::V19
             || old.memory_kib < new.memory_kib
             || (old.memory_kib == new.memory_kib && old.iterations < new.iterations)
             || phc.output.len() < 32
@@ -237,18 +240,14 @@ impl Hasher {
 }
 
 /// The Argon2 output, or `None` when there is no memory for it.
-fn argon2(phc: &Phc, secret: &[u8], pepper: Option<&[u8]>) -> Option<Zeroizing<Vec<u8>>> {
+fn argon2(phc: &Phc, secret: &[u8], pepper: Option<&Pepper>, spare: &mut Spare) -> Option<Zeroizing<Vec<u8>>> {
     let HashParameters { memory_kib, iterations, parallelism } = phc.parameters;
-    let parameters = argon2::Params::new(memory_kib, iterations, parallelism, Some(phc.output.len())).ok()?;
-    let blocks = parameters.block_count();
-    let context = match pepper {
-        Some(pepper) => argon2::Argon2::new_with_secret(pepper, phc.algorithm, phc.version, parameters).ok()?,
-        None => argon2::Argon2::new(phc.algorithm, phc.version, parameters),
-    };
+    let (algorithm, version) = (phc.algorithm, phc.version);
+    let parameters = argon2::Parameters { algorithm, version, memory_kib, iterations, parallelism };
+    let pepper = pepper.map_or(&[][..], |pepper| &pepper.secret);
+    let inputs = Inputs { password: secret, salt: &phc.salt, secret: pepper, data: &[] };
     let mut output = Zeroizing::new(vec![0_u8; phc.output.len()]);
-    let hash =
-        |memory: &mut [argon2::Block]| context.hash_password_into_with_memory(secret, &phc.salt, &mut output, memory);
-    with_blocks(blocks, hash)?.ok().map(|()| output)
+    argon2::hash(&parameters, &inputs, spare, &mut output).map(|()| output)
 }
 
 /// The 32 bytes of canonical, unpadded base64url, or `None`.
@@ -282,6 +281,17 @@ mod tests {
         Hasher::new(&options).unwrap()
     }
 
+    impl Hasher {
+        /// Without memory of an earlier hash.
+        fn check(&self, row: &CredentialRow, secret: &[u8]) -> Verdict {
+            self.verify(row, secret, &mut Spare::default())
+        }
+
+        fn make(&self, scheme: Scheme, secret: &[u8]) -> Result<Hashed> {
+            self.hash(scheme, secret, &mut Spare::default())
+        }
+    }
+
     fn pepper(id: &str) -> Pepper {
         Pepper { id: id.to_owned(), secret: Zeroizing::new(format!("{id}-secret-of-a-pepper").into_bytes()) }
     }
@@ -309,10 +319,10 @@ mod tests {
                 o.peppers = vec![pepper("a")];
                 o.scheme = scheme;
             });
-            let row = row(hasher.hash(scheme, b"secret").unwrap());
-            assert_eq!(hasher.verify(&row, b"secret"), Verdict::Right { renew: false });
+            let row = row(hasher.make(scheme, b"secret").unwrap());
+            assert_eq!(hasher.check(&row, b"secret"), Verdict::Right { renew: false });
             for wrong in [&b"Secret"[..], b"secre", b"secrets", b"", row.hash.as_bytes()] {
-                assert_eq!(hasher.verify(&row, wrong), Verdict::Wrong);
+                assert_eq!(hasher.check(&row, wrong), Verdict::Wrong);
             }
         }
     }
@@ -320,22 +330,22 @@ mod tests {
     #[test]
     fn two_hashes_of_one_secret_differ() {
         let hasher = hasher(|_| {});
-        assert_ne!(hasher.hash(Scheme::Argon2, b"x").unwrap().hash, hasher.hash(Scheme::Argon2, b"x").unwrap().hash);
+        assert_ne!(hasher.make(Scheme::Argon2, b"x").unwrap().hash, hasher.make(Scheme::Argon2, b"x").unwrap().hash);
     }
 
     #[test]
     fn a_pepper_is_needed_retired_ones_are_read_and_renewed() {
         let old = hasher(|o| o.peppers = vec![pepper("old")]);
-        let kept = row(old.hash(Scheme::Argon2, b"secret").unwrap());
+        let kept = row(old.make(Scheme::Argon2, b"secret").unwrap());
         assert_eq!(kept.pepper_id.as_deref(), Some("old"));
         let both = hasher(|o| o.peppers = vec![pepper("new"), pepper("old")]);
-        assert_eq!(both.verify(&kept, b"secret"), Verdict::Right { renew: true });
-        assert_eq!(both.verify(&kept, b"other"), Verdict::Wrong);
+        assert_eq!(both.check(&kept, b"secret"), Verdict::Right { renew: true });
+        assert_eq!(both.check(&kept, b"other"), Verdict::Wrong);
         let without = hasher(|o| o.peppers = vec![pepper("new")]);
-        assert!(matches!(without.verify(&kept, b"secret"), Verdict::Unusable(_)));
+        assert!(matches!(without.check(&kept, b"secret"), Verdict::Unusable(_)));
         let mut stripped = kept;
         stripped.pepper_id = None;
-        assert_eq!(both.verify(&stripped, b"secret"), Verdict::Wrong);
+        assert_eq!(both.check(&stripped, b"secret"), Verdict::Wrong);
     }
 
     #[test]
@@ -356,8 +366,8 @@ mod tests {
             (HashParameters { memory_kib: 128, iterations: 2, parallelism: 1 }, false),
             (HashParameters { memory_kib: 256, iterations: 2, parallelism: 1 }, false),
         ] {
-            let row = row(hasher(|o| o.hash = text).hash(Scheme::Argon2, b"secret").unwrap());
-            assert_eq!(strong.verify(&row, b"secret"), Verdict::Right { renew });
+            let row = row(hasher(|o| o.hash = text).make(Scheme::Argon2, b"secret").unwrap());
+            assert_eq!(strong.check(&row, b"secret"), Verdict::Right { renew });
         }
     }
 
@@ -369,18 +379,18 @@ mod tests {
         let token = URL_SAFE_NO_PAD.encode(&bytes);
         let hash = URL_SAFE_NO_PAD.encode(Sha256::digest(&bytes));
         let row = row(Hasher::import_ignition(&hash).unwrap());
-        assert_eq!(hasher.verify(&row, token.as_bytes()), Verdict::Right { renew: true });
+        assert_eq!(hasher.check(&row, token.as_bytes()), Verdict::Right { renew: true });
         // T8: the stored hash is no key.
-        assert_eq!(hasher.verify(&row, hash.as_bytes()), Verdict::Wrong);
+        assert_eq!(hasher.check(&row, hash.as_bytes()), Verdict::Wrong);
         // T12: other spellings of the same bytes.
         let last = token.as_bytes()[42];
         for other in [last + 1, last + 2, last + 3] {
             let mut text = token.clone().into_bytes();
             text[42] = other;
-            assert_eq!(hasher.verify(&row, &text), Verdict::Wrong);
+            assert_eq!(hasher.check(&row, &text), Verdict::Wrong);
         }
         for other in [format!("{token}="), format!("{token}A"), token[1..].to_owned(), String::new()] {
-            assert_eq!(hasher.verify(&row, other.as_bytes()), Verdict::Wrong);
+            assert_eq!(hasher.check(&row, other.as_bytes()), Verdict::Wrong);
         }
         for bad in ["", "short", &hash[1..], &format!("{hash}="), &hash.replace(|c: char| c.is_ascii_alphabetic(), "+")]
         {

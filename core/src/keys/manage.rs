@@ -1,5 +1,6 @@
 //! Managing keys: every change is one write transaction, judged and made on the same state.
 
+use inspire_auth_platform::memory::Spare;
 use zeroize::Zeroizing;
 
 use super::{
@@ -346,10 +347,10 @@ impl Keys<'_> {
         let cost = self.inner.hasher.cost_of_new(scheme);
         let hasher = std::sync::Arc::clone(&self.inner.hasher);
         let hashed = if cost == 0 {
-            hasher.hash(scheme, secret.as_bytes())?
+            hasher.hash(scheme, secret.as_bytes(), &mut Spare::default())?
         } else {
             let secret = secret.clone();
-            self.inner.pool.get().run(cost, move || hasher.hash(scheme, secret.as_bytes()))?
+            self.inner.pool.get().run(cost, move |spare| hasher.hash(scheme, secret.as_bytes(), spare))?
         };
         Ok((secret, hashed))
     }

@@ -4,6 +4,7 @@
 //! allocated: a planted `m=4194304` must be an error, not four gigabytes.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use inspire_auth_platform::argon2::{Algorithm, Version};
 
 use crate::{
     error::{Code, Error, Result},
@@ -20,8 +21,8 @@ const MAX_LENGTH: usize = 256;
 /// A readable Argon2 string, within bounds.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Phc {
-    pub(crate) algorithm: argon2::Algorithm,
-    pub(crate) version: argon2::Version,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) version: Version,
     pub(crate) parameters: HashParameters,
     pub(crate) salt: Vec<u8>,
     pub(crate) output: Vec<u8>,
@@ -71,9 +72,9 @@ impl Phc {
         }
         let mut fields = text.strip_prefix('$')?.split('$');
         let algorithm = match fields.next()? {
-            "argon2id" => argon2::Algorithm::Argon2id,
-            "argon2i" => argon2::Algorithm::Argon2i,
-            "argon2d" => argon2::Algorithm::Argon2d,
+            "argon2id" => Algorithm::Id,
+            "argon2i" => Algorithm::I,
+            "argon2d" => Algorithm::D,
             _ => return None,
         };
         let mut field = fields.next()?;
@@ -81,13 +82,13 @@ impl Phc {
             Some(version) => {
                 field = fields.next()?;
                 match version {
-                    "16" => argon2::Version::V0x10,
-                    "19" => argon2::Version::V0x13,
+                    "16" => Version::V16,
+                    "19" => Version::V19,
                     _ => return None,
                 }
             }
             // Before version 19 the field did not exist.
-            None => argon2::Version::V0x10,
+            None => Version::V16,
         };
         let mut parameters = field.split(',');
         let memory_kib = number(parameters.next()?.strip_prefix("m=")?)?;
@@ -112,10 +113,17 @@ impl Phc {
     /// The PHC string.
     pub(crate) fn print(&self) -> String {
         let HashParameters { memory_kib, iterations, parallelism } = self.parameters;
+        let algorithm = match self.algorithm {
+            Algorithm::Id => "argon2id",
+            Algorithm::I => "argon2i",
+            Algorithm::D => "argon2d",
+        };
+        let version = match self.version {
+            Version::V16 => 16,
+            Version::V19 => 19,
+        };
         format!(
-            "${}$v={}$m={memory_kib},t={iterations},p={parallelism}${}${}",
-            self.algorithm.as_str(),
-            self.version as u32,
+            "${algorithm}$v={version}$m={memory_kib},t={iterations},p={parallelism}${}${}",
             STANDARD_NO_PAD.encode(&self.salt),
             STANDARD_NO_PAD.encode(&self.output)
         )
@@ -143,7 +151,7 @@ mod tests {
     fn a_string_prints_as_it_reads() {
         assert_eq!(Phc::parse(GOOD, GIB).unwrap().print(), GOOD);
         let old = Phc::parse(&GOOD.replace("$v=19", ""), GIB).unwrap();
-        assert_eq!(old.version, argon2::Version::V0x10);
+        assert_eq!(old.version, Version::V16);
         assert_eq!(old.print(), GOOD.replace("v=19", "v=16"));
         for (from, to) in [("v=19", "v=16"), ("argon2id", "argon2i"), ("argon2id", "argon2d")] {
             let other = GOOD.replace(from, to);

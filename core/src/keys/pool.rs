@@ -9,7 +9,8 @@
 //!   places in the queue and, while others wait, the turns.
 //! * A full queue says `BUSY`.
 //!
-//! Threads start with the first job and end when they have been idle for a while.
+//! Threads start with the first job and end when they have been idle for a while. Until then each keeps, wiped, the memory
+//! of one hash such as new ones are, within the ceiling: to map and unmap it takes a quarter of the hash.
 
 mod flight;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use std::{
 };
 
 pub(crate) use flight::{Flight, FlightKey};
+use inspire_auth_platform::memory::Spare;
 
 use super::hash::Verdict;
 use crate::{
@@ -33,7 +35,7 @@ use crate::{
     lock::lock,
 };
 
-/// Jobs that may wait; at 20 ms each on two cores, the last one waits under three seconds.
+/// Jobs that may wait; at 11 ms each on two cores, the last one waits a second and a half.
 const QUEUE: usize = 256;
 /// Those among them whose credential has no tag.
 const UNTAGGED_QUEUE: usize = QUEUE / 2;
@@ -62,7 +64,9 @@ pub(crate) struct PoolStats {
     pub(crate) queued: usize,
     /// Bytes of memory that running jobs hold permits for.
     pub(crate) bytes: u64,
-    /// The most of these at any moment.
+    /// Bytes of memory that earlier jobs have left for later ones.
+    pub(crate) spare_bytes: u64,
+    /// The most of both at any moment.
     pub(crate) peak_bytes: u64,
     /// Jobs begun so far that take memory, which is slow hashes.
     pub(crate) runs: u64,
@@ -70,7 +74,8 @@ pub(crate) struct PoolStats {
     pub(crate) busy: u64,
 }
 
-pub(crate) type Run = Box<dyn FnOnce() -> Verdict + Send>;
+/// What a job does, in what memory is there and for the next one.
+pub(crate) type Run = Box<dyn FnOnce(&mut Spare) -> Verdict + Send>;
 
 struct Job {
     cost: Cost,
@@ -104,11 +109,13 @@ struct State {
     untagged_turn: bool,
     /// Flights that were given up before they began, still to be told so.
     given_up: Vec<Arc<Flight>>,
+    /// Wiped memory for jobs to come; no more than there are threads.
+    spares: Vec<Spare>,
     threads: usize,
     handles: Vec<thread::JoinHandle<()>>,
     idle: usize,
     closed: bool,
-    /// Kept as it goes, but for `queued`.
+    /// Kept as it goes, but for `queued` and `spare_bytes`.
     stats: PoolStats,
     /// Flights that were ever started.
     #[cfg(test)]
@@ -119,7 +126,10 @@ struct Shared {
     state: Mutex<State>,
     work: Condvar,
     ceiling: u64,
+    /// Bytes of a job whose memory is kept for the next one.
+    one: u64,
     max_threads: usize,
+    idle: Duration,
 }
 
 /// The pool of one handle in one process.
@@ -129,10 +139,14 @@ impl Pool {
     /// A pool that never uses more than `ceiling` bytes, nor more threads than said (`None`: than there are cores), nor
     /// more than could hash at once under the ceiling when a hash takes `one` byte count. There is no thread yet.
     pub(crate) fn new(ceiling: u64, threads: Option<NonZeroUsize>, one: u64) -> Self {
+        Self::with_idle(ceiling, threads, one, IDLE)
+    }
+
+    fn with_idle(ceiling: u64, threads: Option<NonZeroUsize>, one: u64, idle: Duration) -> Self {
         let threads = threads.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
         let fitting = ceiling.checked_div(one).map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
         let max_threads = threads.min(fitting).max(1);
-        Self(Arc::new(Shared { state: Mutex::default(), work: Condvar::new(), ceiling, max_threads }))
+        Self(Arc::new(Shared { state: Mutex::default(), work: Condvar::new(), ceiling, one, max_threads, idle }))
     }
 
     /// Asks a question, or joins those who have already asked it. `prepare` makes the work of a new one, or refuses.
@@ -184,9 +198,9 @@ impl Pool {
 
     /// Hands over work that nobody waits for. Best effort: a full queue drops it, unless it takes no memory. Says
     /// whether it will be done.
-    pub(crate) fn chore(&self, bytes: u64, run: impl FnOnce() + Send + 'static) -> bool {
-        let run = Box::new(move || {
-            run();
+    pub(crate) fn chore(&self, bytes: u64, run: impl FnOnce(&mut Spare) + Send + 'static) -> bool {
+        let run: Run = Box::new(move |spare| {
+            run(spare);
             Verdict::Wrong
         });
         self.enqueue(&mut lock(&self.0.state), Job::work(bytes, run)).is_ok()
@@ -199,11 +213,11 @@ impl Pool {
     pub(crate) fn run<T: Send + 'static>(
         &self,
         bytes: u64,
-        work: impl FnOnce() -> Result<T> + Send + 'static,
+        work: impl FnOnce(&mut Spare) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (send, receive) = std::sync::mpsc::sync_channel(1);
-        let run: Run = Box::new(move || {
-            let _ = send.send(work());
+        let run: Run = Box::new(move |spare| {
+            let _ = send.send(work(spare));
             Verdict::Wrong
         });
         self.enqueue(&mut lock(&self.0.state), Job::work(bytes, run))?;
@@ -213,7 +227,7 @@ impl Pool {
     /// What the pool is doing, and has done since the process began to use it.
     pub(crate) fn stats(&self) -> PoolStats {
         let state = lock(&self.0.state);
-        PoolStats { queued: state.queue.len(), ..state.stats }
+        PoolStats { queued: state.queue.len(), spare_bytes: state.spare_bytes(), ..state.stats }
     }
 
     fn enqueue(&self, state: &mut State, job: Job) -> Result<()> {
@@ -259,7 +273,7 @@ impl Pool {
     #[cfg(test)]
     pub(crate) fn settle(&self) {
         let whole = self.0.ceiling;
-        self.run(whole, || Ok(())).unwrap();
+        self.run(whole, |_| Ok(())).unwrap();
     }
 }
 
@@ -290,6 +304,10 @@ impl State {
         self.queue.len() < QUEUE
             && self.waiting.get(&credential).is_none_or(|waiting| *waiting < CREDENTIAL_QUEUE)
             && (!cost.untagged || self.untagged_waiting < UNTAGGED_QUEUE)
+    }
+
+    fn spare_bytes(&self) -> u64 {
+        self.spares.iter().fold(0, |sum, spare| sum.saturating_add(spare.bytes() as u64))
     }
 
     fn note_waiting(&mut self, job: &Job) {
@@ -324,9 +342,9 @@ impl Shared {
                 state = lock(&self.state);
                 continue;
             }
-            if let Some(job) = self.take(&mut state) {
+            if let Some((job, spare)) = self.take(&mut state) {
                 drop(state);
-                self.perform(job);
+                self.perform(job, spare);
                 state = lock(&self.state);
                 continue;
             }
@@ -340,12 +358,14 @@ impl Shared {
             }
         }
         state.threads = state.threads.saturating_sub(1);
+        let left = state.threads;
+        state.spares.truncate(left);
     }
 
     /// Waits for work; says whether none came.
     fn rest<'a>(&'a self, mut state: MutexGuard<'a, State>) -> (MutexGuard<'a, State>, bool) {
         state.idle = state.idle.saturating_add(1);
-        let (mut state, waited) = self.work.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
+        let (mut state, waited) = self.work.wait_timeout(state, self.idle).unwrap_or_else(PoisonError::into_inner);
         state.idle = state.idle.saturating_sub(1);
         (state, waited.timed_out())
     }
@@ -387,8 +407,8 @@ impl Shared {
         Some(at)
     }
 
-    /// The job that may run now, with its permit taken.
-    fn take(&self, state: &mut State) -> Option<Job> {
+    /// The job that may run now, with its permit taken, and the memory that is there for it.
+    fn take(&self, state: &mut State) -> Option<(Job, Spare)> {
         let at = self.choose(state)?;
         let job = state.queue.remove(at)?;
         state.forget_waiting(&job);
@@ -401,18 +421,38 @@ impl Shared {
         let stats = &mut state.stats;
         stats.running = stats.running.saturating_add(1);
         stats.bytes = stats.bytes.saturating_add(job.cost.bytes);
-        stats.peak_bytes = stats.peak_bytes.max(stats.bytes);
         stats.runs = stats.runs.saturating_add(u64::from(job.cost.bytes > 0));
-        Some(job)
+        let spare = self.make_way(state, &job);
+        let held = state.stats.bytes.saturating_add(state.spare_bytes());
+        state.stats.peak_bytes = state.stats.peak_bytes.max(held);
+        Some((job, spare))
     }
 
-    fn perform(&self, job: Job) {
+    /// The spare memory that fits a job whose permit is taken. What of the rest would be above the ceiling now is given
+    /// back to the system: here, before anybody can take more, though others wait for the lock.
+    fn make_way(&self, state: &mut State, job: &Job) -> Spare {
+        let spare = if job.cost.bytes == self.one { state.spares.pop() } else { None };
+        while state.stats.bytes.saturating_add(state.spare_bytes()) > self.ceiling && state.spares.pop().is_some() {}
+        spare.unwrap_or_default()
+    }
+
+    fn perform(&self, job: Job, mut spare: Spare) {
         let Job { cost, credential, flight, run, .. } = job;
-        let verdict = catch_unwind(AssertUnwindSafe(run)).unwrap_or(Verdict::Unusable("checking it failed"));
+        let verdict =
+            catch_unwind(AssertUnwindSafe(|| run(&mut spare))).unwrap_or(Verdict::Unusable("checking it failed"));
+        if cost.bytes != self.one {
+            // Not for the next one, and gone before the permit is given back.
+            spare = Spare::default();
+        }
         {
             let mut state = lock(&self.state);
             state.stats.running = state.stats.running.saturating_sub(1);
             state.stats.bytes = state.stats.bytes.saturating_sub(cost.bytes);
+            if spare.bytes() > 0 && state.spares.len() < state.threads {
+                state.spares.push(spare);
+            } else {
+                drop(spare);
+            }
             if cost.untagged {
                 state.untagged_running = state.untagged_running.saturating_sub(1);
                 state.untagged_bytes = state.untagged_bytes.saturating_sub(cost.bytes);

@@ -4,11 +4,10 @@
 //! [`Verified`] one can be opened, and only an [`Opened`](super::open::Opened) one has a payload.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde_json::Value;
 
 use super::{
     armour::{Armour, Kind, malformed},
-    json,
+    json::{self, Json},
     keys::TrustedKey,
 };
 use crate::error::{Code, Error, Result};
@@ -56,22 +55,23 @@ impl Envelope {
 
     /// [`Envelope::parse`], for a caller who wants to know the kind of a file that goes no further.
     pub(super) fn from_armour(armour: &Armour) -> Result<Self> {
-        let Some(Value::Object(mut members)) = json::parse(&armour.decode()?) else {
+        let envelope = armour.decode()?;
+        let Some(Json::Object(members)) = json::read(&envelope) else {
             return Err(malformed("the envelope is not a JSON object, or a member stands twice"));
         };
-        let mut text = |name| match members.remove(name) {
-            Some(Value::String(text)) => Ok(text),
+        let text = |name| match members.get(name) {
+            Some(Json::Text(text)) => Ok(text.as_ref()),
             _ => Err(malformed("the envelope has no text members enc, sig and alg")),
         };
         let (enc, sig, alg) = (text("enc")?, text("sig")?, text("alg")?);
-        let encoding = Encoding::of(&alg).ok_or_else(|| unsupported(&alg))?;
+        let encoding = Encoding::of(alg).ok_or_else(|| unsupported(alg))?;
         // 88 canonical characters are 64 bytes, and the other way round.
         let signature = STANDARD
-            .decode(&sig)
+            .decode(sig)
             .ok()
             .and_then(|bytes| <[u8; 64]>::try_from(bytes).ok())
             .ok_or_else(|| malformed("sig is not 88 characters of canonical base64"))?;
-        Ok(Self { kind: armour.kind, encoding, enc, signature })
+        Ok(Self { kind: armour.kind, encoding, enc: enc.to_owned(), signature })
     }
 
     /// Verifies the signature over the raw `enc` string, under any of `keys` that is believed at `now`.

@@ -3,24 +3,81 @@
 //! Parsers differ in what they make of a member that stands twice, and signed files have been read in two ways by two
 //! programs because of it. So a repeated member, at any depth, is an error here, before anyone asks for it.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::{Number, Value};
 
 /// How deep arrays and objects may stand in each other. Keygen's own documents reach 7, with the 4 that it allows in
 /// metadata.
 const MAX_DEPTH: u8 = 32;
 
+/// A JSON value that borrows its texts from where it was read, as far as they stand there without an escape: most of a
+/// license file is read and never asked for.
+#[derive(Debug)]
+pub(super) enum Json<'a> {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(Cow<'a, str>),
+    List(Vec<Json<'a>>),
+    Object(Members<'a>),
+}
+
+/// The members of an object, each name once.
+#[derive(Debug, Default)]
+pub(super) struct Members<'a> {
+    /// In the order of the names.
+    sorted: Vec<(Cow<'a, str>, Json<'a>)>,
+}
+
+impl<'a> Members<'a> {
+    /// `None` when a name stands twice.
+    fn new(mut members: Vec<(Cow<'a, str>, Json<'a>)>) -> Option<Self> {
+        members.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let is_unique = members.windows(2).all(|pair| !matches!(pair, [(a, _), (b, _)] if a == b));
+        is_unique.then_some(Self { sorted: members })
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Json<'a>> {
+        let at = self.sorted.binary_search_by(|(other, _)| other.as_ref().cmp(name)).ok()?;
+        self.sorted.get(at).map(|(_, value)| value)
+    }
+
+    /// The same, with texts of its own.
+    pub(super) fn to_map(&self) -> serde_json::Map<String, Value> {
+        self.sorted.iter().map(|(name, value)| (name.clone().into_owned(), value.to_value())).collect()
+    }
+}
+
+impl Json<'_> {
+    /// The same, with texts of its own.
+    fn to_value(&self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(value) => Value::Bool(*value),
+            Self::Number(value) => Value::Number(value.clone()),
+            Self::Text(value) => Value::String(value.clone().into_owned()),
+            Self::List(values) => Value::Array(values.iter().map(Json::to_value).collect()),
+            Self::Object(members) => Value::Object(members.to_map()),
+        }
+    }
+}
+
 /// Reads exactly one JSON text (RFC 8259, UTF-8, nothing but white space after it): no repeated member, no deeper than
 /// [`MAX_DEPTH`], no number beyond a double, and no U+0000 in any string, which C could not see past.
 ///
 /// `None` says only that it is not such a text: the place of the fault in a signed document helps nobody.
-pub(super) fn parse(bytes: &[u8]) -> Option<Value> {
+pub(super) fn read(bytes: &[u8]) -> Option<Json<'_>> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = Strict { depth: 0 }.deserialize(&mut deserializer).ok()?;
     deserializer.end().ok()?;
     Some(value)
+}
+
+/// [`read`], with texts of its own.
+pub(super) fn parse(bytes: &[u8]) -> Option<Value> {
+    read(bytes).map(|value| value.to_value())
 }
 
 #[derive(Clone, Copy)]
@@ -38,65 +95,93 @@ impl Strict {
 }
 
 impl<'de> DeserializeSeed<'de> for Strict {
-    type Value = Value;
+    type Value = Json<'de>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Strict {
-    type Value = Value;
+    type Value = Json<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E: Error>(self) -> Result<Json<'de>, E> {
+        Ok(Json::Null)
     }
 
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Json<'de>, E> {
+        Ok(Json::Bool(value))
     }
 
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Json<'de>, E> {
+        Ok(Json::Number(value.into()))
     }
 
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Json<'de>, E> {
+        Ok(Json::Number(value.into()))
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a finite number"))
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Json<'de>, E> {
+        Number::from_f64(value).map(Json::Number).ok_or_else(|| E::custom("not a finite number"))
     }
 
-    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
-        without_nul(value)?;
-        Ok(Value::String(value.to_owned()))
+    fn visit_borrowed_str<E: Error>(self, value: &'de str) -> Result<Json<'de>, E> {
+        Text.visit_borrowed_str(value).map(Json::Text)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
+    fn visit_str<E: Error>(self, value: &str) -> Result<Json<'de>, E> {
+        Text.visit_str(value).map(Json::Text)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Json<'de>, A::Error> {
         let inner = self.deeper()?;
         let mut values = Vec::new();
         while let Some(value) = sequence.next_element_seed(inner)? {
             values.push(value);
         }
-        Ok(Value::Array(values))
+        Ok(Json::List(values))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Json<'de>, A::Error> {
         let inner = self.deeper()?;
-        let mut members = Map::new();
-        while let Some(name) = access.next_key::<String>()? {
-            without_nul(&name)?;
-            let value = access.next_value_seed(inner)?;
-            if members.insert(name, value).is_some() {
-                return Err(Error::custom("a member stands twice"));
-            }
+        let mut members = Vec::new();
+        while let Some(name) = access.next_key_seed(Text)? {
+            members.push((name, access.next_value_seed(inner)?));
         }
-        Ok(Value::Object(members))
+        Members::new(members).map(Json::Object).ok_or_else(|| Error::custom("a member stands twice"))
+    }
+}
+
+/// A string, or the name of a member.
+struct Text;
+
+impl<'de> DeserializeSeed<'de> for Text {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Text {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, value: &'de str) -> Result<Cow<'de, str>, E> {
+        without_nul(value)?;
+        Ok(Cow::Borrowed(value))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Cow<'de, str>, E> {
+        without_nul(value)?;
+        Ok(Cow::Owned(value.to_owned()))
     }
 }
 
@@ -107,6 +192,7 @@ fn without_nul<E: Error>(text: &str) -> Result<(), E> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
 
@@ -127,6 +213,15 @@ mod tests {
             assert!(parse(bad.as_bytes()).is_none(), "{bad}");
             assert!(serde_json::from_str::<Value>(bad).is_ok(), "serde_json alone lets it pass: {bad}");
         }
+    }
+
+    #[test]
+    fn members_are_found_by_name_and_texts_are_borrowed() {
+        let Some(Json::Object(members)) = read(br#"{"b":"x","a":"\u0078","":1,"c":null}"#) else { panic!("an object") };
+        assert!(matches!(members.get("b"), Some(Json::Text(Cow::Borrowed("x")))));
+        assert!(matches!(members.get("a"), Some(Json::Text(Cow::Owned(text))) if text == "x"));
+        assert!(matches!(members.get(""), Some(Json::Number(_))) && matches!(members.get("c"), Some(Json::Null)));
+        assert!(members.get("d").is_none());
     }
 
     #[test]
@@ -165,6 +260,16 @@ mod tests {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>) {
             let _ = parse(&bytes);
+        }
+
+        /// Whatever is read is what serde_json reads, and it is refused only for what is forbidden here.
+        #[test]
+        fn what_is_read_is_what_stands_there(names in proptest::collection::vec("[a-c]{1,2}", 0..6), text in "\\PC*") {
+            let members: Vec<_> = names.iter().map(|name| format!("{}:{}", json!(name), json!([text, {"k": text}]))).collect();
+            let document = format!("{{{}}}", members.join(","));
+            let is_unique = names.iter().all(|name| names.iter().filter(|other| *other == name).count() == 1);
+            let expected = is_unique.then(|| serde_json::from_str::<Value>(&document).unwrap());
+            prop_assert_eq!(parse(document.as_bytes()), expected);
         }
     }
 }

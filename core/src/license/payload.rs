@@ -6,18 +6,17 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{
     armour::{Kind, malformed},
-    json, limits,
+    json::{self, Json, Members},
+    limits,
     open::Opened,
     time,
 };
 use crate::error::Result;
-
-type Members = Map<String, Value>;
 
 /// What a file says. Everything in it is signed.
 pub(super) struct Payload {
@@ -71,7 +70,7 @@ impl Opened {
     /// # Errors
     /// `LICENSE_MALFORMED`.
     pub(super) fn payload(&self) -> Result<Payload> {
-        let Some(Value::Object(document)) = json::parse(&self.plaintext) else {
+        let Some(Json::Object(document)) = json::read(&self.plaintext) else {
             return Err(malformed("the payload is not a JSON object, or a member stands twice"));
         };
         let data = object(&document, "data")?.ok_or_else(|| malformed("data is missing"))?;
@@ -98,26 +97,28 @@ impl Opened {
 struct Resource<'a> {
     kind: &'a str,
     id: Option<&'a str>,
-    members: &'a Members,
+    members: &'a Members<'a>,
 }
 
-fn included(document: &Members) -> Result<Vec<Resource<'_>>> {
+fn included<'a>(document: &'a Members<'a>) -> Result<Vec<Resource<'a>>> {
     let resources = match document.get("included") {
-        None | Some(Value::Null) => return Ok(Vec::new()),
-        Some(Value::Array(resources)) => resources,
+        None | Some(Json::Null) => return Ok(Vec::new()),
+        Some(Json::List(resources)) => resources,
         Some(_) => return Err(malformed("included is not a list")),
     };
     resources
         .iter()
         .map(|resource| {
-            let members = resource.as_object().ok_or_else(|| malformed("a resource of included is not an object"))?;
+            let Json::Object(members) = resource else {
+                return Err(malformed("a resource of included is not an object"));
+            };
             let kind = text(members, "type")?.ok_or_else(|| malformed("a resource of included has no type"))?;
             Ok(Resource { kind, id: text(members, "id")?, members })
         })
         .collect()
 }
 
-fn machine(data: &Members) -> Result<Machine> {
+fn machine(data: &Members<'_>) -> Result<Machine> {
     let id = identity(data)?.to_owned();
     let attributes = object(data, "attributes")?;
     let fingerprint = match attributes {
@@ -125,12 +126,12 @@ fn machine(data: &Members) -> Result<Machine> {
         None => None,
     };
     let heartbeat = attributes.and_then(|attributes| attributes.get("requireHeartbeat"));
-    let requires_heartbeat = heartbeat.and_then(Value::as_bool).unwrap_or(false);
+    let requires_heartbeat = matches!(heartbeat, Some(Json::Bool(true)));
     Ok(Machine { id, fingerprint, product: related(data, "product")?.map(str::to_owned), requires_heartbeat })
 }
 
 /// The license of a machine file: the one that the machine names; where it names none, the only one.
-fn included_license(data: &Members, included: &[Resource<'_>]) -> Result<Option<LicenseDocument>> {
+fn included_license(data: &Members<'_>, included: &[Resource<'_>]) -> Result<Option<LicenseDocument>> {
     let wanted = related(data, "license")?;
     let mut licenses = included
         .iter()
@@ -143,14 +144,14 @@ fn included_license(data: &Members, included: &[Resource<'_>]) -> Result<Option<
     }
 }
 
-fn license(resource: &Members, included: &[Resource<'_>]) -> Result<LicenseDocument> {
+fn license(resource: &Members<'_>, included: &[Resource<'_>]) -> Result<LicenseDocument> {
     let id = identity(resource)?.to_owned();
-    let none = Members::new();
+    let none = Members::default();
     let attributes = object(resource, "attributes")?.unwrap_or(&none);
-    let metadata = object(attributes, "metadata")?.unwrap_or(&none);
+    let metadata = object(attributes, "metadata")?.unwrap_or(&none).to_map();
     let suspended = match attributes.get("suspended") {
-        None | Some(Value::Null) => false,
-        Some(Value::Bool(suspended)) => *suspended,
+        None | Some(Json::Null) => false,
+        Some(Json::Bool(suspended)) => *suspended,
         Some(_) => return Err(malformed("suspended is neither true nor false")),
     };
     Ok(LicenseDocument {
@@ -161,15 +162,15 @@ fn license(resource: &Members, included: &[Resource<'_>]) -> Result<LicenseDocum
         suspended,
         expires_at: moment(attributes, "expiry")?,
         product: related(resource, "product")?.map(str::to_owned),
-        metadata: Value::Object(metadata.clone()),
-        limits: limits::from_metadata(metadata)
+        limits: limits::from_metadata(&metadata)
             .ok_or_else(|| malformed("two keys of the metadata are one name in two spellings"))?,
+        metadata: Value::Object(metadata),
         entitlements: entitlements(resource, included)?,
     })
 }
 
-fn entitlements(license: &Members, included: &[Resource<'_>]) -> Result<Option<Vec<String>>> {
-    let mut are_included = matches!(relationship(license, "entitlements")?, Some(Value::Array(_)));
+fn entitlements(license: &Members<'_>, included: &[Resource<'_>]) -> Result<Option<Vec<String>>> {
+    let mut are_included = matches!(relationship(license, "entitlements")?, Some(Json::List(_)));
     let mut codes = Vec::new();
     for resource in included.iter().filter(|resource| resource.kind == "entitlements") {
         are_included = true;
@@ -183,44 +184,44 @@ fn entitlements(license: &Members, included: &[Resource<'_>]) -> Result<Option<V
 }
 
 /// The `data` of a relationship.
-fn relationship<'a>(resource: &'a Members, name: &str) -> Result<Option<&'a Value>> {
+fn relationship<'a>(resource: &'a Members<'a>, name: &str) -> Result<Option<&'a Json<'a>>> {
     let Some(relationships) = object(resource, "relationships")? else { return Ok(None) };
     Ok(object(relationships, name)?.and_then(|relationship| relationship.get("data")))
 }
 
 /// The id of what a to-one relationship points to.
-fn related<'a>(resource: &'a Members, name: &str) -> Result<Option<&'a str>> {
+fn related<'a>(resource: &'a Members<'a>, name: &str) -> Result<Option<&'a str>> {
     match relationship(resource, name)? {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Object(linkage)) => text(linkage, "id"),
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::Object(linkage)) => text(linkage, "id"),
         Some(_) => Err(malformed("the data of a relationship is not one resource")),
     }
 }
 
-fn identity(resource: &Members) -> Result<&str> {
+fn identity<'a>(resource: &'a Members<'a>) -> Result<&'a str> {
     match text(resource, "id")? {
         Some(id) if !id.is_empty() => Ok(id),
         _ => Err(malformed("a resource has no id")),
     }
 }
 
-fn object<'a>(members: &'a Members, name: &str) -> Result<Option<&'a Members>> {
+fn object<'a>(members: &'a Members<'a>, name: &str) -> Result<Option<&'a Members<'a>>> {
     match members.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Object(object)) => Ok(Some(object)),
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::Object(object)) => Ok(Some(object)),
         Some(_) => Err(malformed("a member that should be an object is none")),
     }
 }
 
-fn text<'a>(members: &'a Members, name: &str) -> Result<Option<&'a str>> {
+fn text<'a>(members: &'a Members<'a>, name: &str) -> Result<Option<&'a str>> {
     match members.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::Text(text)) => Ok(Some(text)),
         Some(_) => Err(malformed("a member that should be a text is none")),
     }
 }
 
-fn moment(members: &Members, name: &str) -> Result<Option<i64>> {
+fn moment(members: &Members<'_>, name: &str) -> Result<Option<i64>> {
     text(members, name)?.map(|text| time::parse(text).ok_or_else(|| malformed("a time is not RFC 3339"))).transpose()
 }
 

@@ -87,8 +87,9 @@ fn store(text: &mut Text, now: &Now) {
 
 fn hashing(text: &mut Text, now: &Now) {
     let pool = &now.pool;
-    let help = "Memory that slow hashes take now.";
-    text.single("inspire_hash_memory_bytes", Kind::Gauge, help, pool.bytes);
+    let help = "Memory that slow hashes take now, and what they have left for the next ones.";
+    let held = pool.bytes.saturating_add(pool.spare_bytes);
+    text.single("inspire_hash_memory_bytes", Kind::Gauge, help, held);
     let help = "The most memory that slow hashes have taken.";
     text.single("inspire_hash_memory_peak_bytes", Kind::Gauge, help, pool.peak_bytes);
     let help = "The most memory that slow hashes may take.";

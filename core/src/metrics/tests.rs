@@ -31,7 +31,7 @@ fn status() -> Status {
 }
 
 fn now() -> Now {
-    let pool = PoolStats { running: 1, queued: 2, bytes: 3, peak_bytes: 4, runs: 5, busy: 6 };
+    let pool = PoolStats { running: 1, queued: 2, bytes: 3, spare_bytes: 7, peak_bytes: 14, runs: 5, busy: 6 };
     Now { keys: 7, generation: 8, page: Some(true), pool, hash_memory_limit: 9, license: status() }
 }
 
@@ -61,9 +61,9 @@ fn every_family_is_there_once_with_its_value() {
         ("inspire_audit_dropped", "counter", &[], 3.0),
         ("inspire_audit_failures", "counter", &[], 1.0),
         ("inspire_hash_busy", "counter", &[], 6.0),
-        ("inspire_hash_memory_bytes", "gauge", &[], 3.0),
+        ("inspire_hash_memory_bytes", "gauge", &[], 10.0),
         ("inspire_hash_memory_limit_bytes", "gauge", &[], 9.0),
-        ("inspire_hash_memory_peak_bytes", "gauge", &[], 4.0),
+        ("inspire_hash_memory_peak_bytes", "gauge", &[], 14.0),
         ("inspire_hash_queue", "gauge", &[], 2.0),
         ("inspire_hash_running", "gauge", &[], 1.0),
         ("inspire_hash_runs", "counter", &[], 5.0),

@@ -1,9 +1,12 @@
 //! What the pool promises, each by a test that fails when it does not.
 
 use std::sync::{
+    Barrier,
     atomic::{AtomicU64, AtomicUsize, Ordering},
     mpsc::{self, Receiver, Sender},
 };
+
+use inspire_auth_platform::memory::{Block, with_blocks};
 
 use super::*;
 use crate::keys::{index::Mark, mac::Digest};
@@ -29,7 +32,7 @@ fn pool(ceiling: u64, threads: usize) -> Pool {
 }
 
 fn fly(pool: &Pool, key: FlightKey, cost: Cost, run: impl FnOnce() -> Verdict + Send + 'static) -> Result<Arc<Flight>> {
-    pool.fly(key, cost, || Ok(Box::new(run)))
+    pool.fly(key, cost, || Ok(Box::new(|_| run())))
 }
 
 /// A flight that does nothing.
@@ -294,7 +297,7 @@ fn what_is_large_is_not_passed_for_ever() {
     let small: Vec<_> = (0..u128::from(PATIENCE) * 2).map(|n| order.fly(&pool, 100 + n, TAGGED)).collect();
     // The other thread takes the small ones, until patience is at an end.
     assert!(small[PATIENCE as usize - 1].wait(None).is_some());
-    let free = pool.chore(0, || ());
+    let free = pool.chore(0, |_| ());
     assert!(free && large.poll().is_none());
     drop(release);
     assert!(small.iter().chain([&held, &large]).all(|flight| flight.wait(None).is_some()));
@@ -307,11 +310,11 @@ fn a_full_queue_is_busy_and_what_can_never_fit_too() {
     let (blocked, release) = hold(&pool, key(0), Cost { bytes: 100, untagged: false });
     let kept: Vec<_> = (1..=QUEUE as u128).map(|n| idle(&pool, key(n), TAGGED).unwrap()).collect();
     assert!(is_busy(idle(&pool, key(9999), TAGGED)));
-    assert!(!pool.chore(10, || ()), "nor is work that nobody waits for taken");
-    assert_eq!(pool.run(10, || Ok(())).unwrap_err().code(), Code::Busy);
+    assert!(!pool.chore(10, |_| ()), "nor is work that nobody waits for taken");
+    assert_eq!(pool.run(10, |_| Ok(())).unwrap_err().code(), Code::Busy);
     // What takes no memory is no hash, and is done however much there is to hash.
     let (done, is_done) = mpsc::channel();
-    assert!(pool.chore(0, move || done.send(()).unwrap()));
+    assert!(pool.chore(0, move |_| done.send(()).unwrap()));
     is_done.recv().unwrap();
     assert_eq!(pool.stats().busy, 3);
     drop(release);
@@ -338,8 +341,8 @@ fn a_panic_is_an_answer_and_the_pool_goes_on() {
     let pool = pool(100, 2);
     let flight = fly(&pool, key(1), TAGGED, || panic!("on purpose")).unwrap();
     assert!(matches!(flight.wait(None), Some(Verdict::Unusable(_))));
-    assert_eq!(pool.run(10, || Ok(7)).unwrap(), 7);
-    assert_eq!(pool.run(10, || -> Result<()> { panic!("on purpose") }).unwrap_err().code(), Code::Internal);
+    assert_eq!(pool.run(10, |_| Ok(7)).unwrap(), 7);
+    assert_eq!(pool.run(10, |_| -> Result<()> { panic!("on purpose") }).unwrap_err().code(), Code::Internal);
 }
 
 #[test]
@@ -354,4 +357,91 @@ fn callbacks_come_once_before_or_after_landing() {
     let mut seen: Vec<i32> = receive.iter().collect();
     seen.sort_unstable();
     assert_eq!(seen, [1, 2]);
+}
+
+/// Bytes of a hash that is mapped.
+const MAPPED: u64 = 4 << 20;
+
+/// Hashes in so many bytes, as far as the pool can tell, and says where.
+fn hash(pool: &Pool, bytes: u64) -> usize {
+    let blocks = usize::try_from(bytes).unwrap() / Block::SIZE;
+    let work = move |spare: &mut Spare| Ok(with_blocks(blocks, spare, |blocks| blocks.as_ptr() as usize).unwrap());
+    let address = pool.run(bytes, work).unwrap();
+    settle(pool);
+    address
+}
+
+/// Waits until the threads that have answered have also put away what they used.
+fn settle(pool: &Pool) {
+    while pool.stats().running > 0 {
+        std::thread::yield_now();
+    }
+}
+
+fn held(pool: &Pool) -> u64 {
+    let stats = pool.stats();
+    stats.bytes + stats.spare_bytes
+}
+
+#[test]
+fn the_memory_of_a_hash_is_there_for_the_next_one_of_its_size() {
+    let pool = Pool::new(10 * MAPPED, NonZeroUsize::new(2), MAPPED);
+    let first = hash(&pool, MAPPED);
+    assert_eq!(hash(&pool, MAPPED), first);
+    assert_eq!((pool.stats().spare_bytes, pool.stats().peak_bytes), (MAPPED, MAPPED));
+    hash(&pool, 2 * MAPPED);
+    assert_eq!(pool.stats().spare_bytes, MAPPED, "another size is not kept");
+    assert_eq!(pool.stats().peak_bytes, 3 * MAPPED, "what is kept counts");
+}
+
+#[test]
+fn what_is_kept_makes_way_below_the_ceiling() {
+    let pool = Pool::new(3 * MAPPED, NonZeroUsize::new(2), MAPPED);
+    // Two at once leave two.
+    let all_begun = Arc::new(Barrier::new(2));
+    let cost = Cost { bytes: MAPPED, untagged: false };
+    let both: Vec<_> = (0..2)
+        .map(|n| {
+            let all_begun = Arc::clone(&all_begun);
+            let run = move |spare: &mut Spare| {
+                all_begun.wait();
+                with_blocks(4096, spare, |_| Verdict::Wrong).unwrap()
+            };
+            pool.fly(key(n), cost, || Ok(Box::new(run))).unwrap()
+        })
+        .collect();
+    for flight in both {
+        assert_eq!(flight.wait(None), Some(Verdict::Wrong));
+    }
+    settle(&pool);
+    assert_eq!(pool.stats().spare_bytes, 2 * MAPPED);
+    for (bytes, left) in [(MAPPED, 2), (2 * MAPPED, 1), (3 * MAPPED, 0)] {
+        hash(&pool, bytes);
+        assert_eq!(pool.stats().spare_bytes, left * MAPPED);
+        assert_eq!(held(&pool), left * MAPPED);
+    }
+    assert!(pool.stats().peak_bytes <= 3 * MAPPED);
+}
+
+#[test]
+fn what_is_kept_goes_with_the_last_thread() {
+    let pool = Pool::with_idle(MAPPED, NonZeroUsize::new(1), MAPPED, Duration::from_millis(1));
+    hash(&pool, MAPPED);
+    while lock(&pool.0.state).threads > 0 {
+        std::thread::yield_now();
+    }
+    assert_eq!(pool.stats().spare_bytes, 0);
+    hash(&pool, MAPPED);
+}
+
+#[test]
+fn nothing_is_kept_of_a_hash_that_panicked() {
+    let pool = Pool::new(MAPPED, NonZeroUsize::new(1), MAPPED);
+    hash(&pool, MAPPED);
+    let panicking = |spare: &mut Spare| with_blocks(4096, spare, |_| -> Result<()> { panic!("on purpose") }).unwrap();
+    assert_eq!(pool.run(MAPPED, panicking).unwrap_err().code(), Code::Internal);
+    settle(&pool);
+    assert_eq!(pool.stats().spare_bytes, 0);
+    hash(&pool, MAPPED);
+    assert_eq!(pool.stats().spare_bytes, MAPPED);
 }

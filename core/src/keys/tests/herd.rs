@@ -20,7 +20,7 @@ pub(super) fn block(auth: &InspireAuth) -> Sender<()> {
     let (begun, has_begun) = mpsc::channel();
     let (release, gate) = mpsc::channel::<()>();
     let ceiling = 64 << 20;
-    assert!(auth.inner.pool.get().chore(ceiling, move || {
+    assert!(auth.inner.pool.get().chore(ceiling, move |_| {
         begun.send(()).unwrap();
         let _ = gate.recv();
     }));
