@@ -57,12 +57,14 @@ pub trait Store: Send + Sync + fmt::Debug {
         self.generation().map(Some)
     }
 
-    /// Reads every key in one read transaction, and returns the generation they were read at. A key may come more than once:
-    /// the last time counts.
+    /// Reads every key in one read transaction, and returns the generation they were read at.
+    ///
+    /// What a check needs of a key has to be there; its description and the times of its making and changing may be left out. A
+    /// key may come more than once: the last time counts.
     ///
     /// # Errors
     /// A `STORE_*` code by cause, or what `each` returned.
-    fn load(&self, each: &mut dyn FnMut(KeyWithCredentials) -> Result<()>) -> Result<u64>;
+    fn load(&self, each: &mut dyn FnMut(&KeyWithCredentials) -> Result<()>) -> Result<u64>;
 
     /// What changed after generation `since`, read in one read transaction.
     ///

@@ -9,7 +9,7 @@ macro_rules! passes_on {
         }
     };
     (@ load) => {
-        fn load(&self, each: &mut dyn FnMut(KeyWithCredentials) -> Result<()>) -> Result<u64> {
+        fn load(&self, each: &mut dyn FnMut(&KeyWithCredentials) -> Result<()>) -> Result<u64> {
             self.store.load(each)
         }
     };

@@ -93,12 +93,11 @@ pub fn by_name(store: &dyn Store, name: &str) -> Option<KeyWithCredentials> {
 pub fn dump(store: &dyn Store) -> Vec<KeyWithCredentials> {
     let mut keys = Vec::new();
     store
-        .load(&mut |key| {
-            keys.push(key);
+        .read(&mut |reader| {
+            keys = reader.keys_after(None, usize::MAX)?;
             Ok(())
         })
         .unwrap();
-    keys.sort_by(|a, b| a.key.name.cmp(&b.key.name));
     keys
 }
 

@@ -72,7 +72,7 @@ impl Compiler {
             end: expires_at.min(not_after),
             mark: self.mark(&row.hash),
             tag: tag.unwrap_or(0),
-            cost_kib: self.hasher.cost_of(row).div_ceil(1024).try_into().unwrap_or(u32::MAX),
+            cost_kib: self.hasher.cost_at_a_glance(row).div_ceil(1024).try_into().unwrap_or(u32::MAX),
             ..*key
         }
     }

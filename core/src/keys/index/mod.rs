@@ -1,7 +1,7 @@
 //! What a check needs of every key, in memory.
 //!
 //! A look-up takes no lock, writes no memory and counts no reference: records lie in places that never move, and tell
-//! whether they were being written while they were read (`docs/decisions/0018`). A change writes the records that it is
+//! whether they were being written while they were read (`docs/decisions/0019`). A change writes the records that it is
 //! about, never the whole. PHC strings and names stay in the store.
 
 mod aside;
@@ -23,6 +23,7 @@ use std::{
     },
 };
 
+use foldhash::quality::FixedState;
 use siphasher::sip::SipHasher13;
 
 pub(crate) use compile::Compiler;
@@ -56,8 +57,6 @@ pub(crate) struct Index {
     ids: Table,
     level_sets: LevelSets,
     tags: NameTags,
-    /// Under a random key, so that nobody can choose ids that fall together.
-    id_hasher: SipHasher13,
     tag_key: u32,
     keys: AtomicU64,
     generation: AtomicU64,
@@ -114,11 +113,8 @@ impl Index {
     /// # Errors
     /// `INTERNAL` when the operating system refuses randomness.
     pub(crate) fn new(tag_key: u32) -> Result<Self> {
-        let mut keys = [[0; 16]; 2];
-        for key in &mut keys {
-            fill_random(key)?;
-        }
-        let [ids, levels] = keys;
+        let mut levels = [0; 16];
+        fill_random(&mut levels)?;
         Ok(Self {
             slots: Segments::new(),
             used: AtomicU32::new(0),
@@ -127,7 +123,6 @@ impl Index {
             ids: Table::new(),
             level_sets: LevelSets::new(SipHasher13::new_with_key(&levels)),
             tags: NameTags::new()?,
-            id_hasher: SipHasher13::new_with_key(&ids),
             tag_key,
             keys: AtomicU64::new(0),
             generation: AtomicU64::new(0),
@@ -251,7 +246,7 @@ impl Index {
     }
 
     fn hash_of_id(&self, id: Id) -> u64 {
-        self.id_hasher.hash(&id.to_bytes())
+        self.tags.hash_of_id(id)
     }
 
     /// Runs what may change this, alone.
@@ -315,7 +310,7 @@ impl Index {
     pub(crate) fn rebuild(
         &self,
         compiler: &Compiler,
-        load: impl FnOnce(&mut dyn FnMut(KeyWithCredentials) -> Result<()>) -> Result<u64>,
+        load: impl FnOnce(&mut dyn FnMut(&KeyWithCredentials) -> Result<()>) -> Result<u64>,
     ) -> Result<u64> {
         if self.is_torn() {
             self.clear();
@@ -334,14 +329,14 @@ impl Index {
     fn fill(
         &self,
         compiler: &Compiler,
-        load: impl FnOnce(&mut dyn FnMut(KeyWithCredentials) -> Result<()>) -> Result<u64>,
+        load: impl FnOnce(&mut dyn FnMut(&KeyWithCredentials) -> Result<()>) -> Result<u64>,
     ) -> Result<u64> {
         self.clear();
-        let mut known = KnownLevels::default();
+        let mut known = KnownLevels::new(&self.tags);
         let mut heads = Vec::new();
         let generation = load(&mut |row| {
             let levels = known.number(&row.key.levels, |levels| self.level_sets.intern(compiler.level_set(levels)));
-            heads.push(self.add(&row, levels, compiler));
+            heads.push(self.add(row, levels, compiler));
             Ok(())
         });
         let generation = match generation {
@@ -372,15 +367,15 @@ impl Index {
     fn follow(
         &self,
         compiler: &Compiler,
-        load: impl FnOnce(&mut dyn FnMut(KeyWithCredentials) -> Result<()>) -> Result<u64>,
+        load: impl FnOnce(&mut dyn FnMut(&KeyWithCredentials) -> Result<()>) -> Result<u64>,
     ) -> Result<u64> {
-        let mut known = KnownLevels::default();
+        let mut known = KnownLevels::new(&self.tags);
         let mut later = Later::default();
         let mut present = std::collections::HashSet::new();
         let before = self.used.load(Ordering::Relaxed);
         let generation = load(&mut |row| {
             let levels = known.number(&row.key.levels, |levels| self.level_sets.intern(compiler.level_set(levels)));
-            self.set(&row, levels, compiler, &mut later);
+            self.set(row, levels, compiler, &mut later);
             present.insert(row.key.id);
             Ok(())
         });
@@ -569,10 +564,13 @@ impl Index {
 }
 
 /// The numbers of level sets that a load has met: keys of one kind share theirs.
-#[derive(Default)]
-struct KnownLevels(HashMap<Vec<String>, u32>);
+struct KnownLevels(HashMap<Vec<String>, u32, FixedState>);
 
 impl KnownLevels {
+    fn new(tags: &NameTags) -> Self {
+        Self(HashMap::with_hasher(tags.places()))
+    }
+
     fn number(&mut self, levels: &[String], intern: impl FnOnce(&[String]) -> u32) -> u32 {
         match self.0.get(levels) {
             Some(number) => *number,

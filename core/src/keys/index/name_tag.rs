@@ -4,7 +4,10 @@ use foldhash::quality::FixedState;
 use siphasher::sip128::SipHasher13;
 use std::hash::BuildHasher as _;
 
-use crate::{error::Result, id::fill_random};
+use crate::{
+    error::Result,
+    id::{Id, fill_random},
+};
 
 /// The longest name that is its own tag.
 const SHORT: usize = 16;
@@ -25,7 +28,7 @@ impl NameTag {
 /// Makes tags, and hashes them, under random keys: nobody can choose names that fall together.
 pub(super) struct NameTags {
     long: SipHasher13,
-    /// It decides where a tag is looked for, and nothing else.
+    /// It decides where something is looked for, and nothing else.
     places: FixedState,
 }
 
@@ -56,6 +59,15 @@ impl NameTags {
     pub(super) fn hash(&self, tag: NameTag) -> u64 {
         self.places.hash_one(u128::from(tag.words.0) << 64 | u128::from(tag.words.1))
     }
+
+    pub(super) fn hash_of_id(&self, id: Id) -> u64 {
+        self.places.hash_one(u128::from_be_bytes(id.to_bytes()))
+    }
+
+    /// How tags are hashed.
+    pub(super) fn places(&self) -> FixedState {
+        self.places.clone()
+    }
 }
 
 /// The bytes of a short name, with zeros behind them: read as two words that may overlap.
@@ -68,6 +80,11 @@ fn short(name: &[u8]) -> Option<(u64, u64)> {
         let overlap = SHORT.wrapping_sub(name.len()).wrapping_mul(8) as u32;
         let second = u64::from_le_bytes(*last).checked_shr(overlap).unwrap_or(0);
         return Some((u64::from_le_bytes(*first), second));
+    }
+    if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+        let behind = name.len().wrapping_sub(4).wrapping_mul(8) as u32;
+        let last = u64::from(u32::from_le_bytes(*last)).wrapping_shl(behind);
+        return Some((u64::from(u32::from_le_bytes(*first)) | last, 0));
     }
     let word = name.iter().rev().fold(0, |word: u64, byte| word << 8 | u64::from(*byte));
     Some((word, 0))

@@ -133,8 +133,8 @@ proptest! {
             }
             if rebuild {
                 let all: Vec<_> = model.values().cloned().collect();
-                let load = |each: &mut dyn FnMut(KeyWithCredentials) -> Result<()>| {
-                    all.into_iter().try_for_each(each)?;
+                let load = |each: &mut dyn FnMut(&KeyWithCredentials) -> Result<()>| {
+                    all.iter().try_for_each(each)?;
                     Ok(9)
                 };
                 prop_assert_eq!(index.in_turn(|| index.rebuild(&compiler, load)).unwrap(), 9);
@@ -257,8 +257,8 @@ fn what_was_left_torn_is_made_anew() {
     let rows = [row(1, "a", 1, &levels(1), 2), row(2, "b", 1, &levels(2), 1)];
     let load = || {
         let rows = rows.clone();
-        move |each: &mut dyn FnMut(KeyWithCredentials) -> Result<()>| {
-            rows.into_iter().try_for_each(each)?;
+        move |each: &mut dyn FnMut(&KeyWithCredentials) -> Result<()>| {
+            rows.iter().try_for_each(each)?;
             Ok(3)
         }
     };
@@ -283,8 +283,8 @@ fn what_was_left_torn_is_made_anew() {
 fn a_load_that_fails_takes_nothing_away() {
     let (compiler, index) = (compiler(), Index::new(1).unwrap());
     index.in_turn(|| index.apply(&[(id(1), Some(row(1, "a", 1, &[], 1)))], &compiler));
-    let fails = |each: &mut dyn FnMut(KeyWithCredentials) -> Result<()>| {
-        each(row(2, "b", 1, &[], 1))?;
+    let fails = |each: &mut dyn FnMut(&KeyWithCredentials) -> Result<()>| {
+        each(&row(2, "b", 1, &[], 1))?;
         Err(crate::Error::new(crate::Code::StoreLocked))
     };
     assert!(index.in_turn(|| index.rebuild(&compiler, fails)).is_err());

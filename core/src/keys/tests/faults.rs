@@ -52,7 +52,7 @@ impl Store for Faulty {
         self.up()?;
         self.store.generation()
     }
-    fn load(&self, each: &mut dyn FnMut(KeyWithCredentials) -> Result<()>) -> Result<u64> {
+    fn load(&self, each: &mut dyn FnMut(&KeyWithCredentials) -> Result<()>) -> Result<u64> {
         self.up()?;
         self.store.load(each)
     }

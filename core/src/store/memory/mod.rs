@@ -152,9 +152,9 @@ impl Store for MemoryStore {
         Ok(self.generation.load(Ordering::Acquire))
     }
 
-    fn load(&self, each: &mut dyn FnMut(KeyWithCredentials) -> Result<()>) -> Result<u64> {
+    fn load(&self, each: &mut dyn FnMut(&KeyWithCredentials) -> Result<()>) -> Result<u64> {
         let state = self.state.load_full();
-        state.keys.values().try_for_each(|key| each(KeyWithCredentials::clone(key)))?;
+        state.keys.values().try_for_each(|key| each(key))?;
         Ok(state.generation)
     }
 

@@ -111,9 +111,9 @@ impl Store for SqliteStore {
         self.shared.generation_now()
     }
 
-    fn load(&self, each: &mut dyn FnMut(KeyWithCredentials) -> Result<()>) -> Result<u64> {
+    fn load(&self, each: &mut dyn FnMut(&KeyWithCredentials) -> Result<()>) -> Result<u64> {
         self.shared.read(|mark, connection| {
-            read::every_key(connection, each)?;
+            read::every_key_for_checks(connection, each)?;
             Ok(u64::try_from(mark.generation).unwrap_or(0))
         })
     }

@@ -177,11 +177,7 @@ struct Restore<'a> {
 
 impl Restore<'_> {
     fn run(&mut self) -> Result<()> {
-        let mut backup = Vec::new();
-        read::every_key(self.backup, &mut |key| {
-            backup.push(key);
-            Ok(())
-        })?;
+        let backup = read::all_keys(self.backup)?;
         let known = logged_keys(self.live)?;
         self.take_over_tag_key()?;
         // First, since it frees names.
@@ -215,13 +211,14 @@ impl Restore<'_> {
     fn delete_what_only_lives_here(&mut self, backup: &[KeyWithCredentials]) -> Result<()> {
         let in_backup: BTreeSet<Id> = backup.iter().map(|key| key.key.id).collect();
         let mut only_here = Vec::new();
-        read::every_key(self.live, &mut |key| {
+        read::every_key_for_checks(self.live, &mut |key| {
             if !in_backup.contains(&key.key.id) {
-                only_here.push((key.key.name, key.key.id));
+                only_here.push((key.key.name.clone(), key.key.id));
             }
             Ok(())
         })?;
         only_here.sort();
+        only_here.dedup();
         for (name, id) in only_here {
             Session::new(self.live).delete_key(id)?;
             self.report.deleted.push(name);

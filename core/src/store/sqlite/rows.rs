@@ -3,17 +3,22 @@
 //! A column that a foreign writer damaged never fails a load: its key or credential comes out as one that is refused.
 //! (One damaged row must not lock every other key out.)
 
+use std::collections::HashMap;
+
 use rusqlite::{Row, types::ValueRef};
 
 use crate::{
     error::{Code, TABLE},
     id::Id,
-    store::{CredentialRow, KeyRow, LicenseEvent, LicenseRow, Origin, Scheme, Strength},
+    store::{CredentialRow, KeyRow, KeyWithCredentials, LicenseEvent, LicenseRow, Origin, Scheme, Strength},
 };
 
+/// The columns of a key that a check depends on, in the order of [`key_of_check`].
+pub(super) const KEY_OF_CHECK: &str = "k.id, k.kind, k.name, k.levels, k.require_secure, k.enabled, k.expires_at, k.revision, \
+     k.seal, k.seal_key_id";
 /// The columns of a key, in the order of [`key`].
-pub(super) const KEY: &str = "k.id, k.kind, k.name, k.description, k.levels, k.require_secure, k.enabled, \
-     k.created_at, k.updated_at, k.expires_at, k.revision, k.seal, k.seal_key_id";
+pub(super) const KEY: &str = "k.id, k.kind, k.name, k.levels, k.require_secure, k.enabled, k.expires_at, k.revision, \
+     k.seal, k.seal_key_id, k.created_at, k.updated_at, k.description";
 /// The columns of a credential, in the order of [`credential`].
 pub(super) const CREDENTIAL: &str = "c.id, c.key_id, c.scheme, c.hash, c.tag, c.tag_key_id, c.pepper_id, c.origin, \
      c.strength, c.not_after, c.created_at";
@@ -42,7 +47,11 @@ impl<'r> Columns<'r, '_> {
     }
 
     fn text(&mut self) -> String {
-        self.take(String::new(), text)
+        self.take(String::new(), text_of)
+    }
+
+    fn text_into(&mut self, to: &mut String) {
+        self.damaged |= !into(self.value(), to);
     }
 
     fn time(&mut self) -> i64 {
@@ -72,8 +81,17 @@ impl<'r> Columns<'r, '_> {
     }
 }
 
-fn text(value: ValueRef<'_>) -> Option<String> {
+fn text_of(value: ValueRef<'_>) -> Option<String> {
     value.as_str().ok().map(str::to_owned)
+}
+
+/// Writes a text in the place of another one; nothing, and `false`, when it is none.
+fn into(value: ValueRef<'_>, to: &mut String) -> bool {
+    to.clear();
+    value.as_str().is_ok_and(|text| {
+        to.push_str(text);
+        true
+    })
 }
 
 fn integer(value: ValueRef<'_>) -> Option<i64> {
@@ -94,57 +112,136 @@ pub(super) fn id(value: ValueRef<'_>) -> Option<Id> {
     Some(Id::from_bytes(bytes)).filter(|id| *id != Id::NIL)
 }
 
-/// The key whose columns begin at `first`. `None` when it has no usable id or name: nobody can present it then, so
-/// leaving it out refuses it.
-pub(super) fn key(row: &Row<'_>, first: usize) -> Option<KeyRow> {
-    let mut columns = Columns { row, next: first, damaged: false };
-    let id = id(columns.value())?;
-    let kind = columns.text();
-    let name = text(columns.value())?;
-    let mut key = KeyRow {
-        id,
-        kind,
-        name,
-        description: columns.text(),
-        levels: columns.take(Vec::new(), |value| serde_json::from_str(value.as_str().ok()?).ok()),
-        require_secure: columns.flag(true),
-        enabled: columns.flag(false),
-        created_at: columns.time(),
-        updated_at: columns.time(),
-        expires_at: columns.optional(integer),
-        revision: columns.take(1, |value| integer(value).and_then(|number| u64::try_from(number).ok())),
-        // A damaged seal is a seal that does not fit, not one that is missing.
-        seal: columns.optional(|value| Some(blob(value).unwrap_or_default())),
-        seal_key_id: columns.optional(|value| Some(text(value).unwrap_or_default())),
-    };
-    if columns.damaged {
-        key.enabled = false;
-        key.require_secure = true;
-        key.levels.clear();
-    }
-    Some(key)
+/// The key of a row of [`KEY`]. `None` when it has no usable id or name: nobody can present it then, so leaving it out refuses it.
+pub(super) fn key(row: &Row<'_>) -> Option<KeyRow> {
+    let mut columns = Columns { row, next: 0, damaged: false };
+    let mut key = blank().key;
+    let is_there = read_key(&mut columns, &mut key, &mut LevelTexts::default());
+    (key.created_at, key.updated_at, key.description) = (columns.time(), columns.time(), columns.text());
+    is_there.then(|| settled(key, columns.damaged))
 }
 
-/// The credential whose columns begin at `first`. `None` when it has no usable id: leaving it out refuses it.
-pub(super) fn credential(row: &Row<'_>, first: usize) -> Option<CredentialRow> {
-    let mut columns = Columns { row, next: first, damaged: false };
-    let mut credential = CredentialRow {
-        id: id(columns.value())?,
-        key_id: id(columns.value())?,
-        scheme: columns.take(Scheme::Unknown, |value| Scheme::parse(value.as_str().ok()?)),
-        hash: columns.text(),
-        tag: columns.optional(unsigned),
-        tag_key_id: columns.optional(unsigned),
-        pepper_id: columns.optional(text),
-        origin: columns.take(Origin::Imported, |value| Origin::parse(value.as_str().ok()?)),
-        strength: columns.take(Strength::Chosen, |value| Strength::parse(value.as_str().ok()?)),
-        not_after: columns.optional(integer),
-        created_at: columns.time(),
+/// As [`key`], of a row of [`KEY_OF_CHECK`], into the place of another one, whose memory it takes over.
+pub(super) fn key_of_check(row: &Row<'_>, key: &mut KeyRow, levels: &mut LevelTexts) -> bool {
+    let mut columns = Columns { row, next: 0, damaged: false };
+    let is_there = read_key(&mut columns, key, levels);
+    if columns.damaged {
+        disarm(key);
+    }
+    is_there
+}
+
+fn settled(mut key: KeyRow, is_damaged: bool) -> KeyRow {
+    if is_damaged {
+        disarm(&mut key);
+    }
+    key
+}
+
+/// What a damaged row says is not to be trusted with anything.
+fn disarm(key: &mut KeyRow) {
+    key.enabled = false;
+    key.require_secure = true;
+    key.levels.clear();
+}
+
+fn read_key(columns: &mut Columns<'_, '_>, key: &mut KeyRow, levels: &mut LevelTexts) -> bool {
+    let id = id(columns.value());
+    columns.text_into(&mut key.kind);
+    let is_named = into(columns.value(), &mut key.name);
+    let text = columns.value();
+    columns.damaged |= !text.as_str().is_ok_and(|text| levels.read(text, &mut key.levels));
+    key.require_secure = columns.flag(true);
+    key.enabled = columns.flag(false);
+    key.expires_at = columns.optional(integer);
+    key.revision = columns.take(1, |value| integer(value).and_then(|number| u64::try_from(number).ok()));
+    // A damaged seal is a seal that does not fit, not one that is missing.
+    key.seal = columns.optional(|value| Some(blob(value).unwrap_or_default()));
+    key.seal_key_id = columns.optional(|value| Some(text_of(value).unwrap_or_default()));
+    key.id = id.unwrap_or(Id::NIL);
+    id.is_some() && is_named
+}
+
+/// A key to be read into, with a credential.
+pub(super) fn blank() -> KeyWithCredentials {
+    let key = KeyRow {
+        id: Id::NIL,
+        kind: String::new(),
+        name: String::new(),
+        description: String::new(),
+        levels: Vec::new(),
+        require_secure: true,
+        enabled: false,
+        created_at: 0,
+        updated_at: 0,
+        expires_at: None,
+        revision: 0,
+        seal: None,
+        seal_key_id: None,
     };
+    let credential = CredentialRow {
+        id: Id::NIL,
+        key_id: Id::NIL,
+        scheme: Scheme::Unknown,
+        hash: String::new(),
+        tag: None,
+        tag_key_id: None,
+        pepper_id: None,
+        origin: Origin::Imported,
+        strength: Strength::Chosen,
+        not_after: None,
+        created_at: 0,
+    };
+    KeyWithCredentials { key, credentials: vec![credential] }
+}
+
+/// What `levels` columns say, by their texts: most keys share theirs with others.
+#[derive(Default)]
+pub(super) struct LevelTexts(HashMap<String, Vec<String>>);
+
+impl LevelTexts {
+    /// More than any store has kinds of keys; one that has more is read all the same.
+    const MOST: usize = 4096;
+
+    /// Reads a JSON array of texts; `false` when it is none.
+    fn read(&mut self, text: &str, levels: &mut Vec<String>) -> bool {
+        if let Some(known) = self.0.get(text) {
+            levels.clone_from(known);
+            return true;
+        }
+        let Ok(read) = serde_json::from_str::<Vec<String>>(text) else { return false };
+        if self.0.len() < Self::MOST {
+            self.0.insert(text.to_owned(), read.clone());
+        }
+        *levels = read;
+        true
+    }
+}
+
+/// The credential of a row of [`CREDENTIAL`]. `None` when it has no usable id: leaving it out refuses it.
+pub(super) fn credential(row: &Row<'_>) -> Option<CredentialRow> {
+    let mut credential = blank().credentials.pop()?;
+    credential_into(row, &mut credential).then_some(credential)
+}
+
+/// As [`credential`], into the place of another one, whose memory it takes over.
+pub(super) fn credential_into(row: &Row<'_>, credential: &mut CredentialRow) -> bool {
+    let mut columns = Columns { row, next: 0, damaged: false };
+    let (Some(id), Some(key_id)) = (id(columns.value()), id(columns.value())) else { return false };
+    (credential.id, credential.key_id) = (id, key_id);
+    credential.scheme = columns.take(Scheme::Unknown, |value| Scheme::parse(value.as_str().ok()?));
+    columns.text_into(&mut credential.hash);
+    credential.tag = columns.optional(unsigned);
+    credential.tag_key_id = columns.optional(unsigned);
+    credential.pepper_id = columns.optional(text_of);
+    credential.origin = columns.take(Origin::Imported, |value| Origin::parse(value.as_str().ok()?));
+    credential.strength = columns.take(Strength::Chosen, |value| Strength::parse(value.as_str().ok()?));
+    credential.not_after = columns.optional(integer);
+    credential.created_at = columns.time();
     if columns.damaged {
         credential.scheme = Scheme::Unknown;
     }
-    Some(credential)
+    true
 }
 
 /// The license of `SELECT file, license_key, mode, installed_at, validated_at, refusal, refused_at, attempt,
