@@ -30,9 +30,10 @@ pub fn unix_seconds() -> i64 {
 pub fn monotonic_millis() -> u64 {
     #[cfg(target_os = "linux")]
     if let Some(time) = coarse(libc::CLOCK_MONOTONIC_COARSE) {
-        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-        let millis = u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000_000;
-        return seconds.saturating_mul(1_000).saturating_add(millis);
+        // Neither is negative: it counts from the boot.
+        #[allow(clippy::cast_sign_loss)]
+        let (seconds, nanos) = (time.tv_sec as u64, time.tv_nsec as u64);
+        return seconds.wrapping_mul(1_000).wrapping_add(nanos / 1_000_000);
     }
     precise_monotonic_millis()
 }

@@ -85,13 +85,14 @@ impl Board {
     /// What a table says, if it says anything now: `Some(None)` is that it has no such name.
     #[inline]
     fn read(&self, table: &Table, name: &str, now: i64) -> Option<Option<i64>> {
-        let name = Name::of(name)?;
         let version = self.version.load(Ordering::Acquire);
         let is_active = now >= self.from.load(Ordering::Relaxed) && now < self.until.load(Ordering::Relaxed);
-        let found = table.find(&name);
+        if version & 1 != 0 || !is_active {
+            return None;
+        }
+        let found = table.find(&Name::of(name)?)?;
         fence(Ordering::Acquire);
-        let is_whole = version & 1 == 0 && self.version.load(Ordering::Relaxed) == version;
-        if is_active && is_whole { found } else { None }
+        (self.version.load(Ordering::Relaxed) == version).then_some(found)
     }
 }
 
@@ -105,7 +106,7 @@ const MAX_NAMES: usize = 32;
 /// Numbers by name.
 #[derive(Debug)]
 struct Table {
-    slots: Box<[Slot; SLOTS]>,
+    slots: [Slot; SLOTS],
     /// 1 when every name that fits is there, so that one that is not found is not there.
     is_whole: AtomicU64,
 }
@@ -122,17 +123,17 @@ struct Slot {
 
 impl Table {
     fn new() -> Self {
-        Self { slots: Box::new(array::from_fn(|_| Slot::default())), is_whole: AtomicU64::new(0) }
+        Self { slots: array::from_fn(|_| Slot::default()), is_whole: AtomicU64::new(0) }
     }
 
     fn write<'a>(&self, entries: impl IntoIterator<Item = (&'a str, i64)>) {
-        for slot in self.slots.iter() {
+        for slot in &self.slots {
             slot.length.store(0, Ordering::Relaxed);
         }
         let (mut is_whole, mut count) = (true, 0_usize);
         for (text, value) in entries {
             // A question of such a length is not answered here either.
-            let Some(name) = Name::of(text) else { continue };
+            let Some(name) = Name::of(text).map(Name::in_capitals) else { continue };
             count = count.saturating_add(1);
             if count > MAX_NAMES {
                 is_whole = false;
@@ -157,10 +158,8 @@ impl Table {
             if length == 0 {
                 break;
             }
-            let words = slot.words.iter().zip(name.words);
-            let differs =
-                words.fold(length ^ name.length, |all, (here, word)| all | (here.load(Ordering::Relaxed) ^ word));
-            if differs == 0 {
+            // Nearly always it is asked for as it is written.
+            if length == name.length && (slot.holds(name) || slot.holds(&name.in_capitals())) {
                 return Some(Some(slot.value.load(Ordering::Relaxed)));
             }
         }
@@ -170,12 +169,22 @@ impl Table {
     /// All places, beginning with the name's own.
     #[inline]
     fn places(&self, name: &Name) -> impl Iterator<Item = &Slot> {
-        let (before, after) = self.slots.split_at(name.place());
-        after.iter().chain(before)
+        let first = name.place();
+        (0..SLOTS).filter_map(move |at| self.slots.get(first.wrapping_add(at) % SLOTS))
     }
 }
 
-/// A name of 1 to 32 bytes in capitals, as numbers: two are equal exactly when the names are.
+impl Slot {
+    #[inline]
+    fn holds(&self, name: &Name) -> bool {
+        let [a, b, c, d] = &self.words;
+        let [e, f, g, h] = name.words;
+        let differs = |here: &AtomicU64, word: u64| here.load(Ordering::Relaxed) ^ word;
+        differs(a, e) | differs(b, f) | differs(c, g) | differs(d, h) == 0
+    }
+}
+
+/// A name of 1 to 32 bytes as numbers: two are equal exactly when the names are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Name {
     length: u64,
@@ -204,18 +213,24 @@ impl Name {
             let middle = bytes.get(bytes.len() / 2)?;
             [u64::from(*first), u64::from(*last), u64::from(*middle), 0]
         };
-        Some(Self { length, words: words.map(capitals) })
+        Some(Self { length, words })
     }
 
-    /// Where it stands, if nothing else does.
+    fn in_capitals(self) -> Self {
+        Self { length: self.length, words: self.words.map(capitals) }
+    }
+
+    /// Where it stands, if nothing else does; in whatever case it is written.
     #[inline]
     fn place(&self) -> usize {
         // 2^64 divided by the golden ratio: its upper bits depend on all of what it is multiplied with.
         const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-        let [a, b, c, d] = self.words;
-        let mixed = (a ^ c.rotate_left(21) ^ self.length).wrapping_mul(SPREAD) ^ (b ^ d.rotate_left(21));
+        /// Without the bit by which small letters differ.
+        const CASELESS: u64 = 0xdfdf_dfdf_dfdf_dfdf;
         const BITS: u32 = u64::BITS - SLOTS.ilog2();
-        let place = mixed.wrapping_mul(SPREAD) >> BITS;
+        let [a, b, c, d] = self.words;
+        let (first, second) = ((a ^ c.rotate_left(24)) & CASELESS, (b ^ d.rotate_left(24)) & CASELESS);
+        let place = ((first ^ self.length).wrapping_mul(SPREAD) ^ second).wrapping_mul(SPREAD) >> BITS;
         // 6 bits.
         #[allow(clippy::cast_possible_truncation)]
         let place = place as usize;
@@ -346,8 +361,9 @@ mod tests {
                 match (Name::of(one), Name::of(other)) {
                     (Some(a), Some(b)) => {
                         prop_assert!(fits(one) && fits(other));
-                        prop_assert_eq!(a == b, one.eq_ignore_ascii_case(other));
-                        prop_assert!(a != b || a.place() == b.place());
+                        prop_assert_eq!(a == b, one == other);
+                        prop_assert_eq!(a.in_capitals() == b.in_capitals(), one.eq_ignore_ascii_case(other));
+                        prop_assert!(a.in_capitals() != b.in_capitals() || a.place() == b.place());
                         prop_assert!(a.place() < SLOTS);
                     }
                     (a, b) => prop_assert_eq!((a.is_some(), b.is_some()), (fits(one), fits(other))),
