@@ -14,3 +14,4 @@ pub mod memory;
 pub mod page;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+pub mod turn;

@@ -8,6 +8,7 @@ use std::{
 use inspire_auth_core::{
     InspireAuth as Core, Options, Result,
     keys::{Channel, Presented, Request},
+    license::License,
 };
 use napi::Env;
 
@@ -76,6 +77,12 @@ impl Handle {
         request.channel = channel(terms)?;
         let decided = core.authenticate_warm(&request)?;
         Some(decided.map(|principal| self.principals.slot(&principal)))
+    }
+
+    /// Asks the license something that memory may know; `None` when something slow comes first, or it is closed.
+    #[inline]
+    pub(crate) fn ask<T>(&self, question: impl FnOnce(License<'_>) -> Option<T>) -> Option<T> {
+        question(self.core.borrow().as_ref()?.license())
     }
 }
 

@@ -35,6 +35,12 @@ impl Name {
         self.bytes.get(..usize::from(self.length)).unwrap_or_default()
     }
 
+    /// All of it, zero behind its end, and its length.
+    #[inline]
+    pub(crate) const fn padded(&self) -> (&[u8; MAX_NAME], u8) {
+        (&self.bytes, self.length)
+    }
+
     /// Whether it is, or begins with, `other`: compared to the last byte of that, whatever the length of this.
     #[inline]
     pub(crate) fn begins_with(&self, other: &[u8]) -> bool {

@@ -159,7 +159,7 @@ impl Table {
                 break;
             }
             // Nearly always it is asked for as it is written.
-            if length == name.length && (slot.holds(name) || slot.holds(&name.in_capitals())) {
+            if length == name.length && (slot.holds(name) || slot.holds_in_capitals(name)) {
                 return Some(Some(slot.value.load(Ordering::Relaxed)));
             }
         }
@@ -181,6 +181,12 @@ impl Slot {
         let [e, f, g, h] = name.words;
         let differs = |here: &AtomicU64, word: u64| here.load(Ordering::Relaxed) ^ word;
         differs(a, e) | differs(b, f) | differs(c, g) | differs(d, h) == 0
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn holds_in_capitals(&self, name: &Name) -> bool {
+        self.holds(&name.in_capitals())
     }
 }
 
