@@ -22,7 +22,7 @@ const { license } = auth;
 license.activateOfflineSync('BENCH-0000', sign(signer, {
   id: 'bench', key: 'BENCH-0000', fingerprint: 'bench', limits: { MAX_DISPLAYS: 25, MAX_AGILES: -1 },
   entitlements: ['DEVICE_GROUPS', 'VIDEO_WALL_SYNC', 'SSO_SAML', 'MFA', 'OBSERVABILITY', 'OFFLINE_LICENSING'],
-}), { actor: SYSTEM });
+}, { kind: 'machine' }), { actor: SYSTEM });
 const { credential, key } = auth.keys.createSync(
   { name: 'reporting', levels: ['Authenticated/Ops/Write'], requireSecure: false },
   { actor: SYSTEM },

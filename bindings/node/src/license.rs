@@ -185,6 +185,12 @@ impl License {
         run(env, || self.handle.core()?.license().has_entitlement(&text(env, code, "code")?, moment(env, now)?))
     }
 
+    /// The number by which those two know a name.
+    #[napi(skip_typescript)]
+    pub fn name_slot(&self, env: &Env, name: Unknown<'_>) -> napi::Result<Option<u32>> {
+        run(env, || Ok(self.handle.name_slot(text(env, name, "name")?)))
+    }
+
     /// The function that asks memory for an entitlement, and the one that asks it for a limit: see `raw/questions.rs`.
     #[napi(skip_typescript)]
     pub fn grants_function<'e>(&self, env: &'e Env) -> napi::Result<Unknown<'e>> {

@@ -2,13 +2,13 @@
 //! thread back to an event loop. The only module with `unsafe`.
 #![allow(unsafe_code)]
 
-mod ascii;
 mod error;
 mod function;
 mod kept;
 mod mailbox;
 mod promise;
 mod questions;
+mod short;
 mod text;
 mod warm;
 

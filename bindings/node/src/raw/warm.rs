@@ -7,13 +7,13 @@ use std::{ptr, rc::Rc};
 use napi::{Env, bindgen_prelude::Unknown, sys};
 
 use super::{
-    ascii::Ascii,
     function::{Call, bound},
+    short::Short,
 };
 use crate::handle::Handle;
 
-/// No credential is longer (320 bytes); what is, is read elsewhere.
-const LENGTH: usize = 512;
+/// 512 bytes: no credential is longer (320); what is, is read elsewhere.
+const WORDS: usize = 64;
 
 /// The function `(authorization: string, terms: number) => number | undefined` of a handle: see [`Handle::warm`].
 pub(crate) fn warm_function(env: &Env, handle: Rc<Handle>) -> napi::Result<Unknown<'_>> {
@@ -29,10 +29,10 @@ unsafe extern "C" fn warm(env: sys::napi_env, info: sys::napi_callback_info) -> 
     if unsafe { sys::napi_get_value_uint32(env, number, &raw mut terms) } != sys::Status::napi_ok {
         return ptr::null_mut();
     }
-    let mut text = Ascii::<LENGTH>::new();
+    let mut text = Short::<WORDS>::new();
     match text.read(env, value) {
         Some(value) => call.answer(
-            |handle| handle.warm(value.as_bytes(), terms),
+            |handle| handle.warm(value, terms),
             // SAFETY: the out-pointer is the caller's local.
             |env, slot, answer| unsafe {
                 sys::napi_create_int32(env, slot, answer);
