@@ -330,6 +330,7 @@ impl Inner {
     }
 
     /// The freshness step: afterwards, what is in memory shows every commit, by any process, that returned before.
+    #[inline]
     pub(crate) fn refresh(&self) -> Result<()> {
         let current = self.store.generation()?;
         if self.index.generation() >= current {

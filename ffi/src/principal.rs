@@ -52,9 +52,10 @@ const _: () = assert!(size_of::<inspire_principal>() == 128 || size_of::<usize>(
 impl inspire_principal {
     pub(crate) fn new(principal: &Principal) -> Self {
         let mut name = [0; 68];
-        let text = principal.name().unwrap_or_default();
-        for (to, from) in name.iter_mut().zip(text.bytes().take(MAX_NAME)) {
-            *to = c_char::from_ne_bytes([from]);
+        let (text, length) = principal.padded_name();
+        // All of it, whatever its length: that is four moves.
+        for (to, from) in name.iter_mut().zip(text) {
+            *to = c_char::from_ne_bytes([*from]);
         }
         Self {
             struct_size: size_of::<Self>(),
@@ -63,7 +64,7 @@ impl inspire_principal {
             credential: principal.credential().to_bytes(),
             channel: principal.channel() as u32,
             warning: principal.warning().unwrap_or(Code::Ok).number(),
-            name_len: u32::try_from(text.len().min(MAX_NAME)).unwrap_or(0),
+            name_len: u32::from(length),
             name,
         }
     }

@@ -193,6 +193,16 @@ impl<T: Growing> StructOut<T> {
     /// Fills as much of it as the caller has; `value`'s own `struct_size` is not written.
     pub(crate) fn give(self, value: &T) {
         let from = std::ptr::from_ref(value).cast::<u8>();
+        if self.size == size_of::<T>() {
+            // As below; a length that the compiler knows needs no call.
+            let length = const { size_of::<T>().saturating_sub(size_of::<usize>()) };
+            // SAFETY: as below.
+            unsafe {
+                let to = self.to.cast::<u8>().add(size_of::<usize>());
+                std::ptr::copy_nonoverlapping(from.add(size_of::<usize>()), to, length);
+            }
+            return;
+        }
         let length = self.size.min(size_of::<T>()).saturating_sub(size_of::<usize>());
         // SAFETY: both are valid for `length` bytes behind their first field: `value` has its own size, and `to` the
         // one that `struct_out` was promised.

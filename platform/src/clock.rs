@@ -7,11 +7,20 @@
 #[inline]
 #[must_use]
 pub fn unix_seconds() -> i64 {
-    #[cfg(target_os = "linux")]
+    // Here the C library's `time` is the vDSO's: the same clock in one load, a quarter of the cost.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        // SAFETY: without a place to write to it touches no memory of ours. It can't fail.
+        let time = unsafe { libc::time(std::ptr::null_mut()) };
+        #[allow(clippy::useless_conversion, reason = "the type is narrower on 32-bit machines")]
+        return i64::from(time);
+    }
+    #[cfg(all(target_os = "linux", not(target_env = "gnu")))]
     if let Some(time) = coarse(libc::CLOCK_REALTIME_COARSE) {
         #[allow(clippy::useless_conversion, reason = "the field is narrower on 32-bit machines")]
         return i64::from(time.tv_sec);
     }
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
     precise_unix_seconds()
 }
 
@@ -21,9 +30,10 @@ pub fn unix_seconds() -> i64 {
 pub fn monotonic_millis() -> u64 {
     #[cfg(target_os = "linux")]
     if let Some(time) = coarse(libc::CLOCK_MONOTONIC_COARSE) {
-        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-        let millis = u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000_000;
-        return seconds.saturating_mul(1_000).saturating_add(millis);
+        // Neither is negative: it counts from the boot.
+        #[allow(clippy::cast_sign_loss)]
+        let (seconds, nanos) = (time.tv_sec as u64, time.tv_nsec as u64);
+        return seconds.wrapping_mul(1_000).wrapping_add(nanos / 1_000_000);
     }
     precise_monotonic_millis()
 }
@@ -84,6 +94,7 @@ fn asked_of_the_kernel(clock: libc::clockid_t) -> Option<i64> {
     (!failed).then_some(i64::from(time.tv_sec))
 }
 
+#[cfg(any(test, not(all(target_os = "linux", target_env = "gnu"))))]
 fn precise_unix_seconds() -> i64 {
     use std::time::{SystemTime, UNIX_EPOCH};
     match SystemTime::now().duration_since(UNIX_EPOCH) {

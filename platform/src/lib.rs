@@ -15,4 +15,5 @@ pub mod memory;
 pub mod page;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+pub mod turn;
 pub mod words;

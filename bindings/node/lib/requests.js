@@ -3,6 +3,7 @@
 // One request: which lines carry a credential, what is asked of it, and the way to the core that is quick enough.
 
 const { InspireAuthError } = require('./errors.js');
+const { questions } = require('./questions.js');
 const { routed } = require('./routes.js');
 const { cancelled, unlessAborted } = require('./signals.js');
 
@@ -160,6 +161,7 @@ class CredentialHeaders {
 /** Puts `authenticate` and `authenticateSync` on the native class; returns what makes an instance ready for them. */
 function requests(native) {
   const { InspireAuth } = native;
+  const asked = questions(native);
   const compiled = (requirement) => {
     Object.defineProperty(requirement, SLOT, { value: requirement.slot() });
     return requirement;
@@ -310,7 +312,7 @@ function requests(native) {
     prepare(auth);
     // Own properties: the same objects at each look, without a call.
     Object.defineProperty(auth, 'keys', { value: auth.keys });
-    Object.defineProperty(auth, 'license', { value: auth.license });
+    Object.defineProperty(auth, 'license', { value: asked(auth.license) });
     return auth;
   };
 }

@@ -8,16 +8,22 @@ use std::{
 use inspire_auth_core::{
     InspireAuth as Core, Options, Result,
     keys::{Channel, Presented, Request},
+    license::License,
 };
 use napi::Env;
 
 use crate::{arguments::invalid, environment::Environment, principals::Principals, threads::BRIEF};
+
+/// Names that are known by a number, at most: a program writes few, but might make them up.
+const MAX_NAMES: usize = 1024;
 
 /// An open store.
 pub(crate) struct Handle {
     /// `None` once it is closed.
     core: RefCell<Option<Core>>,
     pub(crate) principals: Principals,
+    /// What was asked about the license, by the numbers that JavaScript knows.
+    names: RefCell<Vec<String>>,
     pub(crate) here: Rc<Environment>,
     /// Where its audit events go.
     sink: Cell<Option<u32>>,
@@ -33,7 +39,8 @@ impl Handle {
         let (core, sink) = (RefCell::new(None), Cell::new(sink));
         // Made before the store is opened: if that fails, dropping it lets the sink go.
         let needs_the_loop = options.server.as_ref().is_some_and(|server| server.transport.is_some());
-        let handle = Self { core, principals: Principals::default(), here, sink, needs_the_loop };
+        let handle =
+            Self { core, principals: Principals::default(), names: RefCell::default(), here, sink, needs_the_loop };
         *handle.core.borrow_mut() = Some(Core::open(options)?);
         Ok(Rc::new(handle))
     }
@@ -76,6 +83,21 @@ impl Handle {
         request.channel = channel(terms)?;
         let decided = core.authenticate_warm(&request)?;
         Some(decided.map(|principal| self.principals.slot(&principal)))
+    }
+
+    /// The number of a name that is asked for: of an entitlement or a limit. `None` when there are too many already.
+    pub(crate) fn name_slot(&self, name: String) -> Option<u32> {
+        let mut names = self.names.borrow_mut();
+        let slot = u32::try_from(names.len()).ok().filter(|_| names.len() < MAX_NAMES)?;
+        names.push(name);
+        Some(slot)
+    }
+
+    /// Asks the license about the name under a number; `None` when something slow comes first, or it is closed.
+    #[inline]
+    pub(crate) fn ask<T>(&self, slot: u32, question: impl FnOnce(License<'_>, &str) -> Option<T>) -> Option<T> {
+        let names = self.names.borrow();
+        question(self.core.borrow().as_ref()?.license(), names.get(slot as usize)?)
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     by::By,
     handle::Handle,
     machine::MachineIdentity,
+    raw::{grants_function, limit_function},
 };
 
 /// The license as it is at one moment.
@@ -182,6 +183,23 @@ impl License {
     #[napi(ts_args_type = "code: string, now?: number")]
     pub fn has_entitlement(&self, env: &Env, code: Unknown<'_>, now: Unknown<'_>) -> napi::Result<bool> {
         run(env, || self.handle.core()?.license().has_entitlement(&text(env, code, "code")?, moment(env, now)?))
+    }
+
+    /// The number by which those two know a name.
+    #[napi(skip_typescript)]
+    pub fn name_slot(&self, env: &Env, name: Unknown<'_>) -> napi::Result<Option<u32>> {
+        run(env, || Ok(self.handle.name_slot(text(env, name, "name")?)))
+    }
+
+    /// The function that asks memory for an entitlement, and the one that asks it for a limit: see `raw/questions.rs`.
+    #[napi(skip_typescript)]
+    pub fn grants_function<'e>(&self, env: &'e Env) -> napi::Result<Unknown<'e>> {
+        grants_function(env, Rc::clone(&self.handle))
+    }
+
+    #[napi(skip_typescript)]
+    pub fn limit_function<'e>(&self, env: &'e Env) -> napi::Result<Unknown<'e>> {
+        limit_function(env, Rc::clone(&self.handle))
     }
 
     /// As {@link License.hasEntitlement}, for a gate: a refusal is an error that says why.

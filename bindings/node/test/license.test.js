@@ -3,7 +3,7 @@
 const assert = require('node:assert');
 const { test } = require('node:test');
 const {
-  open, inspect, sign, machineIdentity, explainMachine, InspireAuthError, SigningKey, SYSTEM, TrustedProxies,
+  open, inspect, sign, machineIdentity, explainMachine, InspireAuthError, License, SigningKey, SYSTEM, TrustedProxies,
 } = require('inspire-auth');
 
 const NOW = 1_800_000_000;
@@ -22,6 +22,37 @@ function issued(t) {
   t.after(() => auth.close());
   return { auth, file, license, trustedKeys };
 }
+
+test('what memory answers is what is installed now', async (t) => {
+  const { auth, license: description } = issued(t);
+  const { license } = auth;
+  const answers = () => [license.hasEntitlement('MFA'), license.limit('MAX_DISPLAYS')];
+  assert.deepStrictEqual(answers(), [false, 0]);
+  const signer = SigningKey.generate();
+  const other = open(':memory:', { trustedKeys: [{ id: 'k', publicKey: signer.publicKey }], machineId: 'box' });
+  t.after(() => other.close());
+  const long = 'ANOTHER_'.repeat(9);
+  const entitlements = [...description.entitlements, long];
+  const file = sign(signer, { ...description, entitlements }, { kind: 'machine' });
+  await other.license.activateOffline('ABCD-EFGH', file, { actor: SYSTEM });
+  for (const code of ['MFA', 'mfa', long, long.toLowerCase()]) assert.strictEqual(other.license.hasEntitlement(code), true, code);
+  // The last one's lower halves are "MFA".
+  for (const code of ['SSO_SAML', 'MF', 'MFAA', '', 'MFA\0', '\u00c3', '\u014d\u0146\u0141']) {
+    assert.strictEqual(other.license.hasEntitlement(code), false, code);
+  }
+  for (const name of ['MAX_DISPLAYS', 'max_displays', 'maxDisplays']) assert.strictEqual(other.license.limit(name), 2);
+  assert.strictEqual(other.license.limit('SEATS'), 0);
+  assert.deepStrictEqual(answers(), [false, 0]);
+  for (const wrong of [undefined, null, 7, {}, ['MFA']]) {
+    assert.throws(() => other.license.hasEntitlement(wrong), code('INVALID_ARGUMENT'));
+    assert.throws(() => other.license.limit(wrong), code('INVALID_ARGUMENT'));
+  }
+  other.license.deactivateSync({ actor: SYSTEM });
+  assert.deepStrictEqual([other.license.hasEntitlement('MFA'), other.license.limit('MAX_DISPLAYS')], [false, 0]);
+  other.close();
+  assert.throws(() => other.license.hasEntitlement('MFA'), code('INVALID_ARGUMENT'));
+  assert.throws(() => License.prototype.hasEntitlement.call({}, 'MFA'));
+});
 
 test('a license is installed, asked and taken out', async (t) => {
   const { auth: { license }, file } = issued(t);

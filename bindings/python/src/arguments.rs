@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use inspire_auth_core::keys::{Actor, Caller, Channel};
 use pyo3::{
+    intern,
     prelude::*,
     sync::PyOnceLock,
     types::{PyBool, PyBytes, PyDelta, PyInt, PyString},
@@ -24,13 +25,29 @@ pub(crate) fn word<T: Copy>(py: Python<'_>, name: &str, given: &str, words: &[(&
 }
 
 /// A channel, as the host says it is.
-#[inline]
-pub(crate) fn channel(py: Python<'_>, given: &str) -> PyResult<Channel> {
-    match given {
-        "plain" => Ok(Channel::Plain),
-        "secure" => Ok(Channel::Secure),
-        "local" => Ok(Channel::Local),
-        _ => Err(invalid(py, "channel is \"plain\", \"secure\" or \"local\"")),
+pub(crate) struct Way(pub(crate) Channel);
+
+impl Way {
+    /// What it is when nothing is said.
+    pub(crate) const PLAIN: Self = Self(Channel::Plain);
+}
+
+impl<'py> FromPyObject<'_, 'py> for Way {
+    type Error = PyErr;
+
+    #[inline]
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let py = given.py();
+        // A word that stands in a program is nearly always this very object.
+        if given.is(intern!(py, "secure")) {
+            return Ok(Self(Channel::Secure));
+        }
+        match given.cast::<PyString>()?.to_str()? {
+            "plain" => Ok(Self(Channel::Plain)),
+            "secure" => Ok(Self(Channel::Secure)),
+            "local" => Ok(Self(Channel::Local)),
+            _ => Err(invalid(py, "channel is \"plain\", \"secure\" or \"local\"")),
+        }
     }
 }
 

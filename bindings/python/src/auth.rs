@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::{ArcSwapOption, Guard};
-use inspire_auth_core::{
-    Code, InspireAuth as Core, TABLE,
-    keys::{Attempt, Principal as CorePrincipal},
-};
+use inspire_auth_core::{Code, InspireAuth as Core, TABLE, keys::Attempt};
 use pyo3::{
     PyTraverseError, PyVisit,
     prelude::*,
@@ -14,20 +11,21 @@ use pyo3::{
 };
 
 use crate::{
-    arguments::{channel, count, seconds},
+    arguments::{Way, count, seconds},
     audit::Audit,
     boundary::{query, released},
-    decide::{self, Asked, Warm, decide_slowly},
+    decide::{self, Asked, Memory, decide_slowly},
     errors::{invalid, raise},
     headers::Extra,
     keys::Keys,
     license::License,
     options::{self, AuditFile, HashParameters, Pepper, TrustedKey},
-    principal::{Principal, Principals},
+    principal::Principal,
     records, requirement,
     routes::{self, Routes},
     server::{Carrier, Server},
     ticket::Ticket,
+    warm::{Decision, Warm},
 };
 
 /// API keys and licensing on one store: the handle that everything hangs off. Any number of threads, and of asyncio
@@ -43,7 +41,7 @@ use crate::{
 pub(crate) struct InspireAuth {
     core: ArcSwapOption<Core>,
     pub(crate) extra: Extra,
-    principals: Principals,
+    pub(crate) warm: Warm,
     pub(crate) audit: Arc<Audit>,
     transport: Option<Arc<Carrier>>,
 }
@@ -62,6 +60,16 @@ impl InspireAuth {
     /// The same, to be used while the interpreter's lock is let go.
     pub(crate) fn core(&self, py: Python<'_>) -> PyResult<Arc<Core>> {
         self.core.load_full().ok_or_else(|| closed(py))
+    }
+
+    /// What the warm checks hold. While one runs, on another thread, it is waited for, but not for ever: a forked child may
+    /// have inherited it so.
+    fn let_go(&self) -> Option<Core> {
+        let mut tries = (0..1_000_000).map(|_| {
+            std::hint::spin_loop();
+            self.warm.close()
+        });
+        tries.find_map(|outcome| outcome.ok()).flatten()
     }
 
     /// Runs `body` without the interpreter's lock, and hands over what it had audited.
@@ -88,15 +96,12 @@ impl InspireAuth {
 
     /// The object for a decision, after its audit events have been handed over.
     #[inline]
-    pub(crate) fn answer<'py>(
-        &self,
-        py: Python<'py>,
-        decision: inspire_auth_core::Result<CorePrincipal>,
-    ) -> PyResult<Bound<'py, Principal>> {
+    pub(crate) fn answer<'py>(&self, py: Python<'py>, decision: Decision<'py>) -> PyResult<Bound<'py, Principal>> {
         self.audit.tell(py);
         match decision {
-            Ok(principal) => self.principals.object(py, &principal),
-            Err(error) => Err(raise(py, &error)),
+            Decision::Known(principal) => Ok(principal),
+            Decision::Granted(principal) => self.warm.object(py, &principal),
+            Decision::Refused(error) => Err(raise(py, &error)),
         }
     }
 }
@@ -236,8 +241,9 @@ impl InspireAuth {
         let audit = Arc::new(Audit::new(audit.map(Bound::unbind)));
         options.audit = audit.sink();
         let core = released(py, || Core::open(options))?;
+        let warm = Warm::new(core.clone());
         let core = ArcSwapOption::from_pointee(core);
-        Ok(Self { core, extra: Extra::new(extra_headers), principals: Principals::default(), audit, transport })
+        Ok(Self { core, extra: Extra::new(extra_headers), warm, audit, transport })
     }
 
     /// Decides one request: returns who is calling, or raises. There is no falsy answer.
@@ -277,15 +283,19 @@ impl InspireAuth {
     /// Example:
     ///     >>> auth.authenticate([("Authorization", "Bearer reporting:isk_...")], channel="secure").name
     ///     'reporting'
-    #[pyo3(signature = (
-        headers, channel = "plain", require = None, *, entitlement = None, now = None, routes = None, method = None,
-        path = None
-    ))]
+    #[pyo3(
+        signature = (
+            headers, channel = Way::PLAIN, require = None, *, entitlement = None, now = None, routes = None,
+            method = None, path = None
+        ),
+        text_signature = "($self, headers, channel='plain', require=None, *, entitlement=None, now=None, \
+            routes=None, method=None, path=None)"
+    )]
     #[allow(clippy::too_many_arguments)]
     fn authenticate<'py>(
         &self,
         headers: &Bound<'py, PyAny>,
-        channel: &str,
+        channel: Way,
         require: Option<&Bound<'py, PyAny>>,
         entitlement: Option<&str>,
         now: Option<i64>,
@@ -294,15 +304,15 @@ impl InspireAuth {
         path: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, Principal>> {
         let py = headers.py();
-        let asked = Asked { channel, require, entitlement, now, routes, method, path };
+        let asked = Asked { channel: channel.0, require, entitlement, now, routes, method, path };
         let terms = self.terms(py, &asked)?;
         let lines = match self.decide_warm(py, headers, &terms)? {
-            Warm::Decided(decision) => return self.answer(py, decision),
-            Warm::Unknown(lines) => lines,
+            Memory::Decided(decision) => return self.answer(py, decision),
+            Memory::Unknown(lines) => lines,
         };
         let core = self.core(py)?;
         let decision = decide_slowly(py, &lines, &terms, move |request| core.authenticate(request))?;
-        self.answer(py, decision)
+        self.answer(py, decision.into())
     }
 
     /// Decides at once, or begins to: a `Principal`, or a `Ticket` to be awaited. For `authenticate_async`.
@@ -311,7 +321,7 @@ impl InspireAuth {
     fn _attempt<'py>(
         slf: &Bound<'py, Self>,
         headers: &Bound<'py, PyAny>,
-        channel: &str,
+        channel: Way,
         require: Option<&Bound<'py, PyAny>>,
         entitlement: Option<&str>,
         now: Option<i64>,
@@ -320,16 +330,16 @@ impl InspireAuth {
         path: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (py, this) = (slf.py(), slf.get());
-        let asked = Asked { channel, require, entitlement, now, routes, method, path };
+        let asked = Asked { channel: channel.0, require, entitlement, now, routes, method, path };
         let terms = this.terms(py, &asked)?;
         let lines = match this.decide_warm(py, headers, &terms)? {
-            Warm::Decided(decision) => return this.answer(py, decision).map(Bound::into_any),
-            Warm::Unknown(lines) => lines,
+            Memory::Decided(decision) => return this.answer(py, decision).map(Bound::into_any),
+            Memory::Unknown(lines) => lines,
         };
         let core = this.core(py)?;
         let attempt = decide_slowly(py, &lines, &terms, move |request| Ok(core.authenticate_no_wait(request)))?;
         match attempt {
-            Ok(Attempt::Done(decision)) => this.answer(py, decision).map(Bound::into_any),
+            Ok(Attempt::Done(decision)) => this.answer(py, decision.into()).map(Bound::into_any),
             Ok(Attempt::Pending(ticket)) => Ok(Bound::new(py, Ticket::new(ticket, slf.clone().unbind()))?.into_any()),
             Err(error) => Err(raise(py, &error)),
         }
@@ -426,7 +436,10 @@ impl InspireAuth {
     /// Example:
     ///     >>> auth.would_allow(routes, "reporting", "DELETE", "/data/api/v1/resources", channel="secure").code
     ///     'ROUTE_DENIED'
-    #[pyo3(signature = (routes, key, method, path, *, channel = "plain", now = None))]
+    #[pyo3(
+        signature = (routes, key, method, path, *, channel = Way::PLAIN, now = None),
+        text_signature = "($self, routes, key, method, path, *, channel='plain', now=None)"
+    )]
     #[allow(clippy::too_many_arguments)]
     fn would_allow<'py>(
         &self,
@@ -435,10 +448,10 @@ impl InspireAuth {
         key: Option<&str>,
         method: &Bound<'py, PyString>,
         path: &Bound<'py, PyAny>,
-        channel: &str,
+        channel: Way,
         now: Option<i64>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let channel = self::channel(py, channel)?;
+        let channel = channel.0;
         let (routes, method, path) = (&routes.get().core, decide::method(method), decide::path(path)?);
         let found = self.ask(py, |core| core.would_allow(routes, key, method, path, channel, now))?;
         routes::explanation(py, routes, &found)
@@ -604,10 +617,11 @@ impl InspireAuth {
     ///     >>> auth.close()  # or: with InspireAuth.open("service.db") as auth: ...
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         if let Some(core) = self.core.swap(None) {
+            let warm = self.let_go();
             // What can't be written can't be helped: closing never fails.
             released(py, move || {
                 let _ = core.flush();
-                drop(core);
+                drop((warm, core));
                 Ok(())
             })?;
             self.audit.tell(py);
@@ -654,7 +668,7 @@ impl Drop for InspireAuth {
     fn drop(&mut self) {
         let Some(core) = self.core.swap(None) else { return };
         // The last one writes what was noted, and waits for the pool's threads: not with the interpreter's lock.
-        let mut core = Some(core);
+        let mut core = Some((self.let_go(), core));
         let _ = Python::try_attach(|py| {
             let core = core.take();
             let _ = released(py, move || {

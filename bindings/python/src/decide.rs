@@ -1,24 +1,24 @@
 //! The decision about one request: what it is asked, and who is asked first, memory or the slow way.
 
 use inspire_auth_core::{
-    InspireAuth as Core, Result,
-    keys::{Channel, Presented, Principal as CorePrincipal, Request},
+    Result,
+    keys::{Channel, Presented, Request},
 };
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyString};
 
 use crate::{
-    arguments::channel,
     auth::{InspireAuth, closed},
     boundary::{caught, released},
     errors::{invalid, raise},
     headers::{self, Lines, raw},
     requirement::{self, Given},
     routes::Routes,
+    warm::Decision,
 };
 
 /// What a request is asked, as Python says it.
 pub(crate) struct Asked<'a, 'py> {
-    pub(crate) channel: &'a str,
+    pub(crate) channel: Channel,
     pub(crate) require: Option<&'a Bound<'py, PyAny>>,
     pub(crate) entitlement: Option<&'a str>,
     pub(crate) now: Option<i64>,
@@ -36,8 +36,8 @@ pub(crate) struct Terms<'a> {
 }
 
 /// What memory makes of a request.
-pub(crate) enum Warm<'py> {
-    Decided(Result<CorePrincipal>),
+pub(crate) enum Memory<'py> {
+    Decided(Decision<'py>),
     /// Its lines, when the decision takes longer.
     Unknown(Lines<'py>),
 }
@@ -56,15 +56,14 @@ impl InspireAuth {
     /// Reads what is asked. With a table, this is where a path or a method is refused.
     #[inline]
     pub(crate) fn terms<'a>(&self, py: Python<'_>, asked: &Asked<'a, '_>) -> PyResult<Terms<'a>> {
-        let channel = channel(py, asked.channel)?;
         if asked.routes.is_some() || asked.method.is_some() || asked.path.is_some() {
-            return self.routed(py, asked, channel);
+            return self.routed(py, asked);
         }
         let require = requirement::read(py, asked.require)?;
-        Ok(Terms { channel, require, entitlement: asked.entitlement, now: asked.now })
+        Ok(Terms { channel: asked.channel, require, entitlement: asked.entitlement, now: asked.now })
     }
 
-    fn routed<'a>(&self, py: Python<'_>, asked: &Asked<'a, '_>, channel: Channel) -> PyResult<Terms<'a>> {
+    fn routed<'a>(&self, py: Python<'_>, asked: &Asked<'a, '_>) -> PyResult<Terms<'a>> {
         // One without the others is a mistake that must not become "any key".
         let (Some(routes), Some(method), Some(path)) = (asked.routes, asked.method, asked.path) else {
             return Err(invalid(py, "routes, method and path are given together, or none of them"));
@@ -81,7 +80,7 @@ impl InspireAuth {
         match rule {
             Ok(rule) => {
                 let require = Given::Lent(rule.requirement());
-                Ok(Terms { channel, require, entitlement: rule.entitlement(), now: asked.now })
+                Ok(Terms { channel: asked.channel, require, entitlement: rule.entitlement(), now: asked.now })
             }
             Err(error) => {
                 self.audit.tell(py);
@@ -97,28 +96,21 @@ impl InspireAuth {
         py: Python<'py>,
         headers: &Bound<'py, PyAny>,
         terms: &Terms<'_>,
-    ) -> PyResult<Warm<'py>> {
-        let guard = self.open_core(py)?;
-        let Some(core) = guard.as_ref() else { return Err(closed(py)) };
-        let decide = |presented: Presented<'_>| warm(core, &terms.request(presented));
+    ) -> PyResult<Memory<'py>> {
+        let decide = |presented: Presented<'_>| self.warm.decide(py, &terms.request(presented));
         // One value is shown as it is; only what has to be kept for later becomes lines.
         let decision = headers::one_value(headers).map(decide);
         if let Some(Some(decision)) = decision {
-            return Ok(Warm::Decided(decision));
+            return Ok(Memory::Decided(decision));
         }
         let lines = Lines::read(headers, &self.extra)?;
         if decision.is_none()
             && let Some(decision) = lines.present(decide)?
         {
-            return Ok(Warm::Decided(decision));
+            return Ok(Memory::Decided(decision));
         }
-        Ok(Warm::Unknown(lines))
+        Ok(Memory::Unknown(lines))
     }
-}
-
-#[inline]
-fn warm(core: &Core, request: &Request<'_>) -> Option<Result<CorePrincipal>> {
-    caught(|| Ok(core.authenticate_warm(request))).unwrap_or_else(|error| Some(Err(error)))
 }
 
 impl Terms<'_> {

@@ -71,10 +71,14 @@ impl Extra {
 /// anything else.
 #[inline]
 pub(crate) fn raw<'a>(value: &'a Bound<'_, PyAny>) -> Option<&'a [u8]> {
-    if let Ok(bytes) = value.cast_exact::<PyBytes>() {
+    let encoded = |text: &'a Bound<'_, PyString>| text.to_str().map_or(&b"\xff"[..], str::as_bytes);
+    // Of exactly these types nearly always: that is one comparison.
+    if let Ok(text) = value.cast_exact::<PyString>() {
+        Some(encoded(text))
+    } else if let Ok(bytes) = value.cast_exact::<PyBytes>() {
         Some(bytes.as_bytes())
     } else if let Ok(text) = value.cast::<PyString>() {
-        Some(text.to_str().map_or(b"\xff", str::as_bytes))
+        Some(encoded(text))
     } else {
         value.cast::<PyBytes>().ok().map(|bytes| bytes.as_bytes())
     }
@@ -89,8 +93,7 @@ fn part<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
 /// The `headers` argument as the one value of the one `Authorization` header, when it is that.
 #[inline]
 pub(crate) fn one_value<'a>(headers: &'a Bound<'_, PyAny>) -> Option<Presented<'a>> {
-    let is_value = headers.is_instance_of::<PyString>() || headers.is_instance_of::<PyBytes>();
-    is_value.then(|| raw(headers)).flatten().map(Presented::Authorization)
+    raw(headers).map(Presented::Authorization)
 }
 
 #[cold]
@@ -102,7 +105,7 @@ impl<'py> Lines<'py> {
     /// Reads the `headers` argument of a request that is to be decided.
     #[inline]
     pub(crate) fn read(headers: &Bound<'py, PyAny>, extra: &Extra) -> PyResult<Self> {
-        if headers.is_instance_of::<PyString>() || headers.is_instance_of::<PyBytes>() {
+        if raw(headers).is_some() {
             let mut lines = Self::default();
             lines.keep(Kind::Authorization, headers.clone());
             return Ok(lines);

@@ -32,6 +32,7 @@ mod routes;
 mod server;
 mod store;
 mod ticket;
+mod warm;
 
 use pyo3::prelude::*;
 

@@ -64,6 +64,15 @@ impl License {
     }
 }
 
+/// Whether an entitlement is granted: from memory as a rule, with the interpreter's lock kept.
+#[inline]
+fn grants(auth: &InspireAuth, py: Python<'_>, code: &str, now: Option<i64>) -> PyResult<bool> {
+    match auth.warm.ask(|core| core.license().has_entitlement_warm(code, now)) {
+        Some(answer) => Ok(answer),
+        None => auth.ask(py, |core| core.license().has_entitlement(code, now)),
+    }
+}
+
 #[pymethods]
 impl License {
     /// What is installed, and whether it is good.
@@ -124,7 +133,7 @@ impl License {
     ///     True
     #[pyo3(signature = (code, now = None))]
     fn has_entitlement(&self, py: Python<'_>, code: &str, now: Option<i64>) -> PyResult<bool> {
-        self.auth.get().ask(py, |core| core.license().has_entitlement(code, now))
+        grants(self.auth.get(), py, code, now)
     }
 
     /// As `has_entitlement`, for a gate: returns when it is granted, and raises why not otherwise.
@@ -165,7 +174,11 @@ impl License {
     ///     25
     #[pyo3(signature = (name, now = None))]
     fn limit(&self, py: Python<'_>, name: &str, now: Option<i64>) -> PyResult<i64> {
-        self.auth.get().ask(py, |core| core.license().limit(name, now))
+        let auth = self.auth.get();
+        match auth.warm.ask(|core| core.license().limit_warm(name, now)) {
+            Some(limit) => Ok(limit),
+            None => auth.ask(py, |core| core.license().limit(name, now)),
+        }
     }
 
     /// Whether so many of something are within their limit: returns when they are, and raises otherwise.
@@ -614,8 +627,7 @@ impl Entitlements {
 impl Entitlements {
     fn __contains__(&self, py: Python<'_>, code: &Bound<'_, PyAny>) -> PyResult<bool> {
         let Ok(code) = code.cast::<PyString>() else { return Ok(false) };
-        let code = code.to_str()?;
-        self.auth.get().ask(py, |core| core.license().has_entitlement(code, None))
+        grants(self.auth.get(), py, code.to_str()?, None)
     }
 
     fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {

@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasherDefault, Hasher},
-    sync::Mutex,
 };
 
 use inspire_auth_core::{
@@ -141,33 +140,21 @@ const MOST: usize = 65_536;
 
 /// The principals of a handle, each made once.
 #[derive(Default)]
-pub(crate) struct Principals(Mutex<HashMap<Which, Py<Principal>, BuildHasherDefault<Plain>>>);
+pub(crate) struct Principals(HashMap<Which, Py<Principal>, BuildHasherDefault<Plain>>);
 
 impl Principals {
-    /// The object that says this.
+    /// The object that says this, if it was made before.
     #[inline]
-    pub(crate) fn object<'py>(&self, py: Python<'py>, core: &Core) -> PyResult<Bound<'py, Principal>> {
-        // Tried, not waited for: a forked child may have inherited it locked. No Python code runs while it is held.
-        if let Ok(kept) = self.0.try_lock()
-            && let Some(object) = kept.get(&Which::of(core))
-            && object.get().core == *core
-        {
-            return Ok(object.bind(py).clone());
-        }
-        self.make(py, core)
+    pub(crate) fn find<'py>(&self, py: Python<'py>, core: &Core) -> Option<Bound<'py, Principal>> {
+        let object = self.0.get(&Which::of(core))?;
+        (object.get().core == *core).then(|| object.bind(py).clone())
     }
 
-    #[cold]
-    fn make<'py>(&self, py: Python<'py>, core: &Core) -> PyResult<Bound<'py, Principal>> {
-        let object = Bound::new(py, Principal::new(py, *core))?;
-        let replaced = self.0.try_lock().ok().and_then(|mut kept| {
-            if kept.len() >= MOST {
-                kept.clear();
-            }
-            kept.insert(Which::of(core), object.clone().unbind())
-        });
-        drop(replaced);
-        Ok(object)
+    /// Keeps an object. What it replaces is to be dropped where that may run Python code.
+    pub(crate) fn keep(&mut self, object: Py<Principal>) -> impl Sized + use<> {
+        let all = if self.0.len() >= MOST { std::mem::take(&mut self.0) } else { HashMap::default() };
+        let former = self.0.insert(Which::of(&object.get().core), object);
+        (all, former)
     }
 }
 

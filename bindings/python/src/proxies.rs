@@ -4,7 +4,7 @@ use inspire_auth_core::keys::TrustedProxies as Core;
 use pyo3::prelude::*;
 
 use crate::{
-    arguments::{channel, channel_word},
+    arguments::{Way, channel_word},
     boundary::kept,
     errors::invalid,
     headers::Lines,
@@ -57,10 +57,10 @@ impl TrustedProxies {
         &self,
         py: Python<'_>,
         peer: Option<&str>,
-        direct: &str,
+        direct: Way,
         headers: &Bound<'_, PyAny>,
     ) -> PyResult<&'static str> {
-        let direct = channel(py, direct)?;
+        let Way(direct) = direct;
         let Some(peer) = peer else { return Ok(channel_word(direct)) };
         let peer = peer.parse().map_err(|_| invalid(py, "peer is no IP address"))?;
         let said = Lines::forwarded(headers)?;

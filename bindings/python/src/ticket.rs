@@ -61,6 +61,6 @@ impl Ticket {
     fn result<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Principal>> {
         let ticket = self.core.clone();
         let decision = released(py, move || Ok(ticket.poll()))?;
-        self.auth.get().answer(py, decision.unwrap_or_else(|| Err(Error::new(Code::Pending))))
+        self.auth.get().answer(py, decision.unwrap_or_else(|| Err(Error::new(Code::Pending))).into())
     }
 }

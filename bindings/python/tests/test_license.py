@@ -58,6 +58,27 @@ def licensed(signer: SigningKey, file: str) -> InspireAuth:
     return auth
 
 
+def test_what_memory_answers_is_what_is_installed_now(signer: SigningKey) -> None:
+    auth = InspireAuth.open(hash=FAST, trusted_keys=[TrustedKey("vendor", signer.public_key)], machine_id="m1")
+    license, entitlements = auth.license, auth.license.entitlements
+    assert not license.has_entitlement("MFA") and "MFA" not in entitlements and license.limit("MAX_DISPLAYS") == 0
+    description = {**DESCRIPTION, "expiry": None, "entitlements": ["MFA", "OFFLINE_LICENSING", "ANOTHER_" * 8]}
+    license.activate_offline("ABCD-EFGH", sign(signer, description), actor=SYSTEM)
+    for code in ("MFA", "mfa", "ANOTHER_" * 8, "another_" * 8):
+        assert license.has_entitlement(code) and code in entitlements
+    for code in ("CUSTOM", "MF", "MFAA", "", "\u00df", "MFA\0"):
+        assert not license.has_entitlement(code) and code not in entitlements
+    for name in ("MAX_DISPLAYS", "max_displays", "maxDisplays"):
+        assert license.limit(name) == 25
+    assert license.limit("AI_CREDITS_MONTHLY") == -1 and license.limit("SEATS") == 0
+    license.deactivate(actor=SYSTEM)
+    assert not license.has_entitlement("MFA") and "MFA" not in entitlements and license.limit("MAX_DISPLAYS") == 0
+    auth.close()
+    for question in (lambda: license.has_entitlement("MFA"), lambda: "MFA" in entitlements, lambda: license.limit("X")):
+        with pytest.raises(ArgumentError, match="closed"):
+            question()
+
+
 def test_a_signing_key_shows_its_public_half_only(signer: SigningKey) -> None:
     pem = signer.to_pem()
     assert pem.startswith("-----BEGIN PRIVATE KEY-----\n")

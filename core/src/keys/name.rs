@@ -41,6 +41,12 @@ impl Name {
         self.bytes.get(..usize::from(self.length)).unwrap_or_default()
     }
 
+    /// All of it, zero behind its end, and its length.
+    #[inline]
+    pub(crate) const fn padded(&self) -> (&[u8; MAX_NAME], u8) {
+        (&self.bytes, self.length)
+    }
+
     #[inline]
     pub(crate) fn as_str(&self) -> &str {
         std::str::from_utf8(self.as_bytes()).unwrap_or_default()

@@ -59,6 +59,13 @@ impl Principal {
         if self.is_anonymous() { None } else { Some(self.name.as_str()) }
     }
 
+    /// The name's bytes as they lie, zero behind its end, and its length; 0 when anonymous. For a binding that copies it.
+    #[inline]
+    #[must_use]
+    pub const fn padded_name(&self) -> (&[u8; 64], u8) {
+        self.name.padded()
+    }
+
     /// The key's revision when the request was decided.
     #[inline]
     #[must_use]

@@ -3,6 +3,8 @@
 //! What does not depend on the time is decided once, when the file is read; what does is decided at each query, by a
 //! few comparisons that allocate nothing. One list serves inspection, installation and every later query.
 
+use std::ops::Range;
+
 use super::{
     catalogue::{self, OFFLINE_LICENSING},
     payload::{LicenseDocument, Payload},
@@ -116,6 +118,30 @@ impl Checks {
         rows.into_iter().flatten()
     }
 
+    /// The moments at which nothing fails, Unix seconds; `None` when there are none. Says the same as
+    /// [`Checks::failures`], but for the last second that there is.
+    pub(super) fn good_during(&self) -> Option<Range<i64>> {
+        let timeless = [
+            self.not_included,
+            self.other_product,
+            self.suspended,
+            self.status_expired,
+            self.other_key,
+            self.other_machine,
+            self.offline.is_some(),
+            self.unbound,
+            self.older,
+        ];
+        if timeless.contains(&true) {
+            return None;
+        }
+        let earliest = |at: i64| at.saturating_sub(CLOCK_TOLERANCE);
+        let marks = self.marks.iter().map(|mark| mark.until.unwrap_or(i64::MAX).min(earliest(mark.at)));
+        let from = marks.fold(earliest(self.issued), i64::max);
+        let until = [self.ends, self.expires_at].into_iter().flatten().min().unwrap_or(i64::MAX);
+        (from < until).then_some(from..until)
+    }
+
     /// Whether the clock is behind an accepted time, but less than would be refused.
     pub(super) fn clock_is_suspect(&self, now: i64) -> bool {
         !self.clock_is_behind(now) && self.marks.iter().any(|mark| mark.counts(now) && now < mark.at)
@@ -151,6 +177,7 @@ fn holds_offline(license: &LicenseDocument) -> bool {
 mod tests {
     use std::collections::BTreeMap;
 
+    use proptest::prelude::*;
     use serde_json::json;
     use zeroize::Zeroizing;
 
@@ -366,5 +393,30 @@ mod tests {
         };
         assert_eq!(failures(license_file(true), NOW), [Code::NotMachineBound]);
         assert_eq!(failures(license_file(false), NOW), []);
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_good_when_nothing_fails(
+            (product, suspended, older) in (0..20, 0..20, 0..20),
+            issued in -400_i64..400,
+            ends in (proptest::option::of(-700_i64..700), proptest::option::of(-700_i64..700)),
+            marks in proptest::collection::vec((-700_i64..700, proptest::option::of(-700_i64..700)), 0..3),
+            times in proptest::collection::vec(-1_000_i64..1_000, 40),
+        ) {
+            let (mut payload, mut here) = (payload(), here());
+            let license = payload.license.as_mut().unwrap();
+            (license.suspended, license.expires_at) = (suspended == 0, ends.0);
+            (payload.issued, payload.file_expires) = (issued, ends.1);
+            here.product = Some(if product == 0 { "other" } else { "p" });
+            here.older = older == 0;
+            here.marks = marks.into_iter().map(|(at, until)| Mark { at, until }).collect();
+            let checks = Checks::of(&payload, here);
+            let good = checks.good_during();
+            for now in times.into_iter().chain([i64::MIN, i64::MAX - 1]) {
+                let is_good = good.as_ref().is_some_and(|good| good.contains(&now));
+                prop_assert_eq!(is_good, checks.failures(now).next().is_none(), "{} in {:?}", now, good);
+            }
+        }
     }
 }

@@ -13,6 +13,7 @@
 
 mod activate;
 mod armour;
+mod board;
 pub mod catalogue;
 mod checks;
 mod credits;
@@ -88,9 +89,33 @@ impl License<'_> {
     ///
     /// # Errors
     /// A `STORE_*` code.
+    #[inline]
     pub fn has_entitlement(&self, code: &str, now: Option<i64>) -> Result<bool> {
         self.inner.refresh()?;
         Ok(self.inner.license.gate(code, clock::resolve(now)).is_ok())
+    }
+
+    /// [`License::has_entitlement`] from memory alone: at once, or not at all.
+    ///
+    /// `None` when something slow comes first: the store has changed, or is to be asked. Then
+    /// [`License::has_entitlement`] answers, where waiting is allowed. This is for hosts that hold a lock which a slow
+    /// call must let go, such as an interpreter's.
+    #[inline]
+    #[must_use]
+    pub fn has_entitlement_warm(&self, code: &str, now: Option<i64>) -> Option<bool> {
+        self.is_fresh().then(|| self.inner.license.gate(code, clock::resolve(now)).is_ok())
+    }
+
+    /// [`License::limit`] from memory alone, as [`License::has_entitlement_warm`].
+    #[inline]
+    #[must_use]
+    pub fn limit_warm(&self, name: &str, now: Option<i64>) -> Option<i64> {
+        self.is_fresh().then(|| self.inner.license.limit(name, clock::resolve(now)).unwrap_or(0))
+    }
+
+    #[inline]
+    fn is_fresh(&self) -> bool {
+        matches!(self.inner.is_fresh(false), Ok(true))
     }
 
     /// As [`License::has_entitlement`], for a gate: a refusal says why.

@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 
 use super::{
     armour::Kind,
+    board::{Board, Notice},
     catalogue,
     checks::{Checks, Circumstances, Mark},
     envelope::{Envelope, Verified},
@@ -40,6 +41,8 @@ pub(crate) struct LicenseHalf {
     /// What asks the licensing server by itself, if the host wants that.
     keeper: OnceLock<Weak<Keeper>>,
     snapshot: ArcSwap<Option<Installed>>,
+    /// The same, as far as it is asked for all the time.
+    board: Board,
 }
 
 /// What the host decided that a license is judged by.
@@ -221,6 +224,15 @@ impl Installed {
         self.trusted_until.is_some_and(|end| now >= end)
     }
 
+    /// What the board says of it; nothing when it is never active.
+    fn notice(&self) -> Option<Notice<'_>> {
+        let readable = self.content.as_ref().ok().filter(|_| self.refusal.is_none())?;
+        let good = readable.checks.good_during()?;
+        let until = self.trusted_until.map_or(good.end, |end| end.min(good.end));
+        let license = readable.payload.license.as_ref()?;
+        Some(Notice { active: good.start..until, entitlements: license.entitlements(), limits: &license.limits })
+    }
+
     /// The license, when it is active.
     fn active(&self, now: i64) -> Result<Option<&LicenseDocument>, Code> {
         match self.failure(now) {
@@ -243,7 +255,8 @@ impl LicenseHalf {
     /// `INVALID_ARGUMENT`, also for two trusted keys of one id.
     pub(crate) fn new(options: &Options) -> Result<Self> {
         let online = options.server.as_ref().map(Online::new).transpose()?;
-        Ok(Self { rules: Rules::new(options)?, online, keeper: OnceLock::new(), snapshot: ArcSwap::from_pointee(None) })
+        let (rules, keeper, snapshot) = (Rules::new(options)?, OnceLock::new(), ArcSwap::from_pointee(None));
+        Ok(Self { rules, online, keeper, snapshot, board: Board::new() })
     }
 
     /// Reads the license row again, verifies its file, and puts the result in the old one's place. A file that does not
@@ -258,6 +271,8 @@ impl LicenseHalf {
             Some(row) => Some(Installed::read(&self.rules, &row, reader)?),
             None => None,
         };
+        // Who must see this change asks neither before its generation is published; until then either may be the former.
+        self.board.write(installed.as_ref().and_then(Installed::notice));
         self.snapshot.store(installed.into());
         Ok(())
     }
@@ -267,7 +282,16 @@ impl LicenseHalf {
     /// # Errors
     /// `NOT_ENTITLED` when the license is active without it, `UNLICENSED` when there is none, else the license's first
     /// failure.
+    #[inline]
     pub(crate) fn gate(&self, entitlement: &str, now: i64) -> Result<(), Code> {
+        match self.board.grants(entitlement, now) {
+            Some(true) => Ok(()),
+            Some(false) => Err(Code::NotEntitled),
+            None => self.gate_by_snapshot(entitlement, now),
+        }
+    }
+
+    fn gate_by_snapshot(&self, entitlement: &str, now: i64) -> Result<(), Code> {
         let snapshot = self.snapshot.load();
         let installed = snapshot.as_ref().as_ref().ok_or(Code::Unlicensed)?;
         let granted = installed.active(now)?.map(LicenseDocument::entitlements).unwrap_or_default();
@@ -278,7 +302,15 @@ impl LicenseHalf {
     ///
     /// # Errors
     /// Why there is no active license; every limit is then 0.
+    #[inline]
     pub(super) fn limit(&self, name: &str, now: i64) -> Result<i64, Code> {
+        match self.board.limit(name, now) {
+            Some(limit) => Ok(limit),
+            None => self.limit_by_snapshot(name, now),
+        }
+    }
+
+    fn limit_by_snapshot(&self, name: &str, now: i64) -> Result<i64, Code> {
         let snapshot = self.snapshot.load();
         let license = snapshot.as_ref().as_ref().ok_or(Code::Unlicensed)?.active(now)?;
         Ok(license.map_or(0, |license| limits::find(&license.limits, name)))
