@@ -20,10 +20,12 @@ import timeit
 from collections.abc import Callable
 from typing import Any
 
-from inspire_auth import SYSTEM, HashParameters, InspireAuth, Refused, Requirement, SigningKey, TrustedKey, inspect, sign
+from inspire_auth import SYSTEM, AuthenticationError, HashParameters, InspireAuth, Requirement, TrustedKey, inspect
+from inspire_auth.issue import SigningKey, sign
 
 SAMPLE_NS = 1_000_000
 SLOW_NS = 5_000_000
+JWT_KEY = "a secret that has 32 bytes in it"
 
 
 class Candidate:
@@ -149,7 +151,7 @@ def keys(rounds: int) -> None:
         (b"connection", b"keep-alive"),
         (b"content-type", b"application/json"),
     ]
-    ours = {"check": auth.authenticate, "operators": operators, "Refused": Refused}
+    ours = {"check": auth.authenticate, "operators": operators, "AuthenticationError": AuthenticationError}
 
     secrets = {f"key{n}": b"" for n in range(100)}
     secrets["gateway-client-7"] = hashlib.sha256(created.key.encode()).digest()
@@ -157,7 +159,7 @@ def keys(rounds: int) -> None:
     by_hand = handmade(secrets, levels)
     verify, is_valid, django_key, django_hash = rest_framework()
     claims = {"sub": "gateway-client-7", "exp": 4_000_000_000, "levels": ["Authenticated/Ops/Write"]}
-    token = jwt.encode(claims, "a secret that has 32 bytes in it", algorithm="HS256")
+    token = jwt.encode(claims, JWT_KEY, algorithm="HS256")
     interleaved(
         "python",
         "warm",
@@ -166,13 +168,13 @@ def keys(rounds: int) -> None:
             Candidate("ours", "check(value, 'secure', operators)", value=value, **ours),
             Candidate("ours, seven header lines", "check(pairs, 'secure', operators)", pairs=pairs, **ours),
             Candidate("hand-rolled", "f(value, 'Authenticated/Ops/Write')", f=by_hand, value=value),
-            Candidate("djangorestframework-api-key, digest alone", "f(key, hash)", f=verify, key=django_key, hash=django_hash),
-            Candidate("PyJWT HS256", "f(token, key, algorithms=['HS256'])", f=jwt.decode, token=token, key="a secret that has 32 bytes in it"),
+            Candidate("djangorestframework-api-key, digest alone", "f(key, h)", f=verify, key=django_key, h=django_hash),
+            Candidate("PyJWT HS256", "f(token, key, algorithms=['HS256'])", f=jwt.decode, token=token, key=JWT_KEY),
             Candidate("keyshield", keyshield()),
             Candidate("djangorestframework-api-key", "f(key)", f=is_valid, key=django_key),
         ],
     )
-    refused = "try:\n check(value, 'secure', operators)\nexcept Refused: pass"
+    refused = "try:\n check(value, 'secure', operators)\nexcept AuthenticationError: pass"
     refused_by_hand = "try:\n f(value, 'Authenticated/Ops/Write')\nexcept PermissionError: pass"
     wrong, unknown = f"Bearer gateway-client-7:{other.key}", f"Bearer gateway-client-9:{other.key}"
     cold = f"Bearer gateway-client-8:{created.key}"
