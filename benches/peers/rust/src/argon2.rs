@@ -143,7 +143,17 @@ impl Reference {
         let (secret, salt) = (SECRET.as_ptr().cast(), SALT.as_ptr().cast());
         // SAFETY: pointers with the lengths of what they point to.
         let result = unsafe {
-            (self.hash)(PASSES, MEMORY_KIB, 1, secret, SECRET.len(), salt, SALT.len(), tag.as_mut_ptr().cast(), tag.len())
+            (self.hash)(
+                PASSES,
+                MEMORY_KIB,
+                1,
+                secret,
+                SECRET.len(),
+                salt,
+                SALT.len(),
+                tag.as_mut_ptr().cast(),
+                tag.len(),
+            )
         };
         assert_eq!(result, 0);
         tag

@@ -131,7 +131,8 @@ impl Ours {
         let other = create("another");
         let _never_used = create("gateway-client-8");
         let bearer = |name: &str, key: &str| format!("Bearer {name}:{key}");
-        let many = (0..many_keys).map(|n| bearer(&format!("gateway-many-{n:04}"), create(&format!("gateway-many-{n:04}")).key.as_str()));
+        let many = (0..many_keys)
+            .map(|n| bearer(&format!("gateway-many-{n:04}"), create(&format!("gateway-many-{n:04}")).key.as_str()));
         let ours = Self {
             many: many.collect(),
             right: format!("Bearer {}", right.credential().as_str()),
@@ -175,7 +176,8 @@ impl Prefixed {
         };
         let (right, other) = (create("gateway-client-7".to_owned()), create("another".to_owned()));
         let bearer = |short: &str, long: &str| format!("Bearer gateway_{short}_{long}");
-        let many = (0..MANY).map(|n| format!("Bearer {}", create(format!("gateway-many-{n:04}")).to_string())).collect();
+        let many =
+            (0..MANY).map(|n| format!("Bearer {}", create(format!("gateway-many-{n:04}")).to_string())).collect();
         Self {
             many,
             right: format!("Bearer {}", right.to_string()),
@@ -249,7 +251,8 @@ impl Token {
             levels: vec!["Authenticated/Ops/Write".to_owned()],
         };
         let sign = |secret: &[u8]| {
-            jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(secret)).expect("one")
+            jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(secret))
+                .expect("one")
         };
         Self {
             key: DecodingKey::from_secret(&[7; 32]),
