@@ -1,16 +1,16 @@
-//! Measurements, one a name: `cargo run --release -p inspire-auth-bench -- prf` (or `warm`, `page`, `calls`).
+//! Measurements, one a name: `cargo run --release -p inspire-auth-bench -- prf` (or `warm`, `page`, `calls`, `instructions`). What
+//! stands beside peers is in `benches/peers`.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // its output is its purpose
 #![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::expect_used)] // nothing here is untrusted
 
+mod host;
+mod instructions;
 mod million;
 
 use std::{hint::black_box, process::ExitCode, time::Instant};
 
-use inspire_auth_core::{
-    InspireAuth, Options, StoreLocation,
-    keys::{Caller, Channel, NewKey, Presented, Request, Requirement},
-};
-
+use host::Host;
+use inspire_auth_core::StoreLocation;
 use inspire_auth_platform::{
     clock::monotonic_millis,
     page::{NewPage, Page},
@@ -29,12 +29,15 @@ fn main() -> ExitCode {
         Some("warm") => warm,
         Some("page") => page,
         Some("calls") => calls,
+        Some("instructions") => instructions::run,
         Some("million") => {
             million::run(&std::env::args().skip(2).collect::<Vec<_>>());
             return ExitCode::SUCCESS;
         }
         _ => {
-            eprintln!("usage: inspire-auth-bench prf | warm | page | million [--quick] | calls [number [memory | sqlite]]");
+            eprintln!(
+                "usage: inspire-auth-bench prf | warm | page | million [--quick] | calls [number [memory | sqlite]] | instructions"
+            );
             return ExitCode::from(2);
         }
     };
@@ -154,39 +157,5 @@ fn calls() {
     let request = host.request(&host.right);
     for _ in 0..number {
         assert!(black_box(host.auth.authenticate(black_box(&request))).is_ok());
-    }
-}
-
-/// A handle with a key, and three credentials for it.
-struct Host {
-    auth: InspireAuth,
-    required: Requirement,
-    right: String,
-    wrong: String,
-    unknown: String,
-}
-
-impl Host {
-    fn new(location: StoreLocation) -> Self {
-        let auth = InspireAuth::open(Options::new(location)).expect("a store");
-        let mut key = NewKey::named("gateway-client-7");
-        key.levels = vec!["Authenticated/Ops/Write".to_owned()];
-        let created = auth.keys().create(&key, &Caller::system()).expect("a key");
-        let required =
-            auth.requirement(&"any(Authenticated/Ops/Write)".parse().expect("a requirement")).expect("a requirement");
-        let other = auth.keys().create(&NewKey::named("another"), &Caller::system()).expect("a key");
-        Self {
-            auth,
-            required,
-            right: format!("Bearer {}", created.credential().as_str()),
-            wrong: format!("Bearer gateway-client-7:{}", other.key.as_str()),
-            unknown: format!("Bearer nobody:{}", other.key.as_str()),
-        }
-    }
-
-    fn request<'a>(&'a self, authorization: &'a str) -> Request<'a> {
-        let mut request = Request::new(Presented::Authorization(authorization.as_bytes()), &self.required);
-        request.channel = Channel::Secure;
-        request
     }
 }

@@ -28,7 +28,7 @@ const CONTEXT: &[u8] = b"inspire-auth/key/v1\0";
 const BATCH: usize = 4096;
 
 pub(crate) fn run(arguments: &[String]) {
-    let keys = if arguments.iter().any(|argument| argument == "--quick") { 100_000 } else { 1_000_000 };
+    let keys = if arguments.iter().any(|argument| argument.trim_start_matches('-') == "quick") { 100_000 } else { 1_000_000 };
     match arguments.first().map(String::as_str) {
         Some("open") => open_once(Path::new(&arguments[1])),
         Some("follow") => follow(Path::new(&arguments[1])),
@@ -47,12 +47,13 @@ fn all(keys: u64) {
     look_ups(&quick, keys);
 }
 
-fn tell(measure: &str, unit: &str, samples: &mut [f64], keys: u64) {
+/// A figure: the median of these samples, in ns, bytes or times, and the least of them.
+fn tell(measure: &str, who: &str, unit: &str, mut samples: Vec<f64>) {
     samples.sort_by(f64::total_cmp);
     let (least, median) = (samples[0], samples[samples.len() / 2]);
     println!(
-        "{{\"suite\":\"million\",\"measure\":\"{measure}\",\"who\":\"libinspire_auth\",\"unit\":\"{unit}\",\
-         \"value\":{median:.3},\"least\":{least:.3},\"rounds\":{},\"keys\":{keys}}}",
+        "{{\"suite\":\"million\",\"measure\":\"{measure}\",\"who\":\"{who}\",\"{unit}\":{median:.3},\"least\":{least:.3},\
+         \"rounds\":{}}}",
         samples.len()
     );
 }
@@ -140,11 +141,11 @@ fn open(path: &Path, keys: u64) {
         let output = command("open", path).output().expect("this program, again");
         let text = String::from_utf8(output.stdout).expect("text");
         let mut numbers = text.split_whitespace().map(|number| number.parse::<f64>().expect("a number"));
-        seconds.push(numbers.next().expect("seconds"));
+        seconds.push(numbers.next().expect("seconds") * 1e9);
         bytes.push(numbers.next().expect("bytes") / keys as f64);
     }
-    tell("open", "s", &mut seconds, keys);
-    tell("memory", "bytes/key", &mut bytes, keys);
+    tell("open", "ours", "ns", seconds);
+    tell("memory", "ours", "bytes", bytes);
 }
 
 fn command(what: &str, path: &Path) -> Command {
@@ -187,8 +188,8 @@ fn changed(path: &Path, keys: u64) {
     }
     drop(ask);
     child.wait().expect("its end");
-    tell("changed", "us", &mut changed, keys);
-    tell("unchanged", "us", &mut unchanged, keys);
+    tell("change", "ours", "ns", changed);
+    tell("change", "ours, nothing changed", "ns", unchanged);
 }
 
 fn next_check(ask: &mut impl std::io::Write, answers: &mut impl std::io::BufRead) -> f64 {
@@ -207,7 +208,7 @@ fn follow(path: &Path) {
         let request = Request::new(Presented::Legacy(b"nobody:nothing"), &any);
         let start = Instant::now();
         assert!(black_box(auth.authenticate(&request)).is_err());
-        println!("{}", start.elapsed().as_nanos() as f64 / 1e3);
+        println!("{}", start.elapsed().as_nanos());
     }
 }
 
@@ -252,22 +253,15 @@ fn look_ups(path: &Path, keys: u64) {
             samples.push(start.elapsed().as_nanos() as f64 / BATCH as f64);
         }
     }
-    tell("hot", "ns", &mut one_hot, keys);
-    tell("random", "ns", &mut at_random, keys);
+    tell("look-up", "ours, one key", "ns", one_hot);
+    tell("look-up", "ours, random", "ns", at_random);
 
     let sets = [batch(), batch()];
-    let mut ratios = Vec::new();
-    let (mut ones, mut twos) = (Vec::new(), Vec::new());
-    for _ in 0..15 {
+    let ratios = (0..15).map(|_| {
         let one = throughput(&host, &sets[..1]);
-        let two = throughput(&host, &sets);
-        ones.push(one / 1e6);
-        twos.push(two / 1e6);
-        ratios.push(two / one);
-    }
-    tell("one thread", "M/s", &mut ones, keys);
-    tell("two threads", "M/s", &mut twos, keys);
-    tell("two threads against one", "times", &mut ratios, keys);
+        throughput(&host, &sets) / one
+    });
+    tell("threads", "ours, two threads", "times", ratios.collect());
 }
 
 /// Checks a second, by one thread for each set of requests.

@@ -35,6 +35,7 @@ pub(crate) enum Tool {
     Sanitizers,
     Debian,
     Faketime,
+    Peers,
 }
 
 impl Tool {
@@ -55,6 +56,7 @@ impl Tool {
             Self::Sanitizers => ("gcc's AddressSanitizer", "gcc libc6-dev"),
             Self::Debian => ("dpkg-dev, fakeroot", "dpkg-dev fakeroot"),
             Self::Faketime => ("libfaketime", "faketime"),
+            Self::Peers => ("libsodium, libjwt and libargon2", "libsodium-dev libjwt-dev libargon2-1"),
         }
     }
 
@@ -80,6 +82,10 @@ impl Tool {
                     && answers("npm", &["--version"])
             }
             Self::Faketime => answers("faketime", &["--version"]),
+            Self::Peers => {
+                answers("pkg-config", &["--exists", "libsodium", "libjwt"])
+                    && run::output(run::command("ldconfig").arg("-p")).is_ok_and(|list| list.contains("libargon2.so.1"))
+            }
             Self::Microhttpd => answers("pkg-config", &["--exists", "libmicrohttpd"]),
             Self::CppHttplib => Path::new("/usr/include/httplib.h").exists(),
             Self::Sanitizers => {

@@ -25,6 +25,12 @@ pub(crate) fn installed() -> Outcome<&'static Path> {
     installed.as_deref().map_err(|message| Failure::Failed(message.clone()))
 }
 
+/// The wheel as it is now.
+pub(crate) fn wheel() -> Outcome<PathBuf> {
+    installed()?;
+    only_wheel(&project::work("wheels"))
+}
+
 /// A program of the environment, such as `pyright`, to be run in the package's folder.
 pub(crate) fn program(name: &str) -> Outcome<Command> {
     let python = installed()?;

@@ -12,6 +12,13 @@ use crate::{Failure, Outcome, project};
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(project::root());
+    // What cargo says about the program that it runs, us: crates that look at it would be built anew for a cargo that we run,
+    // and again for one that a person runs.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 

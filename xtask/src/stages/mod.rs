@@ -135,6 +135,12 @@ pub(crate) const ALL: &[Stage] = &[
     },
     Stage { name: "size", about: "the stripped library is small enough", lint: false, run: native::size },
     Stage {
+        name: "instructions",
+        about: "the warm path takes no more instructions than its budget (callgrind)",
+        lint: false,
+        run: native::instructions,
+    },
+    Stage {
         name: "python",
         about: "the wheel's own tests, its stubs, and the types of programs that use it",
         lint: false,

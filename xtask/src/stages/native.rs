@@ -1,11 +1,11 @@
-//! The shared library as it is: its symbols and its size.
+//! The library as it is shipped: its symbols, its size, and the instructions of its warm path.
 
 use std::collections::BTreeSet;
 
 use super::Report;
 use crate::{
     Outcome, project, symbols,
-    verbs::{header, install, size},
+    verbs::{bench, header, install, size},
 };
 
 /// Four lists that must be one: committed, declared, exported by our install, all of them `inspire_*`.
@@ -39,4 +39,11 @@ fn same(a_name: &str, a: &BTreeSet<String>, b_name: &str, b: &BTreeSet<String>) 
 
 pub(super) fn size() -> Outcome<Report> {
     Ok(Report { remark: size::measure()?, ..Report::one() })
+}
+
+/// One check a path; together they tell what left its budget.
+pub(super) fn instructions() -> Outcome<Report> {
+    let counts = bench::instructions::check(false)?;
+    let shown: Vec<String> = counts.iter().map(|(name, count)| format!("{name} {count:.0}")).collect();
+    Ok(Report { passed: counts.len(), remark: shown.join(", "), ..Report::default() })
 }

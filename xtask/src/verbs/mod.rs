@@ -1,6 +1,6 @@
 //! The verbs, one a file.
 
-mod bench;
+pub(crate) mod bench;
 mod capi;
 mod demo;
 pub(crate) mod driver;

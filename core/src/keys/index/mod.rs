@@ -1,7 +1,7 @@
 //! What a check needs of every key, in memory.
 //!
 //! A look-up takes no lock, writes no memory and counts no reference: records lie in places that never move, and tell
-//! whether they were being written while they were read (`docs/decisions/0019`). A change writes the records that it is
+//! whether they were being written while they were read (`docs/decisions/0020`). A change writes the records that it is
 //! about, never the whole. PHC strings and names stay in the store.
 
 mod aside;
