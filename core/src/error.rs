@@ -347,7 +347,7 @@ impl Code {
 /// Why a call failed: a [`Code`] and, where it helps, a detail.
 ///
 /// Neither `Display` nor `Debug` ever shows a key, a hash, license bytes or a machine id: details are written by this
-/// library, and hold at most the name of an argument, a level, or a position.
+/// library, and hold at most the name of an argument or of a key, a level, or a position.
 #[derive(Clone)]
 pub struct Error {
     code: Code,
@@ -366,6 +366,16 @@ impl Error {
     #[must_use]
     pub fn with(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { code, detail: Some(detail.into()), source: None }
+    }
+
+    /// The same, said of one thing among many: `which` comes first in the detail. It must hold no secret either.
+    #[must_use]
+    pub fn about(mut self, which: &str) -> Self {
+        self.detail = Some(match self.detail {
+            Some(detail) => format!("{which}: {detail}").into(),
+            None => which.to_owned().into(),
+        });
+        self
     }
 
     /// Keeps the cause, for [`std::error::Error::source`].

@@ -13,9 +13,10 @@ pub(super) const FAILURE: u32 = 2;
 pub(crate) const FAILED: &str = ".failed";
 
 /// Every change that there is an event of, with its activity in class 3004 (Entity Management).
-pub(crate) const MUTATIONS: [(&str, u32); 18] = [
+pub(crate) const MUTATIONS: [(&str, u32); 19] = [
     ("key.created", CREATE),
     ("key.imported", CREATE),
+    ("keys.imported", CREATE),
     ("key.duplicated", CREATE),
     ("key.updated", UPDATE),
     ("key.renamed", MOVE),
@@ -109,6 +110,7 @@ mod tests {
     fn events_have_the_numbers_of_the_schema() {
         for (event, code, class, category, type_uid) in [
             ("key.created", Code::Ok, 3004, 3, 300_401),
+            ("keys.imported", Code::Ok, 3004, 3, 300_401),
             ("key.deleted.failed", Code::PermissionDenied, 3004, 3, 300_404),
             ("license.activated", Code::Ok, 3004, 3, 300_410),
             ("key.refused", Code::InvalidCredential, 3002, 3, 300_201),

@@ -119,6 +119,8 @@ fn every_change_is_a_line_before_the_call_returns() {
     let hash = "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$MTIzNDU2Nzg5MDEyMzQ1Ng".to_owned();
     let import = Import { key: NewKey::named("i"), format: ImportFormat::Phc, hash, strength: Strength::Chosen };
     keys.import(&import, &system).unwrap();
+    let many = ["m", "n"].map(|name| Import { key: NewKey::named(name), ..import.clone() });
+    keys.import_all(&many, &system).unwrap();
     keys.update("a", 1, &KeyUpdate { description: Some("d".into()), ..KeyUpdate::default() }, &system).unwrap();
     keys.rename("a", "b", None, &system).unwrap();
     keys.set_enabled("b", false, None, &system).unwrap();
@@ -130,6 +132,7 @@ fn every_change_is_a_line_before_the_call_returns() {
     let expected = [
         ("key.created", "a"),
         ("key.imported", "i"),
+        ("keys.imported", ""),
         ("key.updated", "a"),
         ("key.renamed", "a"),
         ("key.disabled", "b"),
@@ -150,8 +153,8 @@ fn every_change_is_a_line_before_the_call_returns() {
     }
     assert_eq!(lines[0]["time"], "2026-06-21T00:00:00.000Z");
     assert_eq!(
-        (&lines[1]["detail"], &lines[3]["detail"], &lines[6]["detail"]),
-        (&"chosen".into(), &"now b".into(), &"of b".into())
+        (&lines[1]["detail"], &lines[2]["detail"], &lines[4]["detail"], &lines[7]["detail"]),
+        (&"chosen".into(), &"2 keys".into(), &"now b".into(), &"of b".into())
     );
     // The store's own log has them too, and the counters.
     let stored: Vec<String> = auth.audit(100).unwrap().into_iter().rev().map(|event| event.event).collect();

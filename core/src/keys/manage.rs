@@ -9,9 +9,7 @@ use super::{
     hash::Hashed,
     levels::{is_ignored, validate},
     record::{Created, KeyRecord, newest},
-    spec::{
-        Import, ImportFormat, KeyUpdate, ListFilter, NewKey, check_description, check_expiry, check_levels, check_name,
-    },
+    spec::{KeyUpdate, ListFilter, NewKey, check_description, check_expiry, check_levels, check_name},
 };
 use crate::{
     audit::{Change, Mutation},
@@ -52,38 +50,6 @@ impl Keys<'_> {
             self.insert(change.tx, row, credential)
         })?;
         Ok(self.created(record, secret))
-    }
-
-    /// Adds a key whose secret was made elsewhere.
-    ///
-    /// # Errors
-    /// As [`Keys::create`], and `INVALID_HASH`.
-    pub fn import(&self, import: &Import, caller: &Caller<'_>) -> Result<KeyRecord> {
-        let key = import.key.checked()?;
-        let hashed = match import.format {
-            ImportFormat::Phc => self.inner.hasher.import_phc(&import.hash)?,
-            ImportFormat::Ignition => super::hash::Hasher::import_ignition(&import.hash)?,
-        };
-        let now = clock::resolve(caller.now);
-        self.write(&mutation("key.imported", &key.name, caller), &mut |change| {
-            change.authority.require_all(&key.levels)?;
-            import.strength.as_str().clone_into(&mut change.event.detail);
-            let row = new_row(&key, now)?;
-            let credential = CredentialRow {
-                id: Id::random()?,
-                key_id: row.id,
-                scheme: hashed.scheme,
-                hash: hashed.hash.clone(),
-                tag: None,
-                tag_key_id: None,
-                pepper_id: None,
-                origin: Origin::Imported,
-                strength: import.strength,
-                not_after: None,
-                created_at: now,
-            };
-            self.insert(change.tx, row, credential)
-        })
     }
 
     /// One key.
@@ -371,7 +337,7 @@ impl Keys<'_> {
         })
     }
 
-    fn insert(
+    pub(super) fn insert(
         &self,
         tx: &mut dyn Transaction,
         mut key: KeyRow,
@@ -387,7 +353,7 @@ impl Keys<'_> {
     }
 
     /// One write transaction that ends with a key.
-    fn write(
+    pub(super) fn write(
         &self,
         mutation: &Mutation<'_>,
         body: &mut dyn FnMut(&mut Change<'_>) -> Result<KeyWithCredentials>,
@@ -427,7 +393,7 @@ impl Keys<'_> {
 }
 
 /// A change of the key `name`.
-const fn mutation<'a>(event: &'static str, name: &'a str, caller: &'a Caller<'a>) -> Mutation<'a> {
+pub(super) const fn mutation<'a>(event: &'static str, name: &'a str, caller: &'a Caller<'a>) -> Mutation<'a> {
     Mutation { event, subject: name, need: Need::Write, caller }
 }
 
@@ -440,7 +406,7 @@ fn find(tx: &dyn Transaction, name: &str, revision: Option<u64>) -> Result<KeyWi
     }
 }
 
-fn new_row(key: &NewKey, now: i64) -> Result<KeyRow> {
+pub(super) fn new_row(key: &NewKey, now: i64) -> Result<KeyRow> {
     Ok(KeyRow {
         id: Id::random()?,
         kind: BASIC_TOKEN.to_owned(),

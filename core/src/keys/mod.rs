@@ -9,6 +9,7 @@ mod denial;
 mod foresee;
 mod generate;
 mod hash;
+mod import;
 mod index;
 mod judge;
 pub mod levels;

@@ -6,6 +6,7 @@ mod decision;
 mod denials;
 mod faults;
 mod herd;
+mod import;
 mod management;
 mod rotation;
 mod seals;
