@@ -52,7 +52,7 @@ impl Keys<'_> {
         self.inner.mutate(&mutation, &mut |change| {
             let mut judged = HashSet::new();
             for (at, import) in checked.iter().enumerate() {
-                let which = |error: Error| error.about(&which(at, &import.key.name));
+                let which = |error| of_import(error, at, &import.key.name);
                 if judged.insert(import.key.levels.as_slice()) {
                     change.authority.require_all(&import.key.levels).map_err(which)?;
                 }
@@ -77,7 +77,7 @@ impl Keys<'_> {
                 None => Ok(checked),
                 Some(first) => Err(Error::with(Code::NameTaken, format!("import {first} has it too"))),
             });
-            all.push(checked.map_err(|error| error.about(&which(at, name)))?);
+            all.push(checked.map_err(|error| of_import(error, at, name))?);
         }
         Ok(all)
     }
@@ -117,7 +117,8 @@ struct Checked {
     strength: Strength,
 }
 
-/// What errors call one of many imports. What is no name may be anything, even a secret: it is not repeated.
-fn which(at: usize, name: &str) -> String {
-    if is_name(name.as_bytes()) { format!("import {at} ({})", screened(name)) } else { format!("import {at}") }
+/// An error about one of many imports. What is no name may be anything, even a secret: it is not repeated.
+fn of_import(error: Error, at: usize, name: &str) -> Error {
+    let name = if is_name(name.as_bytes()) { format!(" ({})", screened(name)) } else { String::new() };
+    error.of_item(at, &format!("import {at}{name}"))
 }
