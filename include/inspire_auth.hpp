@@ -37,6 +37,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <initializer_list>
 #include <memory>
@@ -783,6 +784,14 @@ struct key_spec {
     std::optional<std::int64_t> expires_at;
 };
 
+/** A key whose secret was made elsewhere: only its hash is known. */
+struct key_import {
+    key_spec spec;
+    std::string_view hash;
+    hash_format format = hash_format::phc;
+    strength how = strength::chosen;
+};
+
 /** What of a key is to change; what is not set stays. */
 struct key_changes {
     std::optional<std::string_view> description;
@@ -944,6 +953,25 @@ public:
     }
     key import(const key_spec &spec, hash_format format, std::string_view hash, strength how, const caller &by) const {
         return try_import(spec, format, hash, how, by).value();
+    }
+
+    /** Adds all of them, in one transaction, or none. */
+    result<std::uint64_t> try_import_all(const std::vector<key_import> &imports, const caller &by) const noexcept {
+        std::deque<detail::raw_spec> specs;
+        std::vector<inspire_import> raw;
+        raw.reserve(imports.size());
+        for (const key_import &each : imports) {
+            const detail::raw_spec &spec = specs.emplace_back(each.spec);
+            raw.push_back(inspire_import{&spec.spec, detail::str(each.hash), static_cast<std::uint32_t>(each.format),
+                                         static_cast<std::uint32_t>(each.how)});
+        }
+        std::uint64_t count = 0;
+        inspire_error *err = nullptr;
+        inspire_result code = inspire_key_import_all(raw_, raw.data(), raw.size(), by.raw(), &count, &err);
+        return code == INSPIRE_RESULT_OK ? result<std::uint64_t>(count) : result<std::uint64_t>(failure(code, err));
+    }
+    std::uint64_t import_all(const std::vector<key_import> &imports, const caller &by) const {
+        return try_import_all(imports, by).value();
     }
 
     result<key> try_get(std::string_view name) const noexcept {

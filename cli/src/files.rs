@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     path::Path,
 };
 
@@ -40,6 +40,36 @@ pub(crate) fn read_text(path: &Path) -> Result<Zeroizing<String>> {
     let bytes = read(path)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| Failure::usage(format!("{}: not UTF-8 text", name(path))))?;
     Ok(Zeroizing::new(text.trim().to_owned()))
+}
+
+/// Gives each line of a file, or of standard input for `-`, with its number, which begins at 1. A failure of `each` is
+/// about its line.
+pub(crate) fn lines(path: &Path, each: &mut dyn FnMut(usize, &[u8]) -> Result<()>) -> Result<()> {
+    let failed = |error| Failure::io(name(path), error);
+    let mut from: Box<dyn BufRead> = if is_stdin(path) {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(BufReader::new(File::open(path).map_err(failed)?))
+    };
+    let mut bytes = Zeroizing::new(Vec::new());
+    for number in 1_usize.. {
+        bytes.clear();
+        from.by_ref().take(MAX_INPUT).read_until(b'\n', &mut bytes).map_err(failed)?;
+        if bytes.is_empty() {
+            break;
+        }
+        let about = |failure: Failure| failure.about(line(path, number));
+        if bytes.len() as u64 == MAX_INPUT {
+            return Err(about(Failure::usage("the line is longer than 1 MiB")));
+        }
+        each(number, &bytes).map_err(about)?;
+    }
+    Ok(())
+}
+
+/// What errors call a line of a file.
+pub(crate) fn line(path: &Path, number: usize) -> String {
+    format!("{}, line {number}", name(path))
 }
 
 /// What errors call a file.
@@ -114,6 +144,30 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"x");
         assert!(NewFile::create(&path, Audience::Owner).is_err());
         assert_eq!(std::fs::read(&path).unwrap(), b"x");
+    }
+
+    #[test]
+    fn lines_have_numbers_and_are_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("in");
+        let read = |contents: &[u8]| {
+            std::fs::write(&path, contents).unwrap();
+            let mut seen = Vec::new();
+            let done = lines(&path, &mut |number, line| {
+                seen.push((number, line.trim_ascii().len()));
+                if line.starts_with(b"!") { Err(Failure::usage("no")) } else { Ok(()) }
+            });
+            (seen, done.map_err(|failure| failure.message()))
+        };
+        assert_eq!(read(b""), (vec![], Ok(())));
+        assert_eq!(read(b"a\r\n\nbcd"), (vec![(1, 1), (2, 0), (3, 3)], Ok(())));
+        let (seen, done) = read(b"a\n!b\nc\n");
+        assert_eq!(seen, [(1, 1), (2, 2)]);
+        assert_eq!(done, Err(format!("{}, line 2: no", path.display())));
+        let long = vec![b'x'; 1 << 20];
+        assert_eq!(read(&long[1..]).0, [(1, (1 << 20) - 1)]);
+        let done = read(&[b"a\n", &long[..]].concat()).1;
+        assert_eq!(done, Err(format!("{}, line 2: the line is longer than 1 MiB", path.display())));
     }
 
     #[test]

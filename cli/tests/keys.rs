@@ -260,6 +260,80 @@ fn import_takes_hashes_of_both_kinds() {
     assert_eq!(error_json(&sandbox, &["keys", "import", "x", "--hash-file", "none"], "", 6), "IO_ERROR");
 }
 
+#[test]
+fn import_all_takes_a_file_of_many_keys() {
+    let sandbox = Sandbox::new();
+    let phc = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+    let lines = [
+        json!({"name": "old", "hash": phc, "levels": ["Authenticated/A"], "description": "d", "expires_at": "90d"}),
+        json!({"name": "scada", "hash": "Zmh6rfhivXdsj8GLjp-OIAiXFIVu4jOzkCpZHQ1fKSU", "format": "ignition",
+            "strength": "random", "require_secure": false, "expires_at": 4_000_000_000_u64}),
+        json!({"name": "off", "hash": phc, "format": "phc", "strength": "chosen", "enabled": false, "levels": [],
+            "require_secure": true, "expires_at": null}),
+    ]
+    .map(|line| line.to_string());
+    let file = sandbox.write("keys.jsonl", format!("{}\r\n\n{}\n{}", lines[0], lines[1], lines[2]));
+    assert_eq!(sandbox.json(&["keys", "import-all", &file]).json(), json!({"imported": 3}));
+    sandbox.run_with(&["keys", "verify", "--secure", "--level", "Authenticated/A"], "old:password").ok();
+    sandbox.run_with(&["keys", "verify"], format!("scada:{}", "A".repeat(43))).ok();
+    sandbox.run_with(&["keys", "verify", "--secure"], "off:password").fails(3);
+    let records = sandbox.json(&["keys", "list"]).json();
+    let told = |name: &str, member: &str| {
+        let keys = records["keys"].as_array().unwrap();
+        keys.iter().find(|key| key["name"] == name).unwrap()[member].clone()
+    };
+    assert_eq!((told("old", "description"), told("off", "enabled")), (json!("d"), json!(false)));
+    assert_eq!((told("scada", "expires_at"), told("off", "expires_at")), (json!(4_000_000_000_u64), json!(null)));
+    assert!(told("old", "expires_at").is_u64());
+
+    // Through a pipe, and what was not asked for is said on standard error.
+    let line = |name: &str| json!({"name": name, "hash": phc}).to_string();
+    let ran = sandbox.run_with(&["keys", "import-all", "-"], format!("{}\n{}\n", line("e"), line("f")));
+    assert!(ran.err.contains("Imported 2 keys."), "{ran:?}");
+    assert_eq!(ran_json(&sandbox, &["keys", "import-all", "-"], "\n"), json!({"imported": 0}));
+}
+
+/// All of them, or none; and the line that is at fault is told.
+#[test]
+fn import_all_tells_the_line_that_is_wrong_and_adds_nothing() {
+    let (sandbox, _) = Sandbox::with_key(&[]);
+    let good = json!({"name": "good", "hash": "Zmh6rfhivXdsj8GLjp-OIAiXFIVu4jOzkCpZHQ1fKSU", "format": "ignition"});
+    let with = |member: &str, value: serde_json::Value| {
+        let mut line = good.clone();
+        line["name"] = json!("next");
+        line[member] = value;
+        line.to_string()
+    };
+    for (bad, exit, code, why) in [
+        (with("name", json!("one")), 7, "NAME_TAKEN", "import 1 (one)"),
+        (with("name", json!("good")), 7, "NAME_TAKEN", "import 0 has it too"),
+        (with("name", json!("a/b")), 2, "INVALID_NAME", "import 1"),
+        (with("hash", json!("x")), 2, "INVALID_HASH", "import 1 (next)"),
+        (with("levels", json!(["//"])), 2, "INVALID_LEVEL", "import 1 (next)"),
+        (with("levels", json!("Authenticated")), 2, "INVALID_ARGUMENT", "a value of the wrong type"),
+        (with("format", json!("md5")), 2, "INVALID_ARGUMENT", "a value that is not defined"),
+        (with("strength", json!("strong")), 2, "INVALID_ARGUMENT", "a value that is not defined"),
+        (with("expires_at", json!("tomorrow")), 2, "INVALID_ARGUMENT", "expires_at is neither"),
+        (with("expires_at", json!(1.5)), 2, "INVALID_ARGUMENT", "expires_at is neither"),
+        (with("expires_at", json!(-1)), 2, "INVALID_ARGUMENT", "above 0"),
+        (with("secret", json!("s")), 2, "INVALID_ARGUMENT", "unknown member secret"),
+        (json!({"name": "next"}).to_string(), 2, "INVALID_ARGUMENT", "missing member hash"),
+        (r#"{"name": "a", "name": "b", "hash": ""}"#.to_owned(), 2, "INVALID_ARGUMENT", "duplicate member name"),
+        ("{".to_owned(), 2, "INVALID_ARGUMENT", "no JSON object"),
+        (r#"["next", "", null, null, "", [], true, true, null]"#.to_owned(), 2, "INVALID_ARGUMENT", "no JSON object"),
+        (format!("{good} {good}"), 2, "INVALID_ARGUMENT", "no JSON object"),
+    ] {
+        let input = format!("{good}\n\n{bad}\n");
+        let ran = sandbox.run_with(&["keys", "import-all", "-"], &input);
+        let error = ran.fails(exit);
+        assert!(error.contains("standard input, line 3: ") && error.contains(why), "{bad}: {error}");
+        assert_eq!(error_json(&sandbox, &["keys", "import-all", "-"], &input, exit), code, "{bad}");
+        let names = sandbox.json(&["keys", "list"]).json();
+        assert_eq!(names["keys"].as_array().unwrap().len(), 1, "{bad}");
+    }
+    assert_eq!(error_json(&sandbox, &["keys", "import-all", "none"], "", 6), "IO_ERROR");
+}
+
 fn ran_json(sandbox: &Sandbox, arguments: &[&str], input: &str) -> serde_json::Value {
     support::ran(sandbox.command(arguments).arg("--json"), input.as_bytes()).json()
 }

@@ -63,7 +63,7 @@ fn every_command_explains_itself() {
     let help = sandbox.run(&["--help"]).ok();
     assert!(help.contains("Exit codes:") && help.contains("Examples:") && help.contains("Advanced:"), "{help}");
     for (noun, verbs) in [
-        ("keys", "create list show edit rename duplicate rotate enable disable delete import export verify"),
+        ("keys", "create list show edit rename duplicate rotate enable disable delete import import-all export verify"),
         ("license", "status activate revalidate request refresh inspect check limit deactivate release doctor"),
         ("routes", "check explain"),
         ("machine", "id explain"),
@@ -120,6 +120,14 @@ fn secrets_are_in_no_output_but_the_one() {
     let hash = "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHRzYWx0c2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     sandbox.write("hash", hash);
     sandbox.write("bad-hash", format!("{hash}!"));
+    sandbox.write("keys.jsonl", json!({"name": "five", "hash": hash}).to_string());
+    sandbox.write("bad.jsonl", json!({"name": "six", "hash": format!("{hash}!")}).to_string());
+    let misplaced = ["levels", "format", "strength", "expires_at", "name"]
+        .map(|member| if member == "name" { json!({"name": hash, "hash": ""}) } else { json!({"name": "x", "hash": "", member: hash}) })
+        .map(|line| line.to_string());
+    for (number, line) in misplaced.iter().enumerate() {
+        sandbox.write(&format!("misplaced-{number}.jsonl"), line);
+    }
     let seed = std::fs::read_to_string(sandbox.path("acme.key")).unwrap();
     let seed = seed.lines().nth(1).unwrap();
     let header = sandbox.arg("header");
@@ -137,6 +145,13 @@ fn secrets_are_in_no_output_but_the_one() {
         &["keys", "verify", "--secure", "--header-file", "hash"],
         &["keys", "import", "two", "--hash-file", "hash"],
         &["keys", "import", "three", "--hash-file", "bad-hash"],
+        &["keys", "import-all", "bad.jsonl"],
+        &["keys", "import-all", "misplaced-0.jsonl"],
+        &["keys", "import-all", "misplaced-1.jsonl"],
+        &["keys", "import-all", "misplaced-2.jsonl"],
+        &["keys", "import-all", "misplaced-3.jsonl"],
+        &["keys", "import-all", "misplaced-4.jsonl"],
+        &["keys", "import-all", "keys.jsonl"],
         &["keys", "list", "--pepper-file", &pepper],
         &["keys", "rename", "one", "four"],
         &["keys", "delete", "four", "--yes"],

@@ -4,7 +4,7 @@
 //! `docs/errors.md`; a code means the same thing, and has the same number, everywhere. Numbers are grouped (1xx the
 //! caller's arguments, 2xx API keys, 3xx licensing, 4xx the store, 9xx internal) and never reused.
 
-use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
+use std::{borrow::Cow, error::Error as StdError, fmt, num::NonZeroU32, sync::Arc};
 
 /// `Result` with the library's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -353,24 +353,28 @@ pub struct Error {
     code: Code,
     detail: Option<Cow<'static, str>>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
+    /// One more than the position.
+    item: Option<NonZeroU32>,
 }
 
 impl Error {
     /// An error with no more to say than its code.
     #[must_use]
     pub const fn new(code: Code) -> Self {
-        Self { code, detail: None, source: None }
+        Self { code, detail: None, source: None, item: None }
     }
 
     /// An error with a detail. The detail must hold no secret: see the type's documentation.
     #[must_use]
     pub fn with(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: Some(detail.into()), source: None }
+        Self { code, detail: Some(detail.into()), source: None, item: None }
     }
 
-    /// The same, said of one thing among many: `which` comes first in the detail. It must hold no secret either.
+    /// The same, said of one item of a list, counted from 0: `which` comes first in the detail. It must hold no secret
+    /// either.
     #[must_use]
-    pub fn about(mut self, which: &str) -> Self {
+    pub fn of_item(mut self, at: usize, which: &str) -> Self {
+        self.item = u32::try_from(at).ok().and_then(|at| NonZeroU32::MIN.checked_add(at));
         self.detail = Some(match self.detail {
             Some(detail) => format!("{which}: {detail}").into(),
             None => which.to_owned().into(),
@@ -389,6 +393,12 @@ impl Error {
     #[must_use]
     pub const fn code(&self) -> Code {
         self.code
+    }
+
+    /// Which item of a list it is about, counted from 0; `None` where it is about no one of them.
+    #[must_use]
+    pub fn position(&self) -> Option<usize> {
+        usize::try_from(self.item?.get()).ok()?.checked_sub(1)
     }
 
     /// More than the code says, or `None`.

@@ -6,12 +6,11 @@ use crate::{
     caller::{self, inspire_caller},
     error::inspire_error,
     key::{inspire_created_key, inspire_key, inspire_keys},
-    key_spec::{self, inspire_key_changes, inspire_key_filter, inspire_key_spec, yes_or_no},
+    key_spec::{self, inspire_import, inspire_key_changes, inspire_key_filter, inspire_key_spec, yes_or_no},
     ptr,
     result::inspire_result,
     text::inspire_str,
 };
-use inspire_auth_core::keys::Import;
 
 /// Makes a key. Its secret is in `created`, and nowhere else, ever again.
 ///
@@ -71,14 +70,41 @@ pub unsafe extern "C" fn inspire_key_import(
         boundary(err, || {
             let out = ptr::handle_out(key)?;
             let auth = ptr::object(auth)?;
-            let import = Import {
-                key: key_spec::new_key(spec)?,
-                format: key_spec::format(format)?,
-                hash: ptr::text(hash, "the hash")?.to_owned(),
-                strength: key_spec::strength(strength)?,
-            };
+            let import = key_spec::import(&inspire_import { spec, hash, format, strength })?;
             let caller = caller::read(caller)?;
             out.give(inspire_key::new(auth.core.keys().import(&import, &caller.as_core())?));
+            Ok(())
+        })
+    }
+}
+
+/// Adds many keys whose secrets were made elsewhere, in one transaction: all of them, or none.
+///
+/// \param auth the handle
+/// \param imports the keys and their hashes
+/// \param import_count how many; none are 0, and nothing is written
+/// \param caller who adds them; a principal needs the write requirement, and every level that they grant
+/// \param imported set to how many were added
+/// \param err set on failure; may be NULL. Its detail says which one can't be added, counted from 0, and its name
+/// \return as `inspire_key_import`, of the first that can't be added; `NAME_TAKEN` also when two have one name
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn inspire_key_import_all(
+    auth: *const inspire_auth,
+    imports: *const inspire_import,
+    import_count: usize,
+    caller: *const inspire_caller,
+    imported: *mut u64,
+    err: *mut *mut inspire_error,
+) -> inspire_result {
+    // SAFETY: every pointer is what the header asks of it.
+    unsafe {
+        boundary(err, || {
+            let out = ptr::value_out(imported)?;
+            let auth = ptr::object(auth)?;
+            let imports = key_spec::imports(imports, import_count)?;
+            let caller = caller::read(caller)?;
+            out.give(auth.core.keys().import_all(&imports, &caller.as_core())?);
             Ok(())
         })
     }

@@ -2,7 +2,7 @@
 
 use inspire_auth_core::{
     Code, Error, Result,
-    keys::{ImportFormat, KeyUpdate, ListFilter, NewKey},
+    keys::{Import, ImportFormat, KeyUpdate, ListFilter, NewKey},
     store::Strength,
 };
 
@@ -83,6 +83,21 @@ unsafe impl Growing for inspire_key_spec {
     const FIRST_SIZE: usize = 72;
 }
 const _: () = assert!(size_of::<inspire_key_spec>() == 72 || size_of::<usize>() != 8);
+
+/// A key whose secret was made elsewhere, as one of many: only its hash is known. It never grows; what it points to may.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct inspire_import {
+    /// What the key is to be, begun with `INSPIRE_KEY_SPEC_INIT`.
+    pub spec: *const inspire_key_spec,
+    /// The hash.
+    pub hash: inspire_str,
+    /// What `hash` is: one of `INSPIRE_HASH_...`.
+    pub format: u32,
+    /// How strong the secret is said to be: one of `INSPIRE_STRENGTH_...`.
+    pub strength: u32,
+}
+const _: () = assert!(size_of::<inspire_import>() == 32 || size_of::<usize>() != 8);
 
 /// What of a key is to change. Begin with `INSPIRE_KEY_CHANGES_INIT`; only fields named in `set` are looked at.
 #[derive(Clone, Copy)]
@@ -168,6 +183,34 @@ pub(crate) unsafe fn new_key(spec: *const inspire_key_spec) -> Result<NewKey> {
     }
 }
 
+/// The core's description of a key whose secret was made elsewhere.
+///
+/// # Safety
+/// As [`new_key`].
+pub(crate) unsafe fn import(import: &inspire_import) -> Result<Import> {
+    // SAFETY: the same contract.
+    unsafe {
+        Ok(Import {
+            key: new_key(import.spec)?,
+            format: format(import.format)?,
+            hash: ptr::text(import.hash, "the hash")?.to_owned(),
+            strength: strength(import.strength)?,
+        })
+    }
+}
+
+/// The core's description of many.
+///
+/// # Safety
+/// `first` and `count` are as [`ptr::array`] needs them, and each of the imports is as [`import`] does.
+pub(crate) unsafe fn imports(first: *const inspire_import, count: usize) -> Result<Vec<Import>> {
+    // SAFETY: the same contract.
+    let imports = unsafe { ptr::array(first, count)? };
+    // SAFETY: the same contract.
+    let read = |(at, each)| unsafe { import(each) }.map_err(|error| error.of_item(at, &format!("import {at}")));
+    imports.iter().enumerate().map(read).collect()
+}
+
 /// The core's description of a change.
 ///
 /// # Safety
@@ -223,7 +266,7 @@ pub(crate) unsafe fn filter(filter: *const inspire_key_filter) -> Result<ListFil
     }
 }
 
-pub(crate) fn format(value: u32) -> Result<ImportFormat> {
+fn format(value: u32) -> Result<ImportFormat> {
     match value {
         1 => Ok(ImportFormat::Phc),
         2 => Ok(ImportFormat::Ignition),
@@ -231,7 +274,7 @@ pub(crate) fn format(value: u32) -> Result<ImportFormat> {
     }
 }
 
-pub(crate) fn strength(value: u32) -> Result<Strength> {
+fn strength(value: u32) -> Result<Strength> {
     match value {
         0 => Ok(Strength::Chosen),
         1 => Ok(Strength::Random),

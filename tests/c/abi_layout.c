@@ -120,6 +120,11 @@ FIELD(inspire_key_spec, levels, 40);
 FIELD(inspire_key_spec, expires_at, 56);
 FIELD(inspire_key_spec, flags, 64);
 
+SIZE(inspire_import, 32);
+FIELD(inspire_import, hash, 8);
+FIELD(inspire_import, format, 24);
+FIELD(inspire_import, strength, 28);
+
 SIZE(inspire_key_changes, 64);
 FIELD(inspire_key_changes, description, 8);
 FIELD(inspire_key_changes, levels, 24);

@@ -106,6 +106,37 @@ static void a_key_begins_and_ends(const inspire_auth *auth)
     inspire_key_free(key);
     GIVES(INVALID_HASH, inspire_key_import(auth, &spec, INSPIRE_HASH_PHC, INSPIRE_STR("x"), INSPIRE_STRENGTH_CHOSEN,
                                            &caller, &key, NULL));
+    {
+        inspire_key_spec other = spec;
+        inspire_import imports[2];
+        inspire_error *err = NULL;
+        uint64_t imported = 7;
+        memset(imports, 0, sizeof imports);
+        spec.name = INSPIRE_STR("many");
+        imports[0].spec = &spec;
+        imports[0].hash = INSPIRE_STR("Zmh6rfhivXdsj8GLjp-OIAiXFIVu4jOzkCpZHQ1fKSU");
+        imports[0].format = INSPIRE_HASH_IGNITION;
+        imports[0].strength = INSPIRE_STRENGTH_RANDOM;
+        imports[1] = imports[0];
+        imports[1].spec = &other;
+        GIVES(NAME_TAKEN, inspire_key_import_all(auth, imports, 2, &caller, &imported, &err));
+        IS(inspire_error_detail(err), "import 1 (elsewhere)");
+        inspire_error_free(err);
+        GIVES(NOT_FOUND, inspire_key_get(auth, spec.name, &key, NULL));
+        imports[1].format = 0;
+        GIVES(INVALID_ARGUMENT, inspire_key_import_all(auth, imports, 2, &caller, &imported, &err));
+        CHECK(strncmp(inspire_error_detail(err).data, "import 1: ", 10) == 0);
+        inspire_error_free(err);
+        CHECK(imported == 7);
+        GIVES(OK, inspire_key_import_all(auth, NULL, 0, &caller, &imported, NULL));
+        CHECK(imported == 0);
+        imports[1].format = INSPIRE_HASH_IGNITION;
+        other.name = INSPIRE_STR("more");
+        GIVES(OK, inspire_key_import_all(auth, imports, 2, &caller, &imported, NULL));
+        CHECK(imported == 2);
+        GIVES(OK, inspire_key_delete(auth, spec.name, INSPIRE_REVISION_ANY, &caller, NULL));
+        GIVES(OK, inspire_key_delete(auth, other.name, INSPIRE_REVISION_ANY, &caller, NULL));
+    }
 
     {
         inspire_key_filter filter = INSPIRE_KEY_FILTER_INIT;

@@ -198,6 +198,21 @@ static inspire_key_spec *any_key_spec(void)
     return any_size(&spec, sizeof spec);
 }
 
+static inspire_import *any_imports(size_t *count)
+{
+    inspire_import *imports;
+    size_t at;
+    *count = below(4);
+    imports = block(*count * sizeof *imports);
+    for (at = 0; at < *count; at++) {
+        imports[at].spec = any_key_spec();
+        imports[at].hash = any_str();
+        imports[at].format = any_small();
+        imports[at].strength = any_small();
+    }
+    return imports;
+}
+
 static inspire_trusted_key *any_trusted(size_t *count)
 {
     inspire_trusted_key *keys;
@@ -459,7 +474,9 @@ static void manage(void)
     inspire_error *err = NULL;
     inspire_result result;
     uint64_t count = 0;
-    switch (below(10)) {
+    size_t import_count = 0;
+    inspire_import *imports;
+    switch (below(11)) {
     case 0:
         result = inspire_key_create(any_auth(), any_key_spec(), any_caller(), &created, &err);
         break;
@@ -498,6 +515,10 @@ static void manage(void)
     case 8:
         result = inspire_key_rotate(any_auth(), any_str(), below(3) == 0 ? draw() : 0, any_revision(), any_caller(),
                                     &created, &err);
+        break;
+    case 9:
+        imports = any_imports(&import_count);
+        result = inspire_key_import_all(any_auth(), imports, import_count, any_caller(), &count, &err);
         break;
     default:
         result = inspire_key_seal_all(any_auth(), any_caller(), &count, &err);

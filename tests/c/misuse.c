@@ -154,6 +154,7 @@ static void null_is_a_code(const inspire_auth *auth)
     inspire_caller caller = by_system();
     inspire_key_spec spec = INSPIRE_KEY_SPEC_INIT;
     inspire_key_changes changes = INSPIRE_KEY_CHANGES_INIT;
+    inspire_import import;
     inspire_principal principal = INSPIRE_PRINCIPAL_INIT;
     inspire_requirement *any_key = require(auth, "Authenticated");
     inspire_request request = request_with(INSPIRE_STR("Bearer a:b"), any_key);
@@ -278,6 +279,12 @@ static void null_is_a_code(const inspire_auth *auth)
     GIVES(NULL_PARAMETER, inspire_auth_flush(NULL, NULL));
     GIVES(NULL_PARAMETER, inspire_auth_adopt_store(NULL, NULL));
     GIVES(NULL_PARAMETER, inspire_key_delete(auth, name, 1, NULL, NULL));
+    GIVES(NULL_PARAMETER, inspire_key_import_all(NULL, NULL, 0, &caller, &count, NULL));
+    GIVES(NULL_PARAMETER, inspire_key_import_all(auth, NULL, 1, &caller, &count, NULL));
+    GIVES(NULL_PARAMETER, inspire_key_import_all(auth, NULL, 0, NULL, &count, NULL));
+    GIVES(NULL_PARAMETER, inspire_key_import_all(auth, NULL, 0, &caller, NULL, NULL));
+    memset(&import, 0, sizeof import);
+    GIVES(NULL_PARAMETER, inspire_key_import_all(auth, &import, 1, &caller, &count, NULL));
     GIVES(NULL_PARAMETER, inspire_key_seal_all(auth, NULL, &count, NULL));
     GIVES(NULL_PARAMETER, inspire_key_seal_all(auth, &caller, NULL, NULL));
     GIVES(NULL_PARAMETER, inspire_license_limit(auth, name, 0, NULL, NULL));

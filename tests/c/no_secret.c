@@ -117,6 +117,8 @@ int main(void)
     inspire_inspect_options inspect = INSPIRE_INSPECT_OPTIONS_INIT;
     inspire_caller caller = by_system();
     inspire_key_spec spec = INSPIRE_KEY_SPEC_INIT;
+    inspire_import import;
+    uint64_t imported = 0;
     inspire_principal principal = INSPIRE_PRINCIPAL_INIT;
     inspire_signing_key *signing = NULL, *read = NULL;
     inspire_inspection *found = NULL;
@@ -178,6 +180,16 @@ int main(void)
     look(inspire_key_import(auth, &spec, INSPIRE_HASH_IGNITION, inspire_created_key_secret(created), 0, &caller, &key,
                             &err),
          &err);
+
+    import.spec = &spec;
+    import.hash = inspire_created_key_secret(created);
+    import.format = INSPIRE_HASH_PHC;
+    import.strength = 0;
+    look(inspire_key_import_all(auth, &import, 1, &caller, &imported, &err), &err);
+    spec.name = inspire_created_key_credential(created);
+    look(inspire_key_import_all(auth, &import, 1, &caller, &imported, &err), &err);
+    spec.name = inspire_created_key_secret(created);
+    look(inspire_key_import_all(auth, &import, 1, &caller, &imported, &err), &err);
 
     /* Licensing. */
     keep(INSPIRE_STR("SECRET-LICENSE-KEY-0001"));

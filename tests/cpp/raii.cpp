@@ -193,6 +193,21 @@ void keys_are_managed() {
     spec.name = "d";
     CHECK(keys.try_import(spec, ia::hash_format::phc, "x", ia::strength::chosen, system).code() ==
           ia::errc::invalid_hash);
+    std::vector<ia::key_import> imports(2);
+    for (ia::key_import &each : imports) {
+        each.hash = "Zmh6rfhivXdsj8GLjp-OIAiXFIVu4jOzkCpZHQ1fKSU";
+        each.format = ia::hash_format::ignition;
+    }
+    imports[0].spec.name = "d";
+    imports[1].spec.name = "b";
+    CHECK(keys.try_import_all(imports, system).code() == ia::errc::name_taken);
+    CHECK(keys.try_get("d").code() == ia::errc::not_found);
+    imports[1].spec.name = "e";
+    imports[1].spec.levels = {"Ops"};
+    CHECK(keys.import_all(imports, system) == 2 && keys.import_all({}, system) == 0);
+    CHECK(keys.get("e").view().levels().size() == 1 && keys.get("d").view().levels().empty());
+    keys.remove("d", std::nullopt, system);
+    keys.remove("e", std::nullopt, system);
     std::string names;
     ia::key_list list = keys.list();
     for (ia::key_view each : list)

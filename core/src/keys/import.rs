@@ -15,7 +15,7 @@ use crate::{
     clock,
     error::{Code, Error, Result},
     id::Id,
-    store::{CredentialRow, KeyWithCredentials, Origin, Strength, Transaction},
+    store::{CredentialRow, KeyRow, KeyWithCredentials, Origin, Strength, Transaction},
 };
 
 impl Keys<'_> {
@@ -25,11 +25,11 @@ impl Keys<'_> {
     /// As [`Keys::create`], and `INVALID_HASH`.
     pub fn import(&self, import: &Import, caller: &Caller<'_>) -> Result<KeyRecord> {
         let checked = self.checked(import)?;
-        let now = clock::resolve(caller.now);
+        let (now, ids) = (clock::resolve(caller.now), [Id::random()?, Id::random()?]);
         self.write(&mutation("key.imported", &checked.key.name, caller), &mut |change| {
             change.authority.require_all(&checked.key.levels)?;
             checked.strength.as_str().clone_into(&mut change.event.detail);
-            self.insert_imported(change.tx, &checked, now)
+            self.insert_imported(change.tx, &checked, ids, now)
         })
     }
 
@@ -48,15 +48,16 @@ impl Keys<'_> {
             return Ok(0);
         }
         let checked = self.all_checked(imports)?;
+        let (keys, credentials) = (ordered_ids(checked.len())?, ordered_ids(checked.len())?);
         let now = clock::resolve(caller.now);
         self.inner.mutate(&mutation, &mut |change| {
             let mut judged = HashSet::new();
-            for (at, import) in checked.iter().enumerate() {
-                let which = |error: Error| error.about(&which(at, &import.key.name));
+            for (at, (import, ids)) in checked.iter().zip(keys.iter().zip(&credentials)).enumerate() {
+                let which = |error| of_import(error, at, &import.key.name);
                 if judged.insert(import.key.levels.as_slice()) {
                     change.authority.require_all(&import.key.levels).map_err(which)?;
                 }
-                self.insert_imported(change.tx, import, now).map_err(|error| match error.code() {
+                self.insert_imported(change.tx, import, [*ids.0, *ids.1], now).map_err(|error| match error.code() {
                     Code::NameTaken => which(error),
                     // The store's own trouble is nobody's fault.
                     _ => error,
@@ -77,7 +78,7 @@ impl Keys<'_> {
                 None => Ok(checked),
                 Some(first) => Err(Error::with(Code::NameTaken, format!("import {first} has it too"))),
             });
-            all.push(checked.map_err(|error| error.about(&which(at, name)))?);
+            all.push(checked.map_err(|error| of_import(error, at, name))?);
         }
         Ok(all)
     }
@@ -91,11 +92,17 @@ impl Keys<'_> {
         Ok(Checked { key, hashed, strength: import.strength })
     }
 
-    fn insert_imported(&self, tx: &mut dyn Transaction, import: &Checked, now: i64) -> Result<KeyWithCredentials> {
-        let row = new_row(&import.key, now)?;
+    fn insert_imported(
+        &self,
+        tx: &mut dyn Transaction,
+        import: &Checked,
+        [key, credential]: [Id; 2],
+        now: i64,
+    ) -> Result<KeyWithCredentials> {
+        let row = KeyRow { id: key, ..new_row(&import.key, now)? };
         let credential = CredentialRow {
-            id: Id::random()?,
-            key_id: row.id,
+            id: credential,
+            key_id: key,
             scheme: import.hashed.scheme,
             hash: import.hashed.hash.clone(),
             tag: None,
@@ -110,6 +117,14 @@ impl Keys<'_> {
     }
 }
 
+/// So many new identities, in order: a database that gets them so adds them side by side, and not to a page here and a
+/// page there, of which there are more than it keeps in memory.
+fn ordered_ids(count: usize) -> Result<Vec<Id>> {
+    let mut ids = (0..count).map(|_| Id::random()).collect::<Result<Vec<_>>>()?;
+    ids.sort_unstable();
+    Ok(ids)
+}
+
 /// An import with every value within its bounds.
 struct Checked {
     key: NewKey,
@@ -117,7 +132,8 @@ struct Checked {
     strength: Strength,
 }
 
-/// What errors call one of many imports. What is no name may be anything, even a secret: it is not repeated.
-fn which(at: usize, name: &str) -> String {
-    if is_name(name.as_bytes()) { format!("import {at} ({})", screened(name)) } else { format!("import {at}") }
+/// An error about one of many imports. What is no name may be anything, even a secret: it is not repeated.
+fn of_import(error: Error, at: usize, name: &str) -> Error {
+    let name = if is_name(name.as_bytes()) { format!(" ({})", screened(name)) } else { String::new() };
+    error.of_item(at, &format!("import {at}{name}"))
 }

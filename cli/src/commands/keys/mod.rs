@@ -2,6 +2,7 @@
 
 mod change;
 mod import;
+mod import_all;
 mod read;
 mod secret;
 mod verify;
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     Delete(change::Delete),
     /// Add a key whose secret was made elsewhere, by its hash
     Import(import::Import),
+    /// Add many keys whose secrets were made elsewhere, by their hashes: all of them, or none
+    ImportAll(import_all::ImportAll),
     /// All keys as JSON, without secrets or hashes
     Export(read::Export),
     /// Try a credential, as a host would
@@ -93,6 +96,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Report> {
         Command::Disable(arguments) => change::switch(context, &arguments, false),
         Command::Delete(arguments) => change::delete(context, &arguments),
         Command::Import(arguments) => import::import(context, &arguments),
+        Command::ImportAll(arguments) => import_all::import_all(context, &arguments),
         Command::Export(arguments) => read::export(context, &arguments),
         Command::Verify(arguments) => verify::verify(context, &arguments),
     }

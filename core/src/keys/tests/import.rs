@@ -25,6 +25,9 @@ fn names(auth: &InspireAuth) -> Vec<String> {
 /// What an error says, beyond what its code says.
 fn told(result: Result<u64>) -> (Code, String) {
     let error: Error = result.unwrap_err();
+    let position = error.position().map(|at| format!("import {at}"));
+    assert_eq!(error.detail().is_some_and(|detail| detail.starts_with("import ")), position.is_some());
+    assert!(position.is_none_or(|position| error.detail().is_some_and(|detail| detail.starts_with(&position))));
     (error.code(), error.detail().unwrap_or_default().to_owned())
 }
 
