@@ -43,7 +43,7 @@ impl Host {
             required,
             right: format!("Bearer {}", created.credential().as_str()),
             wrong: format!("Bearer gateway-client-7:{}", other.key.as_str()),
-            unknown: format!("Bearer nobody:{}", other.key.as_str()),
+            unknown: format!("Bearer gateway-client-8:{}", other.key.as_str()),
         }
     }
 

@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         }
         _ => {
             eprintln!(
-                "usage: inspire-auth-bench prf | warm | page | million [--quick] | calls [number [memory | sqlite]] | instructions"
+                "usage: inspire-auth-bench prf | warm | page | million [--quick] | calls [number [memory | sqlite [wrong | unknown]]] | instructions"
             );
             return ExitCode::from(2);
         }
@@ -144,18 +144,23 @@ fn page() {
     }
 }
 
-/// So many granted checks (20000, unless the next argument says otherwise) on the store in memory (unless the one after
-/// says `sqlite`) and nothing else: to be run under a profiler. `valgrind --tool=callgrind`, with two numbers, gives
-/// the instructions of one check.
+/// So many checks (20000, unless the next argument says otherwise) on the store in memory (unless the one after says
+/// `sqlite`) and nothing else: granted ones, unless the one after that says `wrong` or `unknown`. To be run under a profiler.
 fn calls() {
-    let number = std::env::args().nth(2).map_or(CALLS, |text| text.parse().expect("a number"));
+    let argument = |at| std::env::args().nth(at);
+    let number = argument(2).map_or(CALLS, |text| text.parse().expect("a number"));
     let folder = tempfile::tempdir().expect("a folder");
-    let host = Host::new(match std::env::args().nth(3).as_deref() {
+    let host = Host::new(match argument(3).as_deref() {
         Some("sqlite") => StoreLocation::Path(folder.path().join("calls.db")),
         _ => StoreLocation::Memory,
     });
-    let request = host.request(&host.right);
+    let (value, granted) = match argument(4).as_deref() {
+        Some("wrong") => (&host.wrong, false),
+        Some("unknown") => (&host.unknown, false),
+        _ => (&host.right, true),
+    };
+    let request = host.request(value);
     for _ in 0..number {
-        assert!(black_box(host.auth.authenticate(black_box(&request))).is_ok());
+        assert_eq!(black_box(host.auth.authenticate(black_box(&request))).is_ok(), granted);
     }
 }

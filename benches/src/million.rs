@@ -12,7 +12,7 @@ use std::{
 };
 
 use inspire_auth_core::{
-    HashParameters, Id, InspireAuth, Options, Pepper, StoreLocation,
+    Id, InspireAuth, Options, Pepper, StoreLocation,
     keys::{Caller, Channel, KeyUpdate, Presented, Request, Requirement},
     store::{CredentialRow, KeyRow, Origin, Scheme, Strength},
 };
@@ -28,7 +28,8 @@ const CONTEXT: &[u8] = b"inspire-auth/key/v1\0";
 const BATCH: usize = 4096;
 
 pub(crate) fn run(arguments: &[String]) {
-    let keys = if arguments.iter().any(|argument| argument.trim_start_matches('-') == "quick") { 100_000 } else { 1_000_000 };
+    let keys =
+        if arguments.iter().any(|argument| argument.trim_start_matches('-') == "quick") { 100_000 } else { 1_000_000 };
     match arguments.first().map(String::as_str) {
         Some("open") => open_once(Path::new(&arguments[1])),
         Some("follow") => follow(Path::new(&arguments[1])),
@@ -60,7 +61,6 @@ fn tell(measure: &str, who: &str, unit: &str, mut samples: Vec<f64>) {
 
 fn options(path: &Path) -> Options {
     let mut options = Options::new(StoreLocation::Path(path.to_owned()));
-    options.hash = HashParameters { memory_kib: 64, iterations: 1, parallelism: 1 };
     if path.ends_with("hmac.db") {
         options.peppers = vec![Pepper { id: "p".into(), secret: PEPPER.to_vec().into() }];
         options.scheme = Scheme::HmacSha256;
@@ -81,7 +81,11 @@ fn hash(n: u64, scheme: Scheme) -> String {
     let bytes: [u8; 32] = std::array::from_fn(|at| (n >> (at % 8 * 8)) as u8);
     if scheme == Scheme::Argon2 {
         // Of no secret at all: nobody will ask for it.
-        return format!("$argon2id$v=19$m=19456,t=2,p=1${}${}", &"c2FsdHNhbHRzYWx0c2FsdA"[..22], URL_SAFE_NO_PAD.encode(bytes).replace(['-', '_'], "a"));
+        return format!(
+            "$argon2id$v=19$m=19456,t=2,p=1${}${}",
+            &"c2FsdHNhbHRzYWx0c2FsdA"[..22],
+            URL_SAFE_NO_PAD.encode(bytes).replace(['-', '_'], "a")
+        );
     }
     let mut mac = Hmac::<Sha256>::new_from_slice(PEPPER).expect("HMAC takes any key");
     mac.update(CONTEXT);

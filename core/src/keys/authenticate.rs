@@ -514,7 +514,12 @@ impl Inner {
         if !record.is_chosen() {
             return Ok(None);
         }
-        match self.index.aside.failures(record.credential).take(monotonic_millis(), self.config.chosen_failures_per_minute) {
+        match self
+            .index
+            .aside
+            .failures(record.credential)
+            .take(monotonic_millis(), self.config.chosen_failures_per_minute)
+        {
             Some(one_try) => Ok(Some(one_try)),
             None => Err(Error::with(Code::Busy, SPENT)),
         }

@@ -122,7 +122,10 @@ impl Inner {
     /// Refuses a request for which no key is at fault.
     #[cold]
     pub(crate) fn deny_request(&self, error: Error, asked: Asked<'_>, now: i64) -> Denied {
-        self.deny(error, Refusal { event: "request.refused", subject: asked, is_actor: false, reason: Reason::OfError, now })
+        self.deny(
+            error,
+            Refusal { event: "request.refused", subject: asked, is_actor: false, reason: Reason::OfError, now },
+        )
     }
 
     /// Whether a key has a name, for a refusal that comes before the look-up. It takes the same steps if none has.

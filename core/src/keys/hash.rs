@@ -37,7 +37,10 @@ pub(crate) struct Hasher {
 
 impl std::fmt::Debug for Hasher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hasher").field("parameters", &self.parameters).field("scheme", &self.scheme).finish_non_exhaustive()
+        f.debug_struct("Hasher")
+            .field("parameters", &self.parameters)
+            .field("scheme", &self.scheme)
+            .finish_non_exhaustive()
     }
 }
 

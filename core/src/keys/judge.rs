@@ -59,12 +59,7 @@ impl Inner {
 
     /// Whether a key as such may be used at this time over this channel.
     #[inline]
-    pub(super) fn stands(
-        &self,
-        record: &Record,
-        channel: Channel,
-        now: i64,
-    ) -> Result<(), (Code, &'static str)> {
+    pub(super) fn stands(&self, record: &Record, channel: Channel, now: i64) -> Result<(), (Code, &'static str)> {
         let invalid = |reason| Err((Code::InvalidCredential, reason));
         if record.is_unsealed() {
             return invalid("its record is not sealed by a configured pepper");
@@ -147,7 +142,13 @@ impl Inner {
 
     /// The credential that a principal presented, if it is there still.
     pub(super) fn credential_of(&self, principal: &Principal) -> Option<Found<'_>> {
-        let all = || Some(self.index.by_id(principal.id())?.map_or_else(|| Some(Vec::new()), |head| self.index.credentials(head))?);
+        let all = || {
+            Some(
+                self.index
+                    .by_id(principal.id())?
+                    .map_or_else(|| Some(Vec::new()), |head| self.index.credentials(head))?,
+            )
+        };
         self.index.settled(all)?.into_iter().find(|found| found.record.credential == principal.credential())
     }
 }

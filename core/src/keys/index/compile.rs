@@ -57,7 +57,13 @@ impl Compiler {
     }
 
     /// What is said of one credential, beside what is said of its key. `expires_at` is the key's.
-    pub(super) fn credential(&self, key: &Record, expires_at: Option<i64>, row: &CredentialRow, tag_key: u32) -> Record {
+    pub(super) fn credential(
+        &self,
+        key: &Record,
+        expires_at: Option<i64>,
+        row: &CredentialRow,
+        tag_key: u32,
+    ) -> Record {
         let tag = row.tag.filter(|_| row.tag_key_id == Some(tag_key));
         // Whichever comes first. A credential that ends with its key, or after it, has no end of its own.
         let expires_at = expires_at.unwrap_or(i64::MAX);

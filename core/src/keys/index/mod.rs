@@ -357,7 +357,8 @@ impl Index {
             let former = former.map(|former| self.chain(former)).unwrap_or_default();
             twice.left.extend(former.into_iter().map(|at| (self.own(at).name, at)));
         }
-        let keys = heads.len().saturating_sub(twice.left.iter().filter(|(_, at)| heads.binary_search(at).is_ok()).count());
+        let keys =
+            heads.len().saturating_sub(twice.left.iter().filter(|(_, at)| heads.binary_search(at).is_ok()).count());
         self.finish(twice);
         self.keys.store(keys as u64, Ordering::Relaxed);
         Ok(generation)
@@ -491,7 +492,8 @@ impl Index {
         if name == NameTag::NONE {
             return;
         }
-        let former = match self.names.find(self.tags.hash(name), |at| (self.own(at).name == record.name).then_some(at)) {
+        let former = match self.names.find(self.tags.hash(name), |at| (self.own(at).name == record.name).then_some(at))
+        {
             Looked::Found(former) => Some(former),
             Looked::Nothing | Looked::Unsure => None,
         };

@@ -190,7 +190,8 @@ impl Record {
 
     #[inline]
     const fn from_words(words: [u64; WORDS]) -> Self {
-        let [_, memo0, memo1, name0, name1, first_levels, end, flags, id0, id1, cred0, cred1, used, mark, tag, levels] = words;
+        let [_, memo0, memo1, name0, name1, first_levels, end, flags, id0, id1, cred0, cred1, used, mark, tag, levels] =
+            words;
         Self {
             memo: (memo0, memo1),
             name: NameTag { words: (name0, name1), length: (flags >> REVISION_BITS) as u8 },

@@ -98,8 +98,12 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let put = (0..30_u64, 0..40_u64, 0..90_u64, 0..4_u64)
-        .prop_map(|(key, name, levels, credentials)| Step::Put { key, name, levels, credentials });
+    let put = (0..30_u64, 0..40_u64, 0..90_u64, 0..4_u64).prop_map(|(key, name, levels, credentials)| Step::Put {
+        key,
+        name,
+        levels,
+        credentials,
+    });
     prop_oneof![6 => put, 2 => (0..30_u64).prop_map(Step::Remove), 1 => Just(Step::Rebuild)]
 }
 

@@ -215,11 +215,13 @@ mod tests {
                  strength, not_after, created_at)",
             )
             .unwrap();
-        let insert = "INSERT INTO keys VALUES (?1, 'k', ?2, 'd', '[\"L' || ?3 || '\"]', 1, 1, 5, 5, NULL, 1, NULL, NULL)";
+        let insert =
+            "INSERT INTO keys VALUES (?1, 'k', ?2, 'd', '[\"L' || ?3 || '\"]', 1, 1, 5, 5, NULL, 1, NULL, NULL)";
         for n in keys {
             connection.execute(insert, params![[*n; 16], format!("key-{n}"), n]).unwrap();
         }
-        let insert = "INSERT INTO credentials VALUES (?1, ?2, 'argon2', ?3, 1, 1, NULL, 'generated', 'random', NULL, ?3)";
+        let insert =
+            "INSERT INTO credentials VALUES (?1, ?2, 'argon2', ?3, 1, 1, NULL, 'generated', 'random', NULL, ?3)";
         for (at, n) in credentials.iter().enumerate() {
             connection.execute(insert, params![[at as u8 + 1; 16], [*n; 16], at as i64]).unwrap();
         }
@@ -287,7 +289,9 @@ mod tests {
         let damaged = &all[1];
         assert!(!damaged.key.enabled && damaged.key.levels.is_empty() && damaged.key.expires_at.is_none());
         assert!(damaged.key.seal.is_none() && damaged.key.kind.is_empty());
-        assert!(damaged.credentials[0].scheme == crate::store::Scheme::Unknown && damaged.credentials[0].hash.is_empty());
+        assert!(
+            damaged.credentials[0].scheme == crate::store::Scheme::Unknown && damaged.credentials[0].hash.is_empty()
+        );
         assert!(damaged.credentials[0].pepper_id.is_none() && damaged.credentials[0].not_after.is_none());
         assert!(all[2].key.enabled && all[2].key.levels == ["L3"] && all[2].key.kind == "k");
     }
