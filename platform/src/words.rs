@@ -34,7 +34,7 @@ fn prefer_huge_pages(memory: *mut u8, length: usize) {
     /// No system of ours has larger small pages.
     const PAGE: usize = 1 << 16;
     let skipped = memory.align_offset(PAGE);
-    let whole = length.saturating_sub(skipped) / PAGE * PAGE;
+    let whole = length.saturating_sub(skipped) & !(PAGE - 1);
     if whole > 0 {
         // SAFETY: the range lies within the allocation, which is ours alone so far; the advice changes no byte of it. That the
         // system may not follow it does not matter.

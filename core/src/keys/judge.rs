@@ -142,12 +142,9 @@ impl Inner {
 
     /// The credential that a principal presented, if it is there still.
     pub(super) fn credential_of(&self, principal: &Principal) -> Option<Found<'_>> {
-        let all = || {
-            Some(
-                self.index
-                    .by_id(principal.id())?
-                    .map_or_else(|| Some(Vec::new()), |head| self.index.credentials(head))?,
-            )
+        let all = || match self.index.by_id(principal.id())? {
+            Some(head) => self.index.credentials(head),
+            None => Some(Vec::new()),
         };
         self.index.settled(all)?.into_iter().find(|found| found.record.credential == principal.credential())
     }

@@ -223,7 +223,8 @@ impl fmt::Debug for Record {
 
 // Words of a slot that are written on their own.
 const VERSION: usize = 0;
-const MEMO: (usize, usize) = (1, 2);
+const MEMO: usize = 1;
+const MORE_OF_MEMO: usize = 2;
 const LAST_USED: usize = 12;
 
 /// A place for a record, read without a lock while it is written (a *seqlock*): its version is odd meanwhile, and another one
@@ -251,7 +252,7 @@ impl Slot<'_> {
         // Before the second look at the version: all words.
         fence(Ordering::Acquire);
         let same = self.0[VERSION].load(Ordering::Relaxed) == version;
-        (version % 2 == 0 && same).then(|| (Record::from_words(words), Version(version)))
+        (version.is_multiple_of(2) && same).then(|| (Record::from_words(words), Version(version)))
     }
 
     /// What stands here, for the thread that writes.
@@ -279,7 +280,7 @@ impl Slot<'_> {
     /// Fills in the memo, unless it is; only by the thread that may write. A check in between sees half of it, which is none.
     pub(super) fn learn(self, digest: Digest) {
         let (high, low) = digest.to_bits();
-        for (word, half) in [(&self.0[MEMO.0], high), (&self.0[MEMO.1], low)] {
+        for (word, half) in [(&self.0[MEMO], high), (&self.0[MORE_OF_MEMO], low)] {
             if word.load(Ordering::Relaxed) == 0 {
                 word.store(half, Ordering::Relaxed);
             }
@@ -344,7 +345,7 @@ mod tests {
         let is_known = |digest| slot.read().unwrap().0.is_known_by(digest);
         assert!(!is_known(Digest::from_bits((0, 0))), "what it holds before is no digest");
         // What a fork may leave in the child: somebody was in the middle of it, and will never go on.
-        words[MEMO.0].store(7, Ordering::Relaxed);
+        words[MEMO].store(7, Ordering::Relaxed);
         assert!(!is_known(right) && !slot.read().unwrap().0.memo().0);
         slot.learn(right);
         slot.learn(Digest::from_bits((1, 2)));

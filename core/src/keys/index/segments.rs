@@ -63,7 +63,8 @@ impl Words {
     pub(super) fn new(items: usize) -> Self {
         let words = words::zeroed(items.saturating_add(1).saturating_mul(WORDS));
         let past = (words.as_ptr() as usize) % ALIGNMENT;
-        let first = if past == 0 { 0 } else { ALIGNMENT.wrapping_sub(past) / size_of::<AtomicU64>() };
+        let missing = if past == 0 { 0 } else { ALIGNMENT.wrapping_sub(past) };
+        let first = missing.checked_div(size_of::<AtomicU64>()).unwrap_or(0);
         Self { words, first }
     }
 
