@@ -532,7 +532,7 @@ impl Index {
     fn take_slot(&self) -> u32 {
         match self.free.load(Ordering::Relaxed).checked_sub(1) {
             Some(at) => {
-                self.free.store(self.own(at).next, Ordering::Relaxed);
+                self.free.store(self.own(at).revision as u32, Ordering::Relaxed);
                 at
             }
             None => {
@@ -547,7 +547,8 @@ impl Index {
     fn free_slot(&self, at: u32) {
         let Some(slot) = self.slot(at) else { return };
         self.level_sets.release(slot.read_own().levels);
-        slot.write(&Record { next: self.free.load(Ordering::Relaxed), ..Record::NONE });
+        // Its revision says which one is free after it. (Not `next`: it may stand in for a key, and is no chain.)
+        slot.write(&Record { revision: self.free.load(Ordering::Relaxed).into(), ..Record::NONE });
         self.free.store(at.wrapping_add(1), Ordering::Relaxed);
     }
 

@@ -86,7 +86,11 @@ impl Table {
         }
         // Before the second look at the moves: everything that was looked at.
         fence(Ordering::Acquire);
-        if before.is_multiple_of(2) && self.moves.load(Ordering::Relaxed) == before { Looked::Nothing } else { Looked::Unsure }
+        if before.is_multiple_of(2) && self.moves.load(Ordering::Relaxed) == before {
+            Looked::Nothing
+        } else {
+            Looked::Unsure
+        }
     }
 
     /// All buckets, from the one in which an item of this hash belongs.

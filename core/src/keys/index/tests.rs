@@ -151,6 +151,11 @@ proptest! {
             for name in (0..40).map(|n| format!("name-{n}")) {
                 prop_assert_eq!(seen(&index, &name), names.get(name.as_str()).map(|row| expected(row)));
             }
+            // What stands in for a name that nobody has can always be told, and is never taken for it.
+            for name in (0..20).map(|n| format!("nobody-{n}")) {
+                let all = index.find(index.tag_of(name.as_bytes())).and_then(|found| index.credentials(found));
+                prop_assert!(all.is_some_and(|all| all.iter().all(|one| !one.exists)));
+            }
             prop_assert_eq!(index.len(), model.len());
             for key in 0..30 {
                 prop_assert_eq!(index.by_id(id(key)).unwrap().is_some(), model.contains_key(&key));

@@ -232,11 +232,17 @@ mod tests {
     fn loaded(connection: &Connection) -> BTreeMap<Id, KeyWithCredentials> {
         let mut all = BTreeMap::new();
         every_key_for_checks(connection, &mut |key| {
-            all.insert(key.key.id, key.clone());
+            all.insert(key.key.id, for_checks(key.clone()));
             Ok(())
         })
         .unwrap();
         all
+    }
+
+    fn for_checks(mut key: KeyWithCredentials) -> KeyWithCredentials {
+        key.key.description.clear();
+        (key.key.created_at, key.key.updated_at) = (0, 0);
+        key
     }
 
     /// However the rows lie, each key comes with all of its credentials, the oldest first, as when it is asked for alone.
@@ -257,15 +263,8 @@ mod tests {
         for credentials in orders {
             for keys in [&[1_u8, 2, 3, 4, 5, 6, 7][..], &[4, 2, 7, 1, 3, 6, 5]] {
                 let connection = tables(keys, credentials);
-                let expected: BTreeMap<Id, KeyWithCredentials> = all_keys(&connection)
-                    .unwrap()
-                    .into_iter()
-                    .map(|mut key| {
-                        key.key.description.clear();
-                        (key.key.created_at, key.key.updated_at) = (0, 0);
-                        (key.key.id, key)
-                    })
-                    .collect();
+                let all = all_keys(&connection).unwrap().into_iter();
+                let expected: BTreeMap<Id, KeyWithCredentials> = all.map(|key| (key.key.id, for_checks(key))).collect();
                 assert_eq!(expected.len(), keys.len());
                 assert_eq!(loaded(&connection), expected, "{keys:?} {credentials:?}");
             }
