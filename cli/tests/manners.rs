@@ -123,7 +123,13 @@ fn secrets_are_in_no_output_but_the_one() {
     sandbox.write("keys.jsonl", json!({"name": "five", "hash": hash}).to_string());
     sandbox.write("bad.jsonl", json!({"name": "six", "hash": format!("{hash}!")}).to_string());
     let misplaced = ["levels", "format", "strength", "expires_at", "name"]
-        .map(|member| if member == "name" { json!({"name": hash, "hash": ""}) } else { json!({"name": "x", "hash": "", member: hash}) })
+        .map(|member| {
+            if member == "name" {
+                json!({"name": hash, "hash": ""})
+            } else {
+                json!({"name": "x", "hash": "", member: hash})
+            }
+        })
         .map(|line| line.to_string());
     for (number, line) in misplaced.iter().enumerate() {
         sandbox.write(&format!("misplaced-{number}.jsonl"), line);

@@ -34,7 +34,8 @@ fn told(result: Result<u64>) -> (Code, String) {
 #[test]
 fn many_keys_come_at_once() {
     let (auth, other) = open_two();
-    let phc = Import { format: ImportFormat::Phc, hash: PHC.to_owned(), strength: Strength::Chosen, ..import("b", &[]) };
+    let phc =
+        Import { format: ImportFormat::Phc, hash: PHC.to_owned(), strength: Strength::Chosen, ..import("b", &[]) };
     let imports = [import("c", &["Ops/Read", "Ops"]), phc, import("a", &["Ops"])];
     let before = auth.store().generation().unwrap();
     assert_eq!(auth.keys().import_all(&imports, &Caller::system().at(1000)).unwrap(), 3);
@@ -75,7 +76,8 @@ fn one_that_fails_leaves_none() {
         create(&auth, "taken", &[]);
         let before = auth.store().generation().unwrap();
         let bad_hash = Import { hash: format!("{IGNITION}x"), ..import("bad", &[]) };
-        let bad_text = Import { key: NewKey { description: "\0".to_owned(), ..NewKey::named("text") }, ..import("", &[]) };
+        let bad_text =
+            Import { key: NewKey { description: "\0".to_owned(), ..NewKey::named("text") }, ..import("", &[]) };
         let secret = format!("isk_{}", "s".repeat(40));
         for (bad, code, detail) in [
             (import("taken", &[]), Code::NameTaken, "import 2 (taken)"),
