@@ -1476,6 +1476,28 @@ typedef struct inspire_caller {
 } inspire_caller;
 
 /**
+ * A key whose secret was made elsewhere, as one of many: only its hash is known. It never grows; what it points to may.
+ */
+typedef struct inspire_import {
+    /**
+     * What the key is to be, begun with `INSPIRE_KEY_SPEC_INIT`.
+     */
+    const struct inspire_key_spec *spec;
+    /**
+     * The hash.
+     */
+    struct inspire_str hash;
+    /**
+     * What `hash` is: one of `INSPIRE_HASH_...`.
+     */
+    uint32_t format;
+    /**
+     * How strong the secret is said to be: one of `INSPIRE_STRENGTH_...`.
+     */
+    uint32_t strength;
+} inspire_import;
+
+/**
  * Which keys to list. Begin with `INSPIRE_KEY_FILTER_INIT`, which is all of them.
  */
 typedef struct inspire_key_filter {
@@ -2725,6 +2747,26 @@ inspire_result inspire_key_import(const struct inspire_auth *auth,
                                   const struct inspire_caller *caller,
                                   struct inspire_key **key,
                                   struct inspire_error **err);
+
+/**
+ * Adds many keys whose secrets were made elsewhere, in one transaction: all of them, or none.
+ *
+ * \param auth the handle
+ * \param imports the keys and their hashes
+ * \param import_count how many; none are 0, and nothing is written
+ * \param caller who adds them; a principal needs the write requirement, and every level that they grant
+ * \param imported set to how many were added
+ * \param err set on failure; may be NULL. Its detail says which one can't be added, counted from 0, and its name
+ * \return as `inspire_key_import`, of the first that can't be added; `NAME_TAKEN` also when two have one name
+ */
+INSPIRE_API
+INSPIRE_MUST_USE
+inspire_result inspire_key_import_all(const struct inspire_auth *auth,
+                                      const struct inspire_import *imports,
+                                      size_t import_count,
+                                      const struct inspire_caller *caller,
+                                      uint64_t *imported,
+                                      struct inspire_error **err);
 
 /**
  * Reads one key.

@@ -492,6 +492,23 @@ export declare class Keys {
    */
   importSync(key: ImportedKey, by: By): KeyRecord
   /**
+   * Adds many keys whose secrets were made elsewhere, in one transaction: all of them, or none. Gives the number of
+   * keys; for none, nothing is written.
+   *
+   * @throws InspireAuthError as {@link Keys.import}, of the first that can't be added: the message says which one that
+   * is, counted from 0, and its name. `NAME_TAKEN` also when two of them have one name
+   * @example
+   * const rows = await legacy.all('SELECT name, hash FROM users');
+   * await auth.keys.importAll(rows.map(({ name, hash }) => ({ name, format: 'phc', hash })), { actor: SYSTEM });
+   */
+  importAll(keys: readonly ImportedKey[], by: By): Promise<number>
+  /**
+   * {@link Keys.importAll}, blocking.
+   *
+   * @throws InspireAuthError as {@link Keys.importAll}
+   */
+  importAllSync(keys: readonly ImportedKey[], by: By): number
+  /**
    * One key.
    *
    * @throws InspireAuthError `NOT_FOUND`, a `STORE_*` code

@@ -41,6 +41,7 @@ FIELDS = {
     "keys.rotate": {"record": RECORD, "key": None},
     "keys.delete": {},
     "keys.import": {"record": RECORD},
+    "keys.import_all": {"count": None},
     "authenticate": {"http": None, "challenge": None, "principal": PRINCIPAL},
     "channel": {"channel": None},
     "routes.parse": {"routes": None, "count": None},

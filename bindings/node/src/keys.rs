@@ -83,16 +83,17 @@ pub struct ImportedKey {
 }
 
 impl ImportedKey {
-    fn import(self) -> Result<Import> {
+    /// The core's; `what` names it in the error.
+    fn import(self, what: &str) -> Result<Import> {
         let Self { name, description, levels, require_secure, enabled, expires_at, format, hash, strength } = self;
         let key = NewKey { name, description, levels, require_secure, enabled, expires_at };
         let format = match format.as_str() {
             "phc" => ImportFormat::Phc,
             "ignition" => ImportFormat::Ignition,
-            _ => return Err(invalid("key.format is neither phc nor ignition")),
+            _ => return Err(invalid(format!("{what}.format is neither phc nor ignition"))),
         };
         let strength = Strength::parse(strength.as_deref().unwrap_or(Strength::Chosen.as_str()))
-            .ok_or_else(|| invalid("key.strength is neither random nor chosen"))?;
+            .ok_or_else(|| invalid(format!("{what}.strength is neither random nor chosen")))?;
         Ok(Import { key: key.into(), format, hash, strength })
     }
 }
@@ -249,9 +250,17 @@ impl Keys {
     }
 
     fn importing(&self, env: &Env, key: Unknown<'_>, by: Unknown<'_>) -> Result<work!(KeyRecord)> {
-        let (core, import) = (self.handle.core()?, read::<ImportedKey>(env, key, "key")?.import()?);
+        let (core, import) = (self.handle.core()?, read::<ImportedKey>(env, key, "key")?.import("key")?);
         let by = By::read_unrevised(env, &by, &[])?;
         Ok(move || core.keys().import(&import, &by.caller()).map(KeyRecord::from))
+    }
+
+    fn importing_all(&self, env: &Env, keys: Unknown<'_>, by: Unknown<'_>) -> Result<work!(f64)> {
+        let (core, keys) = (self.handle.core()?, read::<Vec<ImportedKey>>(env, keys, "keys")?);
+        let import = |(at, key): (usize, ImportedKey)| key.import(&format!("keys[{at}]"));
+        let imports = keys.into_iter().enumerate().map(import).collect::<Result<Vec<_>>>()?;
+        let by = By::read_unrevised(env, &by, &[])?;
+        Ok(move || core.keys().import_all(&imports, &by.caller()).map(number))
     }
 
     fn updating(
@@ -359,6 +368,27 @@ impl Keys {
     #[napi(ts_args_type = "key: ImportedKey, by: By")]
     pub fn import_sync(&self, env: &Env, key: Unknown<'_>, by: Unknown<'_>) -> napi::Result<KeyRecord> {
         run(env, || self.importing(env, key, by)?())
+    }
+
+    /// Adds many keys whose secrets were made elsewhere, in one transaction: all of them, or none. Gives the number of
+    /// keys; for none, nothing is written.
+    ///
+    /// @throws InspireAuthError as {@link Keys.import}, of the first that can't be added: the message says which one that
+    /// is, counted from 0, and its name. `NAME_TAKEN` also when two of them have one name
+    /// @example
+    /// const rows = await legacy.all('SELECT name, hash FROM users');
+    /// await auth.keys.importAll(rows.map(({ name, hash }) => ({ name, format: 'phc', hash })), { actor: SYSTEM });
+    #[napi(ts_args_type = "keys: readonly ImportedKey[], by: By", ts_return_type = "Promise<number>")]
+    pub fn import_all<'e>(&self, env: &'e Env, keys: Unknown<'e>, by: Unknown<'e>) -> napi::Result<Unknown<'e>> {
+        start(env, || self.importing_all(env, keys, by))
+    }
+
+    /// {@link Keys.importAll}, blocking.
+    ///
+    /// @throws InspireAuthError as {@link Keys.importAll}
+    #[napi(ts_args_type = "keys: readonly ImportedKey[], by: By")]
+    pub fn import_all_sync(&self, env: &Env, keys: Unknown<'_>, by: Unknown<'_>) -> napi::Result<f64> {
+        run(env, || self.importing_all(env, keys, by)?())
     }
 
     /// One key.

@@ -85,6 +85,37 @@ test('both secrets are good while a rotation overlaps', async (t) => {
   assert.strictEqual(keys.rotateSync('k', { ...by, now: 2100, overlap: 5000 }).record.overlapEndsAt, 3000);
 });
 
+test('many keys are imported at once: all of them, or none', async (t) => {
+  const auth = open(':memory:', QUICK);
+  t.after(() => auth.close());
+  const { keys } = auth;
+  const hash = 'Zmh6rfhivXdsj8GLjp-OIAiXFIVu4jOzkCpZHQ1fKSU'; // SHA-256 of 32 zero bytes
+  const token = (name, more) => ({ name, format: 'ignition', hash, strength: 'random', ...more });
+  await keys.create({ name: 'taken' }, by);
+  for (const [bad, expected, told] of [
+    [token('taken'), 'NAME_TAKEN', 'import 1 (taken)'],
+    [token('a'), 'NAME_TAKEN', 'import 1 (a): import 0 has it too'],
+    [token('b', { hash: 'no hash' }), 'INVALID_HASH', 'import 1 (b)'],
+    [token('a/b'), 'INVALID_NAME', 'import 1'],
+    [token('b', { levels: ['//'] }), 'INVALID_LEVEL', 'import 1 (b)'],
+    [token('b', { format: 'md5' }), 'INVALID_ARGUMENT', 'keys[1].format is neither'],
+    [token('b', { strength: 'weak' }), 'INVALID_ARGUMENT', 'keys[1].strength is neither'],
+    [token('b', { secret: 'x' }), 'INVALID_ARGUMENT', 'keys[1] has an unknown member secret'],
+  ]) {
+    const refused = (error) => error.code === expected && error.message.includes(told) && !error.message.includes(hash);
+    await assert.rejects(keys.importAll([token('a'), bad], by), refused);
+    assert.throws(() => keys.importAllSync([token('a'), bad], by), refused);
+    assert.deepStrictEqual(keys.list().map(({ name }) => name), ['taken']);
+  }
+  await assert.rejects(keys.importAll(token('a'), by), code('INVALID_ARGUMENT'));
+  assert.strictEqual(await keys.importAll([], by), 0);
+  assert.strictEqual(await keys.importAll([token('a', { levels: ['Ops'] }), token('b', { requireSecure: false })], by), 2);
+  assert.strictEqual(keys.importAllSync([token('c', { enabled: false, expiresAt: 4e9 })], by), 1);
+  assert.deepStrictEqual(keys.list().map(({ name }) => name), ['a', 'b', 'c', 'taken']);
+  assert.deepStrictEqual([keys.get('c').enabled, keys.get('c').expiresAt, keys.get('a').origin], [false, 4e9, 'imported']);
+  assert.strictEqual(auth.authenticateSync(`Bearer b:${'A'.repeat(43)}`).name, 'b');
+});
+
 test('no secret shows in anything but what was just created', async (t) => {
   const auth = open(':memory:', QUICK);
   t.after(() => auth.close());

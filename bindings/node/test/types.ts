@@ -67,7 +67,10 @@ async function keys(actor: Principal) {
   const all: KeyRecord[] = auth.keys.list({ after: 'a', limit: 1 });
   const count: number = await auth.keys.sealAll(by);
   await auth.keys.import({ name: 'b', format: 'phc', hash: '$argon2id$' }, by);
-  return [nothing, all, count];
+  const many: number = await auth.keys.importAll([{ name: 'c', format: 'ignition', hash: 'x', strength: 'random' }], by);
+  // @ts-expect-error: a format that does not exist
+  auth.keys.importAllSync([{ name: 'c', format: 'md5', hash: 'x' }], by);
+  return [nothing, all, count, many];
 }
 
 async function licenses() {

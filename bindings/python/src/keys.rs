@@ -6,7 +6,7 @@ use inspire_auth_core::{
 };
 use pyo3::{
     prelude::*,
-    types::{PyDict, PyList},
+    types::{PyDict, PyList, PyString},
 };
 
 use crate::{
@@ -17,6 +17,32 @@ use crate::{
 
 const FORMATS: &[(&str, ImportFormat)] = &[("phc", ImportFormat::Phc), ("ignition", ImportFormat::Ignition)];
 const STRENGTHS: &[(&str, Strength)] = &[("chosen", Strength::Chosen), ("random", Strength::Random)];
+
+/// An `ImportedKey`.
+#[derive(FromPyObject)]
+struct ImportedKey<'py> {
+    name: String,
+    hash: String,
+    format: Bound<'py, PyString>,
+    strength: Bound<'py, PyString>,
+    description: String,
+    levels: Vec<String>,
+    require_secure: bool,
+    enabled: bool,
+    expires_at: Option<Moment>,
+}
+
+impl ImportedKey<'_> {
+    fn read(self, py: Python<'_>, at: usize) -> PyResult<Import> {
+        let (flags, member) = ((self.require_secure, self.enabled), |name| format!("imports[{at}].{name}"));
+        Ok(Import {
+            key: new_key(&self.name, &self.description, self.levels, flags, self.expires_at),
+            format: word(py, &member("format"), self.format.to_str()?, FORMATS)?,
+            hash: self.hash,
+            strength: word(py, &member("strength"), self.strength.to_str()?, STRENGTHS)?,
+        })
+    }
+}
 
 /// The API keys of a handle.
 ///
@@ -151,6 +177,32 @@ impl Keys {
         };
         let record = self.auth.get().change(py, |core| core.keys().import(&import, &actor.caller(now)))?;
         records::key(py, &record)
+    }
+
+    /// Adds many keys whose secrets were made elsewhere, in one transaction: all of them, or none.
+    ///
+    /// Args:
+    ///     imports: the keys and their hashes. None of them is no error: nothing is written.
+    ///     actor: `SYSTEM` or a `Principal`.
+    ///     now: Unix seconds; None or 0 is the system's clock.
+    ///
+    /// Returns:
+    ///     How many keys.
+    ///
+    /// Raises:
+    ///     ArgumentError: as `import_`, of the first that can't be added: the message says which one that is, counted
+    ///         from 0, and its name.
+    ///     NameTakenError: a key of this name exists, or two of these have it.
+    ///     InspireAuthError: as `import_`.
+    ///
+    /// Example:
+    ///     >>> auth.keys.import_all([ImportedKey(name=name, hash=hash) for name, hash in rows], actor=SYSTEM)
+    ///     100000
+    #[pyo3(signature = (imports, *, actor, now = None))]
+    fn import_all(&self, py: Python<'_>, imports: Vec<ImportedKey<'_>>, actor: By, now: Option<i64>) -> PyResult<u64> {
+        let read = |(at, import): (usize, ImportedKey<'_>)| import.read(py, at);
+        let imports = imports.into_iter().enumerate().map(read).collect::<PyResult<Vec<_>>>()?;
+        self.auth.get().change(py, |core| core.keys().import_all(&imports, &actor.caller(now)))
     }
 
     /// One key.

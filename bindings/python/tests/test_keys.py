@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from inspire_auth import (
     ConflictError,
     CreatedKey,
     HashParameters,
+    ImportedKey,
     InspireAuth,
+    InspireAuthError,
     NotFoundError,
     Pepper,
     PermissionDeniedError,
@@ -158,6 +161,49 @@ def test_importing(auth: InspireAuth) -> None:
     for wrong in ({"format": "md5"}, {"strength": "weak"}):
         with pytest.raises(ArgumentError):
             auth.keys.import_("old", hash="x", actor=SYSTEM, **wrong)  # type: ignore[arg-type]
+
+
+IGNITION = "Zmh6rfhivXdsj8GLjp-OIAiXFIVu4jOzkCpZHQ1fKSU"  # SHA-256 of 32 zero bytes
+
+
+def test_importing_many(auth: InspireAuth) -> None:
+    phc = "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+    end = datetime(2100, 1, 1, tzinfo=timezone.utc)
+    token = ImportedKey(
+        name="token", hash=IGNITION, format="ignition", strength="random", levels=["B", "A"], expires_at=end,
+        require_secure=False, description="d",
+    )
+    assert IGNITION not in repr(token)
+    assert auth.keys.import_all([], actor=SYSTEM) == 0
+    assert auth.keys.import_all((token, ImportedKey(name="old", hash=phc, enabled=False)), actor=SYSTEM, now=7) == 2
+    record = auth.keys.get("token")
+    assert (record.origin, record.levels, record.require_secure) == ("imported", ("A", "B"), False)
+    assert (record.description, record.created_at, record.expires_at) == ("d", 7, int(end.timestamp()))
+    assert auth.keys.get("old").enabled is False
+    assert auth.authenticate([("Authorization", "Bearer token:" + 43 * "A")], "plain").name == "token"
+
+
+def test_of_many_all_are_imported_or_none(auth: InspireAuth) -> None:
+    auth.keys.create("taken", actor=SYSTEM)
+    good = ImportedKey(name="good", hash=IGNITION, format="ignition")
+    for bad, code, told in (
+        (replace(good, name="taken"), "NAME_TAKEN", "import 1 (taken)"),
+        (good, "NAME_TAKEN", "import 1 (good): import 0 has it too"),
+        (replace(good, name="x", hash="no hash"), "INVALID_HASH", "import 1 (x)"),
+        (replace(good, name="a/b"), "INVALID_NAME", "import 1"),
+        (replace(good, name="x", levels=["//"]), "INVALID_LEVEL", "import 1 (x)"),
+        (replace(good, name="x", format="md5"), "INVALID_ARGUMENT", "imports[1].format is one of"),  # type: ignore[arg-type]
+        (replace(good, name="x", strength="weak"), "INVALID_ARGUMENT", "imports[1].strength is one of"),  # type: ignore[arg-type]
+        (replace(good, name="x", expires_at=0), "INVALID_ARGUMENT", "import 1 (x)"),
+    ):
+        with pytest.raises(InspireAuthError) as caught:
+            auth.keys.import_all([good, bad], actor=SYSTEM)
+        assert caught.value.code == code
+        assert told in str(caught.value)
+        assert [record.name for record in auth.keys.list()] == ["taken"]
+    for wrong in (good, [{"name": "x", "hash": IGNITION}], [None], None):
+        with pytest.raises(TypeError):
+            auth.keys.import_all(wrong, actor=SYSTEM)  # type: ignore[arg-type]
 
 
 def test_peppers_and_seals(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from inspire_auth import (
     HttpAnswer,
     HttpRequest,
     HttpResponse,
+    ImportedKey,
     Inspection,
     InspireAuth,
     InspireAuthError,
@@ -142,6 +143,10 @@ if TYPE_CHECKING:
         assert_type(auth.keys.rotate("k", overlap=timedelta(hours=24), actor=SYSTEM).record.overlap_ends_at, int | None)
         auth.keys.rotate("k", overlap="24h", actor=SYSTEM)  # pyright: ignore[reportArgumentType]
         auth.keys.import_("k", actor=SYSTEM)  # pyright: ignore[reportCallIssue]
+        many = [ImportedKey(name="k", hash="h", expires_at=at, levels=("A",))]
+        assert_type(auth.keys.import_all(many, actor=principal), int)
+        auth.keys.import_all([{"name": "k", "hash": "h"}], actor=SYSTEM)  # pyright: ignore[reportArgumentType]
+        ImportedKey("k", "h")  # pyright: ignore[reportCallIssue]
         assert_type(auth.keys.seal_all(actor=SYSTEM), int)
         assert_type(auth.audit(), list[AuditEvent])
 

@@ -99,6 +99,7 @@ static const struct {
     {"keys.rotate", keys_rotate, {"record", "key"}},
     {"keys.delete", keys_delete, {NULL}},
     {"keys.import", keys_import, {"record"}},
+    {"keys.import_all", keys_import_all, {"count"}},
     {"authenticate", authenticate, {"http", "challenge", "principal"}},
     {"channel", channel_of_request, {"channel"}},
     {"audit", audit_events, {"events"}},

@@ -59,8 +59,8 @@ void write_limits(FILE *out, const inspire_limits *limits);
 inspire_result answer_status(inspire_result result, inspire_license *const *license, FILE *out);
 
 operation authenticate, channel_of_request, close_handle, open_store;
-operation keys_create, keys_delete, keys_duplicate, keys_get, keys_import, keys_list, keys_rename, keys_rotate,
-    keys_update;
+operation keys_create, keys_delete, keys_duplicate, keys_get, keys_import, keys_import_all, keys_list, keys_rename,
+    keys_rotate, keys_update;
 operation audit_events, metrics;
 operation routes_parse, routes_would_allow;
 operation license_activate_offline, license_deactivate, license_has, license_inspect, license_limit,

@@ -86,24 +86,59 @@ inspire_result keys_create(handles *handles, arguments *arguments, FILE *out)
     return answer_created(inspire_key_create(auth, &spec, &caller, &created, NULL), &created, out);
 }
 
+/* `spec` is what the import points to. */
+static inspire_import import_of(arguments *arguments, inspire_key_spec *spec)
+{
+    inspire_str format = argument_bytes(arguments, "format");
+    inspire_str strength = argument_bytes_or_none(arguments, "strength");
+    inspire_import import = {spec, argument_bytes(arguments, "hash"), 0, INSPIRE_STRENGTH_CHOSEN};
+    *spec = spec_of(arguments);
+    arguments->wrong |= !is(format, "phc") && !is(format, "ignition");
+    arguments->wrong |= strength.data != NULL && !is(strength, "chosen") && !is(strength, "random");
+    import.format = is(format, "phc") ? INSPIRE_HASH_PHC : INSPIRE_HASH_IGNITION;
+    if (strength.data != NULL && is(strength, "random"))
+        import.strength = INSPIRE_STRENGTH_RANDOM;
+    return import;
+}
+
 inspire_result keys_import(handles *handles, arguments *arguments, FILE *out)
 {
     inspire_auth *auth = open_handle(handles, arguments);
-    inspire_str format = argument_bytes(arguments, "format");
-    inspire_str hash = argument_bytes(arguments, "hash");
-    inspire_str strength = argument_bytes_or_none(arguments, "strength");
-    inspire_key_spec spec = spec_of(arguments);
+    inspire_key_spec spec;
+    inspire_import import = import_of(arguments, &spec);
     inspire_caller caller = caller_of(handles, arguments);
-    arguments->wrong |= !is(format, "phc") && !is(format, "ignition");
-    arguments->wrong |= strength.data != NULL && !is(strength, "chosen") && !is(strength, "random");
     if (!arguments_end(arguments))
         return INSPIRE_RESULT_INVALID_ARGUMENT;
-    bool random = strength.data != NULL && is(strength, "random");
     inspire_key *key = NULL;
-    return answer_key(inspire_key_import(auth, &spec, is(format, "phc") ? INSPIRE_HASH_PHC : INSPIRE_HASH_IGNITION,
-                                         hash, random ? INSPIRE_STRENGTH_RANDOM : INSPIRE_STRENGTH_CHOSEN, &caller,
-                                         &key, NULL),
-                      &key, out);
+    return answer_key(
+        inspire_key_import(auth, &spec, import.format, import.hash, import.strength, &caller, &key, NULL), &key, out);
+}
+
+inspire_result keys_import_all(handles *handles, arguments *arguments, FILE *out)
+{
+    inspire_auth *auth = open_handle(handles, arguments);
+    json *list = argument_optional(arguments, "imports");
+    if (list == NULL || list->type != JSON_ARRAY)
+        return INSPIRE_RESULT_INVALID_ARGUMENT;
+    size_t count = 0;
+    for (const json *item = list->first; item != NULL; item = item->next)
+        ++count;
+    inspire_import *imports = arena_take(arguments->arena, count * sizeof *imports);
+    inspire_key_spec *specs = arena_take(arguments->arena, count * sizeof *specs);
+    size_t at = 0;
+    for (json *item = list->first; item != NULL; item = item->next, ++at) {
+        struct arguments inner = {arguments->arena, item, item->type != JSON_OBJECT};
+        imports[at] = import_of(&inner, &specs[at]);
+        arguments->wrong |= !arguments_end(&inner);
+    }
+    inspire_caller caller = caller_of(handles, arguments);
+    if (!arguments_end(arguments))
+        return INSPIRE_RESULT_INVALID_ARGUMENT;
+    uint64_t imported = 0;
+    inspire_result result = inspire_key_import_all(auth, imports, count, &caller, &imported, NULL);
+    if (result == INSPIRE_RESULT_OK)
+        fprintf(out, ",\"count\":%" PRIu64, imported);
+    return result;
 }
 
 inspire_result keys_get(handles *handles, arguments *arguments, FILE *out)

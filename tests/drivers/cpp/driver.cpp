@@ -213,6 +213,7 @@ const struct {
     {"keys.rotate", keys_rotate, {"record", "key"}},
     {"keys.delete", keys_delete, {}},
     {"keys.import", keys_import, {"record"}},
+    {"keys.import_all", keys_import_all, {"count"}},
     {"authenticate", authenticate, {"http", "challenge", "principal"}},
     {"channel", channel_of_request, {"channel"}},
     {"audit", audit_events, {"events"}},

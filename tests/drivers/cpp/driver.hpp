@@ -47,8 +47,8 @@ answer with(const ia::license_status &license);
 
 json::value limits_of(const std::vector<std::pair<std::string_view, std::int64_t>> &limits);
 
-operation keys_create, keys_delete, keys_duplicate, keys_get, keys_import, keys_list, keys_rename, keys_rotate,
-    keys_update;
+operation keys_create, keys_delete, keys_duplicate, keys_get, keys_import, keys_import_all, keys_list, keys_rename,
+    keys_rotate, keys_update;
 operation audit_events, metrics;
 operation routes_parse, routes_would_allow;
 

@@ -1,6 +1,8 @@
 // The operations on API keys.
 #include "driver.hpp"
 
+#include <deque>
+
 namespace {
 
 json::value record(ia::key_view key) {
@@ -48,6 +50,23 @@ struct new_key {
     new_key &operator=(const new_key &) = delete;
 };
 
+// An import with the texts that it points to.
+struct new_import {
+    std::string hash;
+    new_key key;
+    ia::key_import import;
+
+    explicit new_import(arguments &from) : hash(from.text("hash")), key(from) {
+        std::string format = from.text("format"), strength = from.text_or_none("strength").value_or("chosen");
+        if ((format != "phc" && format != "ignition") || (strength != "chosen" && strength != "random"))
+            throw unreadable();
+        import.spec = key.spec;
+        import.hash = hash;
+        import.format = format == "phc" ? ia::hash_format::phc : ia::hash_format::ignition;
+        import.how = strength == "random" ? ia::strength::random : ia::strength::chosen;
+    }
+};
+
 } // namespace
 
 answer keys_create(handles &open, arguments &from) {
@@ -60,15 +79,27 @@ answer keys_create(handles &open, arguments &from) {
 
 answer keys_import(handles &open, arguments &from) {
     ia::handle &auth = open.get(from);
-    std::string format = from.text("format"), hash = from.text("hash");
-    std::string strength = from.text_or_none("strength").value_or("chosen");
-    if ((format != "phc" && format != "ignition") || (strength != "chosen" && strength != "random"))
-        throw unreadable();
-    new_key key(from);
+    new_import key(from);
     ia::caller by = open.caller(from);
     from.end();
-    return with(auth.keys().import(key.spec, format == "phc" ? ia::hash_format::phc : ia::hash_format::ignition, hash,
-                                   strength == "random" ? ia::strength::random : ia::strength::chosen, by));
+    return with(auth.keys().import(key.import.spec, key.import.format, key.import.hash, key.import.how, by));
+}
+
+answer keys_import_all(handles &open, arguments &from) {
+    ia::handle &auth = open.get(from);
+    json::value list = from.required("imports");
+    if (list.type != json::type::array)
+        throw unreadable();
+    std::deque<new_import> keys;
+    std::vector<ia::key_import> imports;
+    for (const json::value &item : list.items) {
+        arguments inner(item);
+        imports.push_back(keys.emplace_back(inner).import);
+        inner.end();
+    }
+    ia::caller by = open.caller(from);
+    from.end();
+    return {ia::errc::ok, {{"count", auth.keys().import_all(imports, by)}}};
 }
 
 answer keys_get(handles &open, arguments &from) {

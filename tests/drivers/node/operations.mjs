@@ -214,16 +214,31 @@ function remove(state, args) {
 
 function importKey(state, args) {
   const auth = state.auth(args)
-  const hashed = {
-    format: args.required('format', oneOf('phc', 'ignition')),
-    hash: args.required('hash', text),
-    strength: args.optional('strength', oneOf('random', 'chosen')) ?? 'chosen',
-  }
-  const key = { ...newKey(args), ...hashed }
+  const key = importedKey(args)
   const by = state.caller(args)
   args.end()
   return { record: record(auth.keys.importSync(key, by)) }
 }
+
+function importAll(state, args) {
+  const auth = state.auth(args)
+  const keys = args.required('imports', list).map((value) => {
+    const members = new Arguments(value)
+    const key = importedKey(members)
+    members.end()
+    return key
+  })
+  const by = state.caller(args)
+  args.end()
+  return { count: auth.keys.importAllSync(keys, by) }
+}
+
+const importedKey = (args) => ({
+  format: args.required('format', oneOf('phc', 'ignition')),
+  hash: args.required('hash', text),
+  strength: args.optional('strength', oneOf('random', 'chosen')) ?? 'chosen',
+  ...newKey(args),
+})
 
 const twoNames = (args) => [args.required('name', text), args.required('new_name', text)]
 
@@ -574,6 +589,7 @@ export const OPERATIONS = new Map([
   ['keys.rotate', [['record', 'key'], rotate]],
   ['keys.delete', [[], remove]],
   ['keys.import', [['record'], importKey]],
+  ['keys.import_all', [['count'], importAll]],
   ['authenticate', [['http', 'challenge', 'principal'], authenticate]],
   ['channel', [['channel'], channel]],
   ['routes.parse', [['routes', 'count'], parseRoutes]],

@@ -13,6 +13,7 @@ from inspire_auth import (
     SYSTEM,
     AuditFile,
     HashParameters,
+    ImportedKey,
     InspireAuth,
     InspireAuthError,
     Principal,
@@ -231,14 +232,31 @@ def delete(state, arguments):
 
 def import_(state, arguments):
     auth, name = state.auth(arguments), arguments.required("name", text)
-    hashed = {
+    settings, caller = imported(arguments), state.caller(arguments)
+    arguments.end()
+    return {"record": record(auth.keys.import_(name, **settings, **caller))}
+
+
+def import_all(state, arguments):
+    def one(value):
+        members = Arguments(value)
+        key = ImportedKey(name=members.required("name", text), **imported(members))
+        members.end()
+        return key
+
+    auth, imports = state.auth(arguments), [one(value) for value in arguments.required("imports", items)]
+    caller = state.caller(arguments)
+    arguments.end()
+    return {"count": auth.keys.import_all(imports, **caller)}
+
+
+def imported(arguments):
+    return {
         "format": arguments.required("format", one_of("phc", "ignition")),
         "hash": arguments.required("hash", text),
         "strength": arguments.optional("strength", one_of("random", "chosen"), "chosen"),
+        **new_key(arguments),
     }
-    settings, caller = new_key(arguments), state.caller(arguments)
-    arguments.end()
-    return {"record": record(auth.keys.import_(name, **hashed, **settings, **caller))}
 
 
 def named_twice(state, arguments):
@@ -532,6 +550,7 @@ OPERATIONS = {
     "keys.rotate": (["record", "key"], rotate),
     "keys.delete": ([], delete),
     "keys.import": (["record"], import_),
+    "keys.import_all": (["count"], import_all),
     "authenticate": (["http", "challenge", "principal"], authenticate),
     "channel": (["channel"], channel),
     "routes.parse": (["routes", "count"], parse_routes),

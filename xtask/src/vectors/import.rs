@@ -17,11 +17,12 @@ const NOTES: &[(&str, &str)] = &[
     ("T13-Bounds", "T13: parameters of a stored hash are believed before they are looked at: memory, time, a panic"),
     ("BadPhc", "a text that is no PHC string, or holds what is not supported, is imported"),
     ("Budget", "a fast check of a human-chosen secret can be asked as often as one likes"),
+    ("AllOrNone", "of many imports some are made although another can't be, or not all of them are"),
     ("Fields", "an import does not keep its settings, or does not say that it is one"),
 ];
 
 pub(super) fn file() -> File {
-    let groups = vec![good(), bounds(), unreadable(), ignition_good(), ignition_bad(), budget(), fields()];
+    let groups = vec![good(), bounds(), unreadable(), ignition_good(), ignition_bad(), budget(), fields(), many()];
     File { name: "import.json", notes: NOTES, groups }
 }
 
@@ -307,6 +308,44 @@ fn fields() -> Group {
             let mut arguments = import("kept", "phc", &key.phc);
             super::model::merge(&mut arguments, &more);
             s.expect("keys.import", arguments, result);
+        });
+    }
+    group
+}
+
+fn many() -> Group {
+    let mut group = Group::new(701, "many keys at once: all of them, or none");
+    let flags: &[&str] = &["AllOrNone"];
+    let good = |name: &str| import(name, "phc", &phc(&Hash::default(), "correct-horse"));
+    let all = |imports: &[Value]| json!({"imports": imports});
+    group.test("two keys of two formats, used at once", flags, |s| {
+        let (secret, hash) = ignition("ignition");
+        let imports = [good("old"), import("ign", "ignition", &hash)];
+        s.open(json!({})).ask("keys.import_all", all(&imports), json!({"result": "OK", "count": 2}));
+        granted(s, "old", "correct-horse");
+        granted(s, "ign", &secret);
+        s.check("ign:correct-horse", json!({}), refused(INVALID));
+    });
+    group.test("none", flags, |s| {
+        s.open(json!({})).ask("keys.import_all", all(&[]), json!({"result": "OK", "count": 0}));
+        s.ask("keys.list", json!({}), json!({"result": "OK", "records": []}));
+        s.ask("audit", json!({"limit": 10}), json!({"result": "OK", "events": []}));
+    });
+    let mut level = good("b");
+    super::model::merge(&mut level, &json!({"levels": ["//"]}));
+    for (comment, second, result) in [
+        ("a name that is taken", good("taken"), "NAME_TAKEN"),
+        ("one name twice", good("a"), "NAME_TAKEN"),
+        ("a hash that is none in the second", import("b", "phc", "x"), "INVALID_HASH"),
+        ("a name that is none", good("-"), "INVALID_NAME"),
+        ("a level that is none", level, "INVALID_LEVEL"),
+    ] {
+        group.test(comment, flags, |s| {
+            s.open(json!({})).create("taken", &[], json!({}));
+            s.expect("keys.import_all", all(&[good("a"), second, good("c")]), result);
+            s.expect("keys.get", json!({"name": "a"}), "NOT_FOUND");
+            s.expect("keys.get", json!({"name": "c"}), "NOT_FOUND");
+            s.granted("taken", json!({}));
         });
     }
     group

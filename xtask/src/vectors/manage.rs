@@ -389,6 +389,7 @@ fn every_mutation() -> Vec<(&'static str, Value)> {
     vec![
         ("keys.create", json!({"name": "new", "levels": []})),
         ("keys.import", json!({"name": "new", "format": "phc", "hash": phc, "levels": []})),
+        ("keys.import_all", json!({"imports": [{"name": "new", "format": "phc", "hash": phc, "levels": []}]})),
         ("keys.update", json!({"name": "gate", "revision": 1, "description": "x"})),
         ("keys.rename", json!({"name": "gate", "new_name": "new"})),
         ("keys.duplicate", json!({"name": "gate", "new_name": "new"})),
@@ -412,6 +413,14 @@ fn escalation() -> Group {
             "import with a level it has not",
             "keys.import",
             json!({"name": "new", "format": "phc", "hash": phc, "levels": [boss]}),
+        ),
+        (
+            "import many, one of them with a level it has not",
+            "keys.import_all",
+            json!({"imports": [
+                {"name": "mine", "format": "phc", "hash": phc, "levels": [OPS]},
+                {"name": "new", "format": "phc", "hash": phc, "levels": [boss]},
+            ]}),
         ),
         (
             "give its own key a level",

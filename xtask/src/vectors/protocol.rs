@@ -119,6 +119,13 @@ fn arguments() -> Group {
             "WrongType",
         ),
         (
+            "an unknown strength among many",
+            "keys.import_all",
+            json!({"imports": [{"name": "a", "levels": [], "format": "phc", "hash": "x", "strength": "weak"}]}),
+            "WrongType",
+        ),
+        ("one import that is no list", "keys.import_all", json!({"imports": {"name": "a"}}), "WrongType"),
+        (
             "a requirement of both kinds",
             "authenticate",
             json!({"headers": [], "channel": "secure", "require": {"any": [], "all": []}}),

@@ -18,6 +18,7 @@ from ._records import (
     Explanation,
     HashParameters,
     HttpAnswer,
+    ImportedKey,
     Inspection,
     KeyRecord,
     LicenseStatus,
@@ -663,6 +664,30 @@ class Keys:
         Example:
             >>> auth.keys.import_("old", format="phc", hash="$argon2id$v=19$m=19456,t=2,p=1$...", actor=SYSTEM).origin
             'imported'
+        """
+
+    def import_all(
+        self, imports: Sequence[ImportedKey], *, actor: Principal | System, now: int | None = None
+    ) -> int:
+        """Adds many keys whose secrets were made elsewhere, in one transaction: all of them, or none.
+
+        Args:
+            imports: the keys and their hashes. None of them is no error: nothing is written.
+            actor: `SYSTEM` or a `Principal`.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Returns:
+            How many keys.
+
+        Raises:
+            ArgumentError: as `import_`, of the first that can't be added: the message says which one that is, counted
+                from 0, and its name.
+            NameTakenError: a key of this name exists, or two of these have it.
+            InspireAuthError: as `import_`.
+
+        Example:
+            >>> auth.keys.import_all([ImportedKey(name=name, hash=hash) for name, hash in rows], actor=SYSTEM)
+            100000
         """
 
     def get(self, name: str) -> KeyRecord:

@@ -9,7 +9,7 @@ from ._inspire_auth import effective_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import timedelta
+    from datetime import datetime, timedelta
     from os import PathLike
     from pathlib import Path
 
@@ -108,6 +108,35 @@ class TrustedKey:
     id: str
     public_key: str
     not_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedKey:
+    """A key whose secret was made elsewhere, for `Keys.import_all`; only its hash is known. ``repr`` does not show it.
+
+    Attributes:
+        name: ``[A-Za-z0-9][A-Za-z0-9._-]{0,63}``, unique.
+        hash: the hash.
+        format: what ``hash`` is: ``"phc"`` for a PHC string of Argon2id, Argon2i or Argon2d, ``"ignition"`` for the token
+            hash of an Ignition token file.
+        strength: how strong the secret is said to be: ``"random"``, from at least 128 random bits, or ``"chosen"`` by a
+            person, which is not remembered in memory and has a budget of failures.
+        description: free text, at most 4096 bytes in UTF-8, without NUL.
+        levels: granted security levels, at most 1024.
+        require_secure: whether the key may only be used over a secure channel.
+        enabled: whether the key may be used at all.
+        expires_at: Unix seconds above 0, or a `datetime` with a time zone, from which the key is expired; None is never.
+    """
+
+    name: str
+    hash: str = field(repr=False)
+    format: Literal["phc", "ignition"] = "phc"
+    strength: Literal["chosen", "random"] = "chosen"
+    description: str = ""
+    levels: Sequence[str] = ()
+    require_secure: bool = True
+    enabled: bool = True
+    expires_at: int | datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

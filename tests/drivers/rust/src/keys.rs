@@ -99,6 +99,26 @@ pub(crate) fn delete(handles: &mut Handles, arguments: &mut Arguments) -> Answer
 
 pub(crate) fn import(handles: &mut Handles, arguments: &mut Arguments) -> Answer {
     let auth = handles.get(arguments)?;
+    let import = import_of(arguments)?;
+    let caller = handles.caller(arguments)?;
+    arguments.end()?;
+    success([("record", record(&auth.keys().import(&import, &caller)?))])
+}
+
+pub(crate) fn import_all(handles: &mut Handles, arguments: &mut Arguments) -> Answer {
+    let auth = handles.get(arguments)?;
+    let read = |mut each: Arguments| {
+        let import = import_of(&mut each)?;
+        each.end()?;
+        Ok(import)
+    };
+    let imports = arguments.objects("imports")?.into_iter().map(read).collect::<Result<Vec<_>>>()?;
+    let caller = handles.caller(arguments)?;
+    arguments.end()?;
+    success([("count", auth.keys().import_all(&imports, &caller)?.into())])
+}
+
+fn import_of(arguments: &mut Arguments) -> Result<Import> {
     let format = match arguments.text("format")?.as_str() {
         "phc" => ImportFormat::Phc,
         "ignition" => ImportFormat::Ignition,
@@ -109,11 +129,7 @@ pub(crate) fn import(handles: &mut Handles, arguments: &mut Arguments) -> Answer
         None => Strength::Chosen,
         Some(text) => Strength::parse(&text).ok_or_else(unreadable)?,
     };
-    let key = new_key(arguments)?;
-    let caller = handles.caller(arguments)?;
-    arguments.end()?;
-    let import = Import { key, format, hash, strength };
-    success([("record", record(&auth.keys().import(&import, &caller)?))])
+    Ok(Import { key: new_key(arguments)?, format, hash, strength })
 }
 
 fn new_key(arguments: &mut Arguments) -> Result<NewKey> {

@@ -45,6 +45,7 @@ const OPERATIONS: &[Operation] = &[
     ("keys.rotate", &["record", "key"], keys::rotate),
     ("keys.delete", &[], keys::delete),
     ("keys.import", &["record"], keys::import),
+    ("keys.import_all", &["count"], keys::import_all),
     ("authenticate", &["http", "challenge", "principal"], authenticate::authenticate),
     ("channel", &["channel"], authenticate::channel),
     ("audit", &["events"], audit::events),
