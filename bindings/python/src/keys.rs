@@ -5,6 +5,7 @@ use inspire_auth_core::{
     store::Strength,
 };
 use pyo3::{
+    exceptions::PyTypeError,
     prelude::*,
     types::{PyDict, PyList, PyString},
 };
@@ -199,9 +200,12 @@ impl Keys {
     ///     >>> auth.keys.import_all([ImportedKey(name=name, hash=hash) for name, hash in rows], actor=SYSTEM)
     ///     100000
     #[pyo3(signature = (imports, *, actor, now = None))]
-    fn import_all(&self, py: Python<'_>, imports: Vec<ImportedKey<'_>>, actor: By, now: Option<i64>) -> PyResult<u64> {
-        let read = |(at, import): (usize, ImportedKey<'_>)| import.read(py, at);
-        let imports = imports.into_iter().enumerate().map(read).collect::<PyResult<Vec<_>>>()?;
+    fn import_all(&self, py: Python<'_>, imports: Vec<Bound<'_, PyAny>>, actor: By, now: Option<i64>) -> PyResult<u64> {
+        let read = |(at, import): (usize, &Bound<'_, PyAny>)| {
+            let is_none = |_| PyTypeError::new_err(format!("imports[{at}] is no ImportedKey"));
+            import.extract::<ImportedKey<'_>>().map_err(is_none)?.read(py, at)
+        };
+        let imports = imports.iter().enumerate().map(read).collect::<PyResult<Vec<_>>>()?;
         self.auth.get().change(py, |core| core.keys().import_all(&imports, &actor.caller(now)))
     }
 
