@@ -25,6 +25,8 @@ pub(crate) fn read<T: DeserializeOwned>(env: &Env, value: Unknown<'_>, what: &st
         Ok(Tracked(Ok(read))) => Ok(read),
         Ok(Tracked(Err((path, problem)))) => Err(invalid(match path.as_str() {
             "" | "." => format!("{what} {problem}"),
+            // An item of a list begins with its bracket.
+            path if path.starts_with('[') => format!("{what}{path} {problem}"),
             path => format!("{what}.{path} {problem}"),
         })),
         // A getter has thrown.
