@@ -301,7 +301,7 @@ impl Keys<'_> {
     fn record(&self, row: KeyWithCredentials) -> Result<KeyRecord> {
         // Activity is a courtesy: a store that can't tell must not hide the key.
         let stored = self.inner.store.last_used(row.key.id).unwrap_or(None);
-        let noted = self.inner.index.by_id(row.key.id).flatten().map(|found| found.record.last_used);
+        let noted = self.inner.index.last_used(row.key.id);
         let last_used = stored.max(noted.filter(|at| *at != i64::MIN));
         Ok(KeyRecord::of(row, last_used))
     }

@@ -98,8 +98,8 @@ impl Learnt<'_> {
     /// A memo says what the right secret of one hash is: it stays where the hash did, or is the one that this process made of
     /// the same secret. The last use is the key's. Everything else is judged anew.
     pub(super) fn keep(&self, record: &mut Record) {
-        if let Some(head) = self.before.first() {
-            record.last_used = head.last_used;
+        if let Some(last) = self.before.iter().map(|before| before.last_used).max() {
+            record.last_used = last;
         }
         let Some(before) = self.before.iter().find(|before| before.credential == record.credential) else { return };
         if before.mark == record.mark || self.aside.renews(record.credential, record.mark) {

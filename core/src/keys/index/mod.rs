@@ -216,6 +216,12 @@ impl Index {
         }
     }
 
+    /// When a key was last used, by whichever of its credentials, as far as this process has noted it.
+    pub(crate) fn last_used(&self, id: Id) -> Option<i64> {
+        let all = self.credentials(self.by_id(id)??)?;
+        all.iter().map(|found| found.record.last_used).max()
+    }
+
     /// What `look` finds when nothing is being changed.
     pub(crate) fn settled<T>(&self, look: impl Fn() -> Option<T>) -> Option<T> {
         look().or_else(|| self.in_turn(look))

@@ -137,6 +137,22 @@ fn a_revocation_refuses_both() {
     }
 }
 
+/// A key's last use is that of whichever of its secrets was used last, also when the key changed since.
+#[test]
+fn the_last_use_is_the_keys_not_the_secrets() {
+    let (auth, other) = open_two();
+    let old = create_at(&auth, 1000, None);
+    let new = rotate(&auth, 100, 2000);
+    let last_used = || auth.inner.index.last_used(auth.keys().get("k").unwrap().id);
+    assert_eq!(at(&auth, &new, 2001), OK);
+    assert_eq!(last_used(), Some(2001));
+    assert_eq!(at(&auth, &old, 2070), OK);
+    assert_eq!(last_used(), Some(2070));
+    drop(other.keys().set_enabled("k", true, None, &Caller::system().at(2071)).unwrap());
+    assert_eq!(at(&auth, &new, 2072), OK);
+    assert_eq!(last_used(), Some(2070), "it is noted once a minute");
+}
+
 /// Long-lived connections, and an actor: a principal lasts no longer than the secret that made it.
 #[test]
 fn a_principal_of_the_old_secret_ends_with_it() {
