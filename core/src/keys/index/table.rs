@@ -143,18 +143,22 @@ impl Table {
             power = power.wrapping_add(1);
         }
         let Some(slot) = self.arrays.get(power as usize) else { return };
-        let larger = slot.get_or_init(|| words::zeroed(FEWEST.wrapping_shl(power)));
-        for held in present.unwrap_or_default().iter().map(|bucket| bucket.load(Ordering::Relaxed)) {
-            if held != EMPTY {
-                let hash = hash_of(number_in(held));
-                let at = home(hash, larger.len());
-                let run = larger.iter().skip(at).chain(larger);
-                if let Some(free) = run.into_iter().find(|bucket| bucket.load(Ordering::Relaxed) == EMPTY) {
-                    free.store(held, Ordering::Relaxed);
+        // Moved, so that whoever still reads the former array trusts no more that something is not there: what is put from now on is
+        // only in the new one.
+        self.move_buckets(|| {
+            let larger = slot.get_or_init(|| words::zeroed(FEWEST.wrapping_shl(power)));
+            for held in present.unwrap_or_default().iter().map(|bucket| bucket.load(Ordering::Relaxed)) {
+                if held != EMPTY {
+                    let at = home(hash_of(number_in(held)), larger.len());
+                    let free =
+                        larger.iter().skip(at).chain(larger).find(|bucket| bucket.load(Ordering::Relaxed) == EMPTY);
+                    if let Some(free) = free {
+                        free.store(held, Ordering::Relaxed);
+                    }
                 }
             }
-        }
-        self.in_use.store(power, Ordering::Release);
+            self.in_use.store(power, Ordering::Release);
+        });
     }
 
     /// Removes a number. `hash_of` tells the hash of a number that is there.
@@ -271,6 +275,25 @@ mod tests {
         table.put(5, 2, Some(1), |_| 5);
         assert!(look(&table, 5, 2) && !look(&table, 5, 1));
         assert_eq!(table.filled.load(Ordering::Relaxed), 1);
+    }
+
+    /// Whoever began to look in the former array may miss what has been put into the new one since.
+    #[test]
+    fn nothing_is_sure_while_the_array_is_replaced() {
+        let table = Table::new();
+        let hash = |number: u32| u64::from(number);
+        (0..48).for_each(|number| table.put(hash(number), number, None, hash));
+        let mut grows = || {
+            let before = table.in_use.load(Ordering::Relaxed);
+            table.put(hash(48), 48, None, hash);
+            assert_ne!(table.in_use.load(Ordering::Relaxed), before);
+        };
+        let looked = table.find(hash(7), |_| {
+            grows();
+            None::<()>
+        });
+        assert_eq!(looked, Looked::Unsure);
+        assert!((0..49).all(|number| look(&table, hash(number), number)));
     }
 
     /// While others come and go beside it, what stays is found, or not surely missing.
