@@ -24,7 +24,7 @@ cargo xtask bench --quick            # everything in few rounds, printed only
 const METHOD: &str = "\
 ## Method, and its limits
 
-* Candidates of a language take turns in one process: each round calls every one of them so often that it takes about half a millisecond (a millisecond in Python and Node), or
+* Candidates of a language take turns in one process: each round calls every one of them so often that it takes about half a millisecond (one or two in Python and Node, where each has run for a second before), or
   once where one call takes longer. The figure is the median of all rounds; the least stands beside it. What takes over 5 ms beside others that do not is asked in one round of eight.
 * The suites take turns as well, pass after pass; of the passes' medians the median counts.
 * Time is the processor's: of the calling thread in Rust and C, of the process in Python, in Node and for Argon2, so that work on other threads is not hidden. Everything runs on one core

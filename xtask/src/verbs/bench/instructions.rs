@@ -76,9 +76,9 @@ pub(crate) fn check(write: bool) -> Outcome<Vec<Count>> {
     if wrong.is_empty() {
         return Ok(counts);
     }
-    let made_with = committed.lines().filter(|line| line.starts_with("# with ")).collect::<Vec<_>>().join("\n");
+    let made_with = committed.lines().find_map(|line| line.strip_prefix("# with ")).unwrap_or("elsewhere");
     Err(Failure::Failed(format!(
-        "{}\nThe budget was counted {made_with}; this is\n{}\nIf the change is meant: cargo xtask bench instructions --write",
+        "{}\nThe budget was counted with {made_with}; this with {}.\nIf the change is meant: cargo xtask bench instructions --write",
         wrong.join("\n"),
         tools(),
     )))
@@ -112,7 +112,7 @@ fn compare(budget: &[Count], counts: &[Count]) -> Vec<String> {
 fn budget(counts: &[Count]) -> String {
     let mut text = format!(
         "# Instructions of one call, as callgrind counts them, checked by `cargo xtask test instructions` to {ALLOWANCE} %.\n\
-         # Written by `cargo xtask bench instructions --write`.\n{}\n",
+         # Written by `cargo xtask bench instructions --write`.\n# with {}\n",
         tools()
     );
     for (name, count) in counts {
@@ -135,7 +135,7 @@ fn read(committed: &str) -> Outcome<Vec<Count>> {
 /// What a count depends on, beside the code.
 fn tools() -> String {
     let rustc = run::output(run::command("rustc").arg("--version")).unwrap_or_default();
-    format!("# with {}, {}, {}", rustc.trim(), valgrind().unwrap_or_default(), std::env::consts::ARCH)
+    format!("{}, {}, {}", rustc.trim(), valgrind().unwrap_or_default(), std::env::consts::ARCH)
 }
 
 pub(super) fn valgrind() -> Outcome<String> {

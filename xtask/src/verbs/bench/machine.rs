@@ -111,6 +111,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_machine_can_be_described() {
+        let facts = facts().unwrap();
+        for name in ["processor", "system", "day", "libinspire_auth", "Rust", "peers: Node"] {
+            assert!(facts.iter().any(|(fact, value)| fact == name && !value.contains('\n')), "{name}: {facts:?}");
+        }
+    }
+
+    #[test]
     fn versions_are_read_from_the_lock_files() {
         let lock = "[[package]]\nname = \"one\"\nversion = \"1.2.3\"\nsource = \"x\"\n";
         assert_eq!(locked_crate(lock, "one"), Some("1.2.3"));
