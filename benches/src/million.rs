@@ -32,6 +32,8 @@ pub(crate) fn run(arguments: &[String]) {
         if arguments.iter().any(|argument| argument.trim_start_matches('-') == "quick") { 100_000 } else { 1_000_000 };
     match arguments.first().map(String::as_str) {
         Some("open") => open_once(Path::new(&arguments[1])),
+        Some("fill") => fill(Path::new(&arguments[1]), keys, Scheme::Argon2),
+        Some("change") => changed(Path::new(&arguments[1]), keys),
         Some("follow") => follow(Path::new(&arguments[1])),
         _ => all(keys),
     }

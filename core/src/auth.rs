@@ -325,28 +325,32 @@ impl Inner {
     /// the store, microseconds as a rule), also `false` when only waiting could tell.
     #[inline]
     pub(crate) fn is_fresh(&self, wait: bool) -> Result<bool> {
-        let current = if wait { Some(self.store.generation()?) } else { self.store.generation_now()? };
-        Ok(current.is_some_and(|current| self.index.generation() >= current))
+        match self.store.generation_now()? {
+            Some(current) => Ok(self.index.generation() >= current),
+            None => Ok(wait && self.is_fresh_by_asking()?),
+        }
+    }
+
+    #[cold]
+    fn is_fresh_by_asking(&self) -> Result<bool> {
+        // What is to be read anyway need not be asked for first.
+        Ok(!self.store.has_news() && self.index.generation() >= self.store.generation()?)
     }
 
     /// The freshness step: afterwards, what is in memory shows every commit, by any process, that returned before.
     #[inline]
     pub(crate) fn refresh(&self) -> Result<()> {
-        let current = self.store.generation()?;
-        if self.index.generation() >= current {
-            return Ok(());
-        }
-        self.catch_up(current)
+        if self.is_fresh(true)? { Ok(()) } else { self.catch_up() }
     }
 
     #[cold]
-    fn catch_up(&self, current: u64) -> Result<()> {
+    fn catch_up(&self) -> Result<()> {
         self.index.in_turn(|| {
-            let since = self.index.generation();
-            if since >= current {
+            // Somebody may have, while this thread waited.
+            if self.is_fresh(true)? {
                 return Ok(());
             }
-            let changes = self.store.changes_since(since)?;
+            let changes = self.store.changes_since(self.index.generation())?;
             let mut generation = changes.generation;
             match changes.keys {
                 KeyChanges::Only(keys) if !self.index.is_torn() => self.index.apply(&keys, &self.compiler),

@@ -184,6 +184,7 @@ pub(crate) unsafe fn sized<T: Growing>(pointer: *const T) -> Result<T> {
 }
 
 /// A structure that the caller has room for, to be filled on success.
+#[derive(Clone, Copy)]
 pub(crate) struct StructOut<T> {
     to: *mut T,
     size: usize,

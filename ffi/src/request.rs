@@ -2,7 +2,7 @@
 
 use inspire_auth_core::{
     Code, Error, Result,
-    keys::{Attempt, Channel, HeaderLines, Presented, Request},
+    keys::{Attempt, Channel, HeaderLines, Presented, Principal, Request},
 };
 
 use crate::{
@@ -190,9 +190,8 @@ pub unsafe extern "C" fn inspire_auth_authenticate(
         boundary(err, || {
             let auth = ptr::object(auth)?;
             let out = ptr::struct_out(principal)?;
-            let granted = with_request(auth, request, |request| auth.core.authenticate(request))?;
-            out.give(&inspire_principal::new(&granted));
-            Ok(())
+            let give = |principal: &Principal| out.give(&inspire_principal::new(principal));
+            with_request(auth, request, |request| auth.core.authenticate_and(request, give))
         })
     }
 }

@@ -145,8 +145,6 @@ enum Known<'i> {
     Wrong,
     /// It may be this one's; only the stored hash can tell.
     Cold(Found<'i>),
-    /// The key is being changed.
-    Unsettled,
 }
 
 impl InspireAuth {
@@ -156,10 +154,21 @@ impl InspireAuth {
     /// # Errors
     /// Every refusal is an error, with the code of the table in the manual: `NO_CREDENTIAL`, `MALFORMED_CREDENTIAL`,
     /// `INVALID_CREDENTIAL`, `SECURE_CHANNEL_REQUIRED`, `INSUFFICIENT_LEVEL`, a license reason, `BUSY`, `STORE_*`.
+    #[inline]
     pub fn authenticate(&self, request: &Request<'_>) -> Result<Principal> {
-        match self.inner.decide_from_memory(request, true) {
+        self.authenticate_and(request, |principal| *principal)
+    }
+
+    /// As [`InspireAuth::authenticate`], and makes something else of the principal where it lies: for a binding, which would
+    /// copy it a second time.
+    ///
+    /// # Errors
+    /// As [`InspireAuth::authenticate`].
+    #[inline]
+    pub fn authenticate_and<T>(&self, request: &Request<'_>, granted: impl Fn(&Principal) -> T) -> Result<T> {
+        match self.inner.decide_from_memory(request, true, &granted) {
             Some(decided) => decided.map_err(Error::from),
-            None => self.authenticate_cold(request).map_err(Error::from),
+            None => self.authenticate_cold(request).map(|principal| granted(&principal)).map_err(Error::from),
         }
     }
 
@@ -184,14 +193,15 @@ impl InspireAuth {
     /// which a slow call must let go, such as an interpreter's.
     #[must_use]
     pub fn authenticate_warm(&self, request: &Request<'_>) -> Option<Result<Principal>> {
-        self.inner.decide_from_memory(request, false).map(|decided| decided.map_err(Error::from))
+        let decided = self.inner.decide_from_memory(request, false, &|principal| *principal);
+        decided.map(|decided| decided.map_err(Error::from))
     }
 
     /// Decides one request without ever blocking on a hash: a warm or refused one is answered at once, a cold one
     /// gives a ticket.
     #[must_use]
     pub fn authenticate_no_wait(&self, request: &Request<'_>) -> Attempt {
-        match self.inner.decide_from_memory(request, true) {
+        match self.inner.decide_from_memory(request, true, &|principal| *principal) {
             Some(decided) => Attempt::Done(decided.map_err(Error::from)),
             None => self.begin_cold(request),
         }
@@ -211,15 +221,22 @@ impl InspireAuth {
 impl Inner {
     /// With `wait` it may ask the store, which takes microseconds when the store's own memory does not tell.
     #[inline]
-    fn decide_from_memory(&self, request: &Request<'_>, wait: bool) -> Option<Decision> {
+    fn decide_from_memory<T>(
+        &self,
+        request: &Request<'_>,
+        wait: bool,
+        granted: &impl Fn(&Principal) -> T,
+    ) -> Option<Result<T, Denied>> {
         let terms = TermsRef::of(request);
+        let and_granted =
+            |decided: Option<Decision>| decided.map(|decided| decided.map(|principal| granted(&principal)));
         let located = match credential::locate(&request.presented, &self.config.extra_headers) {
             Ok(located) => located,
-            Err(refusal) => return self.decide_without_credential(terms, refusal, wait),
+            Err(refusal) => return and_granted(self.decide_without_credential(terms, refusal, wait)),
         };
         match self.is_fresh(wait) {
             Ok(true) => {}
-            Ok(false) => return self.decide_malformed(located, terms),
+            Ok(false) => return self.decide_malformed(located, terms).map(Err),
             Err(error) => return Some(Err(self.deny_unread(located, error, terms))),
         }
         // The look-up first: its loads then run beside the digest, which is all arithmetic.
@@ -228,9 +245,9 @@ impl Inner {
         let digest = self.compiler.mac.digest(located.key());
         let now = clock::resolve(terms.now);
         if found.is_right(digest, now) {
-            return Some(self.judge(&found, located.name(), terms, now));
+            return Some(self.judge(&found, located.name(), terms, now, granted));
         }
-        self.decide_other(located, found, digest, terms, now)
+        and_granted(self.decide_other(located, &found, digest, terms, now))
     }
 
     /// Decides what is not the right secret of a key's first credential, known to be right.
@@ -238,7 +255,7 @@ impl Inner {
     fn decide_other(
         &self,
         located: Located<'_>,
-        found: Found<'_>,
+        found: &Found<'_>,
         digest: Digest,
         terms: TermsRef<'_>,
         now: i64,
@@ -250,13 +267,13 @@ impl Inner {
                 return Some(Err(self.deny_request(Error::new(malformed), asked, now)));
             }
         };
-        match self.recall_other(found, &presented, digest, &[], now) {
+        match self.recall_other(found, &presented, digest, &[], now)? {
             Known::Right(found) => Some(self.judge_right(&found, presented.name, terms, now)),
             Known::Wrong => {
                 let asked = Asked::new(presented.name, found.exists);
                 Some(Err(self.deny_credential(asked, Reason::WrongSecret(presented.key), now)))
             }
-            Known::Cold(_) | Known::Unsettled => None,
+            Known::Cold(_) => None,
         }
     }
 
@@ -274,9 +291,9 @@ impl Inner {
 
     /// Before the store is read again: what is malformed is so whatever it holds.
     #[cold]
-    fn decide_malformed(&self, located: Located<'_>, terms: TermsRef<'_>) -> Option<Decision> {
+    fn decide_malformed(&self, located: Located<'_>, terms: TermsRef<'_>) -> Option<Denied> {
         let malformed = located.checked().err()?;
-        Some(Err(self.deny_request(Error::new(malformed), self.asked(located.name()), clock::resolve(terms.now))))
+        Some(self.deny_request(Error::new(malformed), self.asked(located.name()), clock::resolve(terms.now)))
     }
 
     /// The store can't be asked; what is malformed is so all the same.
@@ -391,19 +408,16 @@ impl Inner {
         let look = || {
             let found = self.index.find(name)?;
             // A memo that is right is found here too.
-            match self.recall_other(found, &presented, digest, &tried.out, now) {
-                Known::Unsettled => None,
-                known => Some((found, known)),
-            }
+            let known = self.recall_other(&found, &presented, digest, &tried.out, now)?;
+            Some((found.exists, known))
         };
-        let Some((found, known)) = self.index.settled(look) else {
+        let Some((exists, known)) = self.index.settled(look) else {
             return self.refused(Error::new(Code::Internal), Asked::NOTHING, now);
         };
         match known {
-            Known::Unsettled => self.refused(Error::new(Code::Internal), Asked::NOTHING, now),
             Known::Right(found) => Progress::Decided(self.judge_right(&found, presented.name, terms, now)),
             Known::Wrong => {
-                let asked = Asked::new(presented.name, found.exists);
+                let asked = Asked::new(presented.name, exists);
                 match tried.setback {
                     Some(Setback::Spent) => self.refused(Error::with(Code::Busy, SPENT), asked, now),
                     Some(Setback::Unusable(reason)) => self.wrong(asked, Reason::This(reason), now),
@@ -426,7 +440,7 @@ impl Inner {
         }
     }
 
-    /// What memory knows of a secret. A refusal takes the same steps whatever is known of the name: the tag is
+    /// What memory knows of a secret; `None` while the key is being changed. A refusal takes the same steps whatever is known of the name: the tag is
     /// always computed, and nothing branches before all that is known has been put together.
     ///
     /// Of several credentials that are to be asked, the first one whose tag is the secret's comes first: that one is
@@ -435,16 +449,17 @@ impl Inner {
     #[inline(never)]
     fn recall_other<'i>(
         &'i self,
-        found: Found<'i>,
+        found: &Found<'i>,
         presented: &Presented<'_>,
         digest: Digest,
         out: &[Id],
         now: i64,
-    ) -> Known<'i> {
+    ) -> Option<Known<'i>> {
         let tag = black_box(self.tagger.tag(presented.key));
         let (mut tagged, mut untagged) = (None, None);
-        let mut next = Some(found);
-        while let Some(one) = next {
+        let (mut one, mut later);
+        one = found;
+        loop {
             let record = &one.record;
             let (is_known, memo) = record.memo();
             let right = is_known & memo.ct_eq(digest);
@@ -453,23 +468,25 @@ impl Inner {
             // Opaque, or the compiler would branch on its parts.
             if black_box(one.exists & record.is_alive(now) & (right | cold)) {
                 if right {
-                    return Known::Right(one);
+                    return Some(Known::Right(*one));
                 }
                 // The checksum only now: the tag has ruled out what nobody has, and this one takes as long again.
                 if !out.contains(&record.credential) && generate::is_plausible(presented.key) {
                     let first = if record.is_tagged() { &mut tagged } else { &mut untagged };
-                    first.get_or_insert(one);
+                    first.get_or_insert(*one);
                 }
             }
-            next = match self.index.next(&one) {
-                Some(None) => return Known::Unsettled,
-                next => next.flatten(),
-            };
+            match self.index.next(one) {
+                Some(next) => later = next?,
+                None => break,
+            }
+            one = &later;
         }
-        if let Some(found) = tagged.or(untagged) {
-            return Known::Cold(found);
+        // Nearly always there is none: said so, two records that are not there need not be moved.
+        if tagged.is_none() && untagged.is_none() {
+            return Some(Known::Wrong);
         }
-        Known::Wrong
+        tagged.or(untagged).map(Known::Cold)
     }
 
     /// The credentials of the key of this name, or of another one, to be looked at in its place.
@@ -548,7 +565,7 @@ impl Inner {
     /// Judges a key on a path that is not the shortest: its code stands here once.
     #[inline(never)]
     fn judge_right(&self, found: &Found<'_>, name: &[u8], terms: TermsRef<'_>, now: i64) -> Decision {
-        self.judge(found, name, terms, now)
+        self.judge(found, name, terms, now, |principal| *principal)
     }
 
     fn wrong(&self, asked: Asked<'_>, reason: Reason<'_>, now: i64) -> Progress {

@@ -17,9 +17,16 @@ use crate::{
 
 impl Inner {
     /// Sealed, enabled, not expired; channel; levels; entitlement. Its last line is the only one that grants a key
-    /// anything.
+    /// anything; `granted` makes of it what the caller needs.
     #[inline(always)]
-    pub(super) fn judge(&self, found: &Found<'_>, name: &[u8], terms: TermsRef<'_>, now: i64) -> Decision {
+    pub(super) fn judge<T>(
+        &self,
+        found: &Found<'_>,
+        name: &[u8],
+        terms: TermsRef<'_>,
+        now: i64,
+        granted: impl Fn(&Principal) -> T,
+    ) -> Result<T, Denied> {
         if let Err((code, reason)) = self.stands(&found.record, terms.channel, now) {
             return Err(self.refuse_key(name, code, reason, now));
         }
@@ -32,7 +39,7 @@ impl Inner {
         };
         self.activity.note_used(&self.index, found, now);
         self.metrics.granted();
-        Ok(Principal::of(&found.record, name, terms.channel, warning))
+        Ok(granted(&Principal::of(&found.record, name, terms.channel, warning)))
     }
 
     /// Whether a key has what is required.

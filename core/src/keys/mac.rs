@@ -1,12 +1,12 @@
 //! Keyed digests of presented secrets: the memo's, in memory, and the tag's, in the store.
 //!
-//! Both are SipHash-2-4 with 128 bits of output, under two keys (`docs/decisions/0003-memo-and-tag.md`): the memo's is
+//! The memo's is SipHash-1-3, the tag's SipHash-2-4, both with 128 bits of output, under two keys (`docs/decisions/0003-memo-and-tag.md`): the memo's is
 //! random, per handle, and never stored; the tag's stands in the store. A tag keeps 32 of 256 bits of a generated key, so
 //! even somebody who knows its key learns no more than these 32 bits.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
-use siphasher::sip128::SipHasher24;
+use siphasher::sip128::{SipHasher13, SipHasher24};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -37,14 +37,14 @@ impl Digest {
     }
 }
 
-/// SipHash-2-4 with 128 bits of output under a random key of this handle.
-pub(crate) struct ProcessMac(SipHasher24);
+/// SipHash-1-3 with 128 bits of output under a random key of this handle.
+pub(crate) struct ProcessMac(SipHasher13);
 
 impl ProcessMac {
     pub(crate) fn random() -> Result<Self> {
         let mut key = Zeroizing::new([0_u8; 16]);
         fill_random(key.as_mut())?;
-        Ok(Self(SipHasher24::new_with_key(&key)))
+        Ok(Self(SipHasher13::new_with_key(&key)))
     }
 
     pub(crate) fn digest(&self, secret: &[u8]) -> Digest {

@@ -36,6 +36,18 @@ impl Name {
         }
     }
 
+    /// As [`Name::new`], of up to 16 bytes, which are given as two words in little-endian order with zeros behind.
+    #[inline]
+    pub(crate) const fn from_words(words: (u64, u64), length: u8) -> Self {
+        let mut bytes = [0; MAX_NAME];
+        if let Some((first, rest)) = bytes.split_first_chunk_mut()
+            && let Some(second) = rest.first_chunk_mut()
+        {
+            (*first, *second) = (words.0.to_le_bytes(), words.1.to_le_bytes());
+        }
+        Self { bytes, length }
+    }
+
     #[inline]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.length)).unwrap_or_default()

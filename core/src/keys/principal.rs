@@ -26,7 +26,7 @@ impl Principal {
     #[inline]
     pub(crate) fn of(record: &Record, name: &[u8], channel: Channel, warning: Option<Code>) -> Self {
         let Record { id, credential, revision, .. } = *record;
-        Self { id, credential, revision, name: Name::from_bytes(name), channel, warning }
+        Self { id, credential, revision, name: record.name(name), channel, warning }
     }
 
     /// Puts a principal together again from its parts, as a language binding keeps them.

@@ -57,6 +57,12 @@ pub trait Store: Send + Sync + fmt::Debug {
         self.generation().map(Some)
     }
 
+    /// Whether something was committed that this handle has not read yet, where that is known without asking. Then
+    /// [`Store::changes_since`] alone tells what [`Store::generation`] and it would tell together. By default never known.
+    fn has_news(&self) -> bool {
+        false
+    }
+
     /// Reads every key in one read transaction, and returns the generation they were read at.
     ///
     /// What a check needs of a key has to be there; its description and the times of its making and changing may be left out. A

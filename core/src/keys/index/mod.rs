@@ -78,6 +78,10 @@ pub(crate) struct Found<'i> {
 }
 
 impl<'i> Found<'i> {
+    /// Nobody's, nowhere.
+    const NONE: Found<'static> =
+        Found { slot: Slot(&NOTHING), version: Version::NONE, record: Record::NONE, exists: false };
+
     #[inline(always)]
     fn read(slot: Slot<'i>, name: NameTag) -> Option<Self> {
         let (record, version) = slot.read()?;
@@ -161,27 +165,46 @@ impl Index {
     }
 
     /// As [`Index::find`], for the one place where each check passes.
+    ///
+    /// The first place of a name's hash is nearly always its key's, or nobody's. So there is one reading of one record, whether or
+    /// not there is such a key.
     #[inline(always)]
     pub(crate) fn find_at_once(&self, name: NameTag) -> Option<Found<'_>> {
-        let looked = self.names.find(self.tags.hash(name), |at| match Found::read(self.slot(at)?, name) {
+        let hash = self.tags.hash(name);
+        let (at, is_somebodys) = match self.names.find(hash, Some) {
+            Looked::Found(at) => (at, true),
+            Looked::Nothing => (self.stand_in(hash), false),
+            Looked::Unsure => return None,
+        };
+        match Found::read(self.slot(at).unwrap_or(Slot(&NOTHING)), name) {
+            Some(found) if found.exists | !is_somebodys => Some(found),
+            None if !is_somebodys => Some(Found::NONE),
+            Some(_) => self.find_further(name, hash),
+            None => None,
+        }
+    }
+
+    /// As [`Index::find`], when two names fall together.
+    #[cold]
+    #[inline(never)]
+    fn find_further(&self, name: NameTag, hash: u64) -> Option<Found<'_>> {
+        let looked = self.names.find(hash, |at| match Found::read(self.slot(at)?, name) {
             Some(found) if found.exists => Some(Some(found)),
             Some(_) => None,
             None => Some(None),
         });
         match looked {
             Looked::Found(found) => found,
-            Looked::Nothing => Some(self.stand_in(name)),
+            Looked::Nothing => Some(Found::NONE),
             Looked::Unsure => None,
         }
     }
 
-    /// Any key, always the same for one name: a look-up that finds nothing reads as much as one that does.
-    #[inline(never)]
-    fn stand_in(&self, name: NameTag) -> Found<'_> {
+    /// Where any key is, always the same one for one name: a look-up that finds nothing reads as much as one that does.
+    #[inline(always)]
+    fn stand_in(&self, hash: u64) -> u32 {
         // Scaled, not divided.
-        let at = (self.tags.hash(name) >> 32).wrapping_mul(u64::from(self.used.load(Ordering::Relaxed))) >> 32;
-        let found = self.slot(at as u32).and_then(|slot| Found::read(slot, name));
-        found.unwrap_or(Found { slot: Slot(&NOTHING), version: Version::NONE, record: Record::NONE, exists: false })
+        ((hash >> 32).wrapping_mul(u64::from(self.used.load(Ordering::Relaxed))) >> 32) as u32
     }
 
     /// The key's next credential, `None` behind the last. The inner `None` while that can't be told.

@@ -23,6 +23,12 @@ pub(crate) struct NameTag {
 impl NameTag {
     /// Nobody's: no credential has an empty name.
     pub(super) const NONE: Self = Self { words: (0, 0), length: 0 };
+
+    /// The name itself, when it is short: in two words in little-endian order, with zeros behind it.
+    #[inline]
+    pub(super) const fn short(self) -> Option<(u64, u64)> {
+        if self.length as usize <= SHORT { Some(self.words) } else { None }
+    }
 }
 
 /// Makes tags, and hashes them, under random keys: nobody can choose names that fall together.

@@ -8,7 +8,7 @@ use std::{
 use super::{name_tag::NameTag, segments::WORDS};
 use crate::{
     id::Id,
-    keys::{levels::Requirement, mac::Digest},
+    keys::{levels::Requirement, mac::Digest, name::Name},
     store::Scheme,
 };
 
@@ -86,6 +86,15 @@ impl Record {
         levels: 0,
         next: 0,
     };
+
+    /// The key's name, which is `presented` if the record does not hold it itself.
+    #[inline]
+    pub(crate) fn name(&self, presented: &[u8]) -> Name {
+        match self.name.short() {
+            Some(words) => Name::from_words(words, self.name.length),
+            None => Name::from_bytes(presented),
+        }
+    }
 
     const fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0

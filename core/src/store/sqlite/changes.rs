@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::{faults::Fault, rows, write::Session};
 use crate::{
@@ -25,24 +25,19 @@ pub(super) fn since(connection: &Connection, now: i64, since: u64) -> Result<Cha
         return Ok(Changes { generation, keys: KeyChanges::Only(Vec::new()), license: false });
     }
     let since = rows::signed(since);
-    // Complete after `since` iff the entry itself is still there: the oldest go first. (Only adoptions stay for ever,
-    // and an adoption answers with everything anyway.)
-    let there = connection
-        .prepare_cached("SELECT 1 FROM changes WHERE generation = ?1 AND kind <> 'adoption'")
-        .fault()?
-        .query_row([since], |_| Ok(()))
-        .optional()
-        .fault()?;
-    if there.is_none() {
-        return Ok(everything());
-    }
-
     let mut keys = BTreeSet::new();
     let mut license = false;
-    let mut statement = connection.prepare_cached("SELECT kind, item FROM changes WHERE generation > ?1").fault()?;
+    let sql = "SELECT generation, kind, item FROM changes WHERE generation >= ?1 ORDER BY generation";
+    let mut statement = connection.prepare_cached(sql).fault()?;
     let mut found = statement.query([since]).fault()?;
+    // Complete after `since` iff the entry itself is still there: the oldest go first. (Only adoptions stay for ever,
+    // and an adoption answers with everything anyway.)
+    let oldest = found.next().fault()?.map(|row| Ok((row.get(0)?, row.get_ref(1)?.as_str() == Ok("adoption"))));
+    if oldest.transpose().fault()? != Some((since, false)) {
+        return Ok(everything());
+    }
     while let Some(row) = found.next().fault()? {
-        match (row.get_ref(0).fault()?.as_str(), rows::id(row.get_ref(1).fault()?)) {
+        match (row.get_ref(1).fault()?.as_str(), rows::id(row.get_ref(2).fault()?)) {
             (Ok("key"), Some(id)) => {
                 keys.insert(id);
             }

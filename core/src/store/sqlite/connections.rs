@@ -135,6 +135,9 @@ fn configure(connection: &Connection, manner: Manner) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, true)?;
+    // A plan never depends on what is bound: else some statements are compiled anew at each use, which takes longer than to
+    // run them.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // Extension loading is off unless it is switched on, and the function to switch it on is not compiled in.
     connection.pragma_update(None, "synchronous", manner.synchronous)?;
     connection.pragma_update(None, "cell_size_check", true)?;

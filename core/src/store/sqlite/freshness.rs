@@ -24,7 +24,7 @@ use inspire_auth_platform::{
     fs::{self, FileIdentity},
     sqlite::Watch,
 };
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, Row};
 use zeroize::Zeroizing;
 
 use super::{
@@ -61,7 +61,6 @@ pub(super) struct History {
     pub(super) mark: Mark,
     /// The file that it was seen in.
     pub(super) home: FileIdentity,
-    pub(super) tag_key: TagKey,
 }
 
 /// What the check's own connection last saw.
@@ -127,6 +126,13 @@ impl Shared {
         Ok(self.recent()?.and_then(|(generation, age)| (age < POLL_EVERY_MS).then_some(generation)))
     }
 
+    /// See `Store::has_news`: what is in `clean` was committed. While a commit is only announced, or the page is not to be
+    /// believed, the database is asked.
+    pub(super) fn has_news(&self) -> bool {
+        let clean = || self.pages.clean(&self.history.load().mark.store);
+        self.is_polled().unwrap_or(false) && clean() > self.verified.load(Ordering::Acquire)
+    }
+
     /// What the page tells, if it tells anything, and how old the poll behind it is in milliseconds. No lock, no
     /// shared write, no allocation.
     #[inline]
@@ -172,11 +178,8 @@ impl Shared {
     fn ask(&self, fresh: &mut Fresh, lanes: &Lanes) -> Result<u64> {
         let looked = self.look(fresh, lanes)?;
         let found = match self.ask_link(fresh)? {
-            // The page knows of a commit that this connection can't see. The file may have been replaced, and the new
-            // one adopted, since it was looked at.
             Found::Refused if !looked => {
-                fresh.looked_at = None;
-                self.look(fresh, lanes)?;
+                self.look_again(fresh, lanes)?;
                 self.ask_link(fresh)?
             }
             found => found,
@@ -231,12 +234,22 @@ impl Shared {
 
     /// As [`Shared::read`], but on the check's own connection: what a check needs to follow a change must not wait
     /// behind somebody's list of all keys.
-    pub(super) fn read_at_once<T>(&self, body: impl FnOnce(Mark, &Connection) -> Result<T>) -> Result<T> {
+    pub(super) fn read_at_once<T>(&self, body: impl Fn(Mark, &Connection) -> Result<T>) -> Result<T> {
         let lanes = self.connections.lanes()?;
         let mut lane = lanes.freshness.lock();
-        self.look(&mut lane.value, &lanes)?;
-        let Some(link) = &lane.value.link else { return Err(Error::new(Code::Internal)) };
-        self.verified(link.watch.connection(), &link.file, |state, connection| body(state.mark, connection))
+        let fresh = &mut lane.value;
+        let read = |fresh: &Fresh| {
+            let Some(link) = &fresh.link else { return Err(Error::new(Code::Internal)) };
+            self.verified(link.watch.connection(), &link.file, |state, connection| body(state.mark, connection))
+        };
+        let looked = self.look(fresh, &lanes)?;
+        match read(fresh) {
+            Err(error) if error.code() == Code::StoreHistoryChanged && !looked => {
+                self.look_again(fresh, &lanes)?;
+                read(fresh)
+            }
+            read => read,
+        }
     }
 
     /// Leaves a connection to the file that has the store's name, as of at most [`POLL_EVERY_MS`] ago: was it
@@ -270,6 +283,14 @@ impl Shared {
         Ok(due)
     }
 
+    /// As [`Shared::look`], when the page knows of a commit that the open connection can't see: the file may have been
+    /// replaced, and the new one adopted, since it was looked at.
+    fn look_again(&self, fresh: &mut Fresh, lanes: &Lanes) -> Result<()> {
+        fresh.looked_at = None;
+        self.look(fresh, lanes)?;
+        Ok(())
+    }
+
     /// Closes every connection of this process to a former file at the store's path, which is `file` now: before that one
     /// is opened. The two would share a `-shm` file, and SQLite truncates that under the former's feet.
     ///
@@ -288,11 +309,16 @@ impl Shared {
     /// Looks at the page when no check did so within the last second, before one of its bytes is touched: it may have
     /// lost them while this handle was idle.
     pub(super) fn look_at_page(&self) -> Result<()> {
-        let polled = self.connections.polled()?;
-        if polled == 0 || monotonic_millis().saturating_sub(polled) >= POLL_WITHIN_MS {
+        if !self.is_polled()? {
             self.pages.look();
         }
         Ok(())
+    }
+
+    /// Whether a check looked at the page within the last second, so that it may be touched.
+    fn is_polled(&self) -> Result<bool> {
+        let polled = self.connections.polled()?;
+        Ok(polled != 0 && monotonic_millis().saturating_sub(polled) < POLL_WITHIN_MS)
     }
 
     /// Opens a connection to the file at the store's path, which must be a store already.
@@ -363,17 +389,21 @@ impl Shared {
         self.look_at_page()?;
         let known = self.history.load_full();
         let clean = self.pages.clean(&known.mark.store);
-        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Deferred).fault()?;
-        let now = self.judge(&known, clean, file, &transaction)?;
-        let done = body(now.state, &transaction)?;
-        // Nothing was written; ending the read can't fail in a way that matters.
-        let _ = transaction.finish();
-        self.advance(now.history);
+        let mut statement = connection.prepare_cached(STATE).fault()?;
+        // While a statement stands on a row, everything that is read on its connection is of that row's snapshot: a transaction,
+        // without two statements more for its beginning and its end.
+        let mut snapshot = statement.query([]).fault()?;
+        let state =
+            snapshot.next().and_then(|row| State::read(row.ok_or(rusqlite::Error::QueryReturnedNoRows)?)).fault()?;
+        let history = self.judge(&known, clean, file, state, connection)?;
+        let done = body(state, connection)?;
+        drop(snapshot);
+        self.advance(history);
         Ok(done)
     }
 
-    /// Whether the database in `file`, in the open transaction, continues what is `known`, of which `clean` had been
-    /// committed before the transaction began; and what it is now.
+    /// Whether the database in `file`, which is in this state in the open transaction, continues what is `known`, of which
+    /// `clean` had been committed before the transaction began; and what is to be known from then on, if that is something else.
     ///
     /// # Errors
     /// `STORE_HISTORY_CHANGED` when it does not; a `STORE_*` code by cause.
@@ -382,10 +412,9 @@ impl Shared {
         known: &History,
         clean: u64,
         file: &FileIdentity,
+        State { mark, .. }: State,
         transaction: &Connection,
-    ) -> Result<Verified> {
-        let state = read_state(transaction)?;
-        let mark = state.mark;
+    ) -> Result<Option<History>> {
         let same_file = file.same_file(&known.home);
         let behind = u64::try_from(mark.generation).unwrap_or(0) < clean;
         match compare(&known.mark, mark, same_file, transaction)? {
@@ -393,11 +422,7 @@ impl Shared {
             // An adoption is above all that came before it, the page's word included.
             _ if behind => Err(refusal()),
             // An adoption moves the mark as every commit does.
-            Verdict::Continues | Verdict::Adopted => {
-                let changed = mark != known.mark;
-                let tag_key = if changed { read_tag_key(transaction)? } else { known.tag_key.clone() };
-                Ok(Verified { state, history: changed.then(|| History { mark, home: *file, tag_key }) })
-            }
+            Verdict::Continues | Verdict::Adopted => Ok((mark != known.mark).then_some(History { mark, home: *file })),
         }
     }
 
@@ -409,14 +434,6 @@ impl Shared {
         });
         self.verified.fetch_max(u64::try_from(history.mark.generation).unwrap_or(0), Ordering::AcqRel);
     }
-}
-
-/// A database that continues what is known.
-#[derive(Debug)]
-pub(super) struct Verified {
-    pub(super) state: State,
-    /// To be noted; `None` when nothing moved.
-    pub(super) history: Option<History>,
 }
 
 /// The answer to another history.
@@ -464,18 +481,20 @@ pub(super) struct State {
     pub(super) named: Named,
 }
 
+const STATE: &str = "SELECT store_id, generation, token, page FROM meta WHERE one = 1";
+
+impl State {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            mark: Mark { store: row.get(0)?, generation: row.get(1)?, token: row.get(2)? },
+            named: Named::read(row.get_ref(3)?),
+        })
+    }
+}
+
 /// Reads [`State`].
 pub(super) fn read_state(connection: &Connection) -> Result<State> {
-    connection
-        .prepare_cached("SELECT store_id, generation, token, page FROM meta WHERE one = 1")
-        .fault()?
-        .query_row([], |row| {
-            Ok(State {
-                mark: Mark { store: row.get(0)?, generation: row.get(1)?, token: row.get(2)? },
-                named: Named::read(row.get_ref(3)?),
-            })
-        })
-        .fault()
+    connection.prepare_cached(STATE).fault()?.query_row([], State::read).fault()
 }
 
 /// Where the database is.

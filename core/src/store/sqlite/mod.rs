@@ -111,6 +111,10 @@ impl Store for SqliteStore {
         self.shared.generation_now()
     }
 
+    fn has_news(&self) -> bool {
+        self.shared.has_news()
+    }
+
     fn load(&self, each: &mut dyn FnMut(&KeyWithCredentials) -> Result<()>) -> Result<u64> {
         self.shared.read(|mark, connection| {
             read::every_key_for_checks(connection, each)?;
@@ -147,7 +151,7 @@ impl Store for SqliteStore {
     }
 
     fn tag_key(&self) -> Result<TagKey> {
-        Ok(self.shared.history.load().tag_key.clone())
+        self.shared.read_at_once(|_, connection| freshness::read_tag_key(connection))
     }
 
     fn adopt(&self) -> Result<()> {

@@ -16,7 +16,7 @@ use super::{
     Shared, SqliteStore,
     connections::{Connections, Link, Manner},
     faults::{Fault, from_io},
-    freshness::{History, read_mark, read_state, read_tag_key},
+    freshness::{History, read_mark, read_state},
     page::Pages,
     schema,
 };
@@ -109,7 +109,7 @@ fn begin_history(link: &Link, pages: &Pages) -> Result<History> {
         // No entry of any log has this token.
         (mark.generation, mark.token) = (i64::try_from(clean).unwrap_or(i64::MAX), [0; 16]);
     }
-    Ok(History { mark, home: link.file, tag_key: read_tag_key(&link.connection)? })
+    Ok(History { mark, home: link.file })
 }
 
 /// Makes the page if there is none that counts, and maps it. A store without one works, only slower; and whoever writes

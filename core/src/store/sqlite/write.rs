@@ -9,7 +9,7 @@ use super::{
     Shared, changes,
     connections::Link,
     faults::{Fault, check_whole, from_io, from_sqlite, from_sqlite_at},
-    freshness::{History, State, Verified, read_mark, read_state, read_tag_key, refusal},
+    freshness::{History, State, read_mark, read_state, refusal},
     page::Owed,
     rows::{levels, signed},
 };
@@ -64,9 +64,8 @@ impl Shared {
     }
 
     fn write_on(&self, link: &Link, body: impl FnOnce(&Connection) -> Result<()>) -> Result<(i64, Option<Owed<'_>>)> {
-        let (transaction, before) = self.begin_on_known(link)?;
-        let found = before.state.mark;
-        let plan = self.pages.plan(before.state.named, &found, false)?;
+        let (transaction, State { mark: found, named }, history) = self.begin_on_known(link)?;
+        let plan = self.pages.plan(named, &found, false)?;
         if plan.floor > found.generation {
             // Numbers that were announced and never committed are burnt: the triggers count on from above them.
             transaction.execute("UPDATE meta SET generation = ?1", params![plan.floor]).fault()?;
@@ -75,13 +74,12 @@ impl Shared {
         let mark = read_mark(&transaction)?;
         if mark.token == found.token {
             transaction.rollback().fault()?;
-            self.advance(before.history);
+            self.advance(history);
             return Ok((found.generation, None));
         }
         changes::trim(&transaction, found.generation, mark.generation)?;
-        let tag_key = read_tag_key(&transaction)?;
         let owed = self.pages.commit(plan, transaction, mark.generation)?;
-        self.advance(Some(History { mark, home: link.file, tag_key }));
+        self.advance(Some(History { mark, home: link.file }));
         Ok((mark.generation, owed))
     }
 
@@ -91,21 +89,22 @@ impl Shared {
         let lanes = self.connections.lanes()?;
         let mut lane = lanes.writer.lock();
         let link = self.ensure(&mut lane.value)?;
-        let (transaction, before) = self.begin_on_known(link)?;
+        let (transaction, _, history) = self.begin_on_known(link)?;
         run(&transaction, body)?;
         transaction.commit().fault()?;
-        self.advance(before.history);
+        self.advance(history);
         Ok(())
     }
 
     /// The write lock, on a database that continues what this handle knows.
-    fn begin_on_known<'a>(&self, link: &'a Link) -> Result<(rusqlite::Transaction<'a>, Verified)> {
+    fn begin_on_known<'a>(&self, link: &'a Link) -> Result<(rusqlite::Transaction<'a>, State, Option<History>)> {
         self.look_at_page()?;
         let known = self.history.load_full();
         let clean = self.pages.clean(&known.mark.store);
         let transaction = self.begin(link)?;
-        let before = self.judge(&known, clean, &link.file, &transaction)?;
-        Ok((transaction, before))
+        let state = read_state(&transaction)?;
+        let history = self.judge(&known, clean, &link.file, state, &transaction)?;
+        Ok((transaction, state, history))
     }
 
     /// The write lock, on the file that has the store's name now.
@@ -159,9 +158,8 @@ impl Shared {
                 params![mark.generation, mark.token],
             )
             .fault()?;
-        let tag_key = read_tag_key(&transaction)?;
         let owed = self.pages.commit(plan, transaction, mark.generation)?;
-        self.advance(Some(History { mark, home: link.file, tag_key }));
+        self.advance(Some(History { mark, home: link.file }));
         Ok(owed)
     }
 }
