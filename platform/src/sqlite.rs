@@ -1,11 +1,15 @@
-//! An SQLite connection that keeps one statement prepared.
+//! What rusqlite has no safe way for: an SQLite connection that keeps one statement prepared, and rows read as they lie.
 //!
 //! A statement borrows its connection, so the two can't be kept in one safe value; rusqlite's statement cache can keep
 //! it, but allocates at each use, which the check's hot path must not.
 
+mod scan;
+
 use std::ptr::NonNull;
 
 use rusqlite::{Connection, Result, Statement};
+
+pub use scan::{Scan, ScanRow};
 
 /// A connection, and one statement on it that yields a single integer.
 #[derive(Debug)]

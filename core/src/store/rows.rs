@@ -100,7 +100,12 @@ macro_rules! text_enum {
             /// Reads the stored text; `None` for a text this version does not know.
             #[must_use]
             pub fn parse(text: &str) -> Option<Self> {
-                match text { $($text => Some(Self::$variant),)* _ => None }
+                Self::parse_bytes(text.as_bytes())
+            }
+
+            /// As `parse`; what is no text is none of the known ones.
+            pub(crate) fn parse_bytes(text: &[u8]) -> Option<Self> {
+                [$(Self::$variant,)*].into_iter().find(|known| known.as_str().as_bytes() == text)
             }
         }
     };

@@ -92,7 +92,7 @@ impl LevelSets {
     /// Notes one more record that has this set.
     pub(super) fn hold(&self, number: u32) {
         if let Some(cell) = self.cell(number) {
-            cell.users.fetch_add(1, Ordering::Relaxed);
+            cell.users.store(cell.users.load(Ordering::Relaxed).saturating_add(1), Ordering::Relaxed);
         }
     }
 

@@ -275,7 +275,9 @@ impl Slot<'_> {
         version.store(odd, Ordering::Relaxed);
         // Before any word: that they are no longer to be trusted.
         fence(Ordering::Release);
-        for (to, word) in self.0.iter().zip(record.to_words()).skip(1) {
+        let mut words = record.to_words();
+        words[VERSION] = odd;
+        for (to, word) in self.0.iter().zip(words) {
             to.store(word, Ordering::Relaxed);
         }
         version.store(odd.wrapping_add(1), Ordering::Release);

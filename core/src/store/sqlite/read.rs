@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use rusqlite::{Connection, OptionalExtension, Params, Rows, params};
+use inspire_auth_platform::sqlite::Scan;
+use rusqlite::{Connection, OptionalExtension, Params, params};
 use zeroize::Zeroizing;
 
 use super::{
@@ -31,16 +32,15 @@ pub(super) fn every_key_for_checks(
     connection: &Connection,
     each: &mut dyn FnMut(&KeyWithCredentials) -> Result<()>,
 ) -> Result<()> {
-    let mut keys = connection.prepare_cached(&format!("SELECT {KEY_OF_CHECK} FROM keys k ORDER BY k.rowid")).fault()?;
-    let mut keys = keys.query([]).fault()?;
-    let sql = format!("SELECT {CREDENTIAL} FROM credentials c ORDER BY c.rowid");
-    let mut credentials = connection.prepare_cached(&sql).fault()?;
-    let mut beside = Beside { rows: credentials.query([]).fault()?, next: Some(rows::blank()), apart: HashSet::new() };
+    let mut keys = Scan::new(connection, &format!("SELECT {KEY_OF_CHECK} FROM keys k ORDER BY k.rowid")).fault()?;
+    let credentials =
+        Scan::new(connection, &format!("SELECT {CREDENTIAL} FROM credentials c ORDER BY c.rowid")).fault()?;
+    let mut beside = Beside { rows: credentials, next: Some(rows::blank()), apart: HashSet::new() };
     beside.advance()?;
     let mut levels = LevelTexts::default();
     let mut present = rows::blank();
     while let Some(row) = keys.next().fault()? {
-        if !rows::key_of_check(row, &mut present.key, &mut levels) {
+        if !rows::key_of_check(&row, &mut present.key, &mut levels) {
             continue;
         }
         if beside.take(&mut present)? {
@@ -62,7 +62,7 @@ pub(super) fn every_key_for_checks(
 
 /// The credentials, beside the keys.
 struct Beside<'s> {
-    rows: Rows<'s>,
+    rows: Scan<'s>,
     /// The credential that stands here, as the only one of a key.
     next: Option<KeyWithCredentials>,
     /// Keys of credentials that did not stand where their key did.
@@ -73,7 +73,7 @@ impl Beside<'_> {
     fn advance(&mut self) -> Result<()> {
         while let Some(row) = self.rows.next().fault()? {
             let place = self.next.as_mut().and_then(|next| next.credentials.first_mut());
-            if place.is_some_and(|credential| rows::credential_into(row, credential)) {
+            if place.is_some_and(|credential| rows::credential_into(&row, credential)) {
                 return Ok(());
             }
         }

@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::quality::RandomState;
+use inspire_auth_platform::sqlite::ScanRow;
 use rusqlite::{Row, types::ValueRef};
 
 use crate::{
@@ -23,16 +25,40 @@ pub(super) const KEY: &str = "k.id, k.kind, k.name, k.levels, k.require_secure, 
 pub(super) const CREDENTIAL: &str = "c.id, c.key_id, c.scheme, c.hash, c.tag, c.tag_key_id, c.pepper_id, c.origin, \
      c.strength, c.not_after, c.created_at";
 
+/// A row of either kind.
+pub(super) trait Fields {
+    /// What stands in a column, from 0.
+    fn field(&self, column: usize) -> ValueRef<'_>;
+}
+
+impl Fields for Row<'_> {
+    fn field(&self, column: usize) -> ValueRef<'_> {
+        self.get_ref(column).unwrap_or(ValueRef::Null)
+    }
+}
+
+impl Fields for ScanRow<'_> {
+    #[inline]
+    fn field(&self, column: usize) -> ValueRef<'_> {
+        self.value(column)
+    }
+}
+
 /// Columns read one after another; remembers whether one of them was not what it should be.
-struct Columns<'r, 's> {
-    row: &'r Row<'s>,
+struct Columns<'r, R> {
+    row: &'r R,
     next: usize,
     damaged: bool,
 }
 
-impl<'r> Columns<'r, '_> {
+impl<'r, R: Fields> Columns<'r, R> {
+    const fn of(row: &'r R) -> Self {
+        Self { row, next: 0, damaged: false }
+    }
+
+    #[inline]
     fn value(&mut self) -> ValueRef<'r> {
-        let value = self.row.get_ref(self.next).unwrap_or(ValueRef::Null);
+        let value = self.row.field(self.next);
         self.next = self.next.saturating_add(1);
         value
     }
@@ -81,6 +107,14 @@ impl<'r> Columns<'r, '_> {
     }
 }
 
+/// The bytes of a text, which need not be UTF-8.
+const fn raw_text(value: ValueRef<'_>) -> Option<&[u8]> {
+    match value {
+        ValueRef::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
 fn text_of(value: ValueRef<'_>) -> Option<String> {
     value.as_str().ok().map(str::to_owned)
 }
@@ -114,7 +148,7 @@ pub(super) fn id(value: ValueRef<'_>) -> Option<Id> {
 
 /// The key of a row of [`KEY`]. `None` when it has no usable id or name: nobody can present it then, so leaving it out refuses it.
 pub(super) fn key(row: &Row<'_>) -> Option<KeyRow> {
-    let mut columns = Columns { row, next: 0, damaged: false };
+    let mut columns = Columns::of(row);
     let mut key = blank().key;
     let is_there = read_key(&mut columns, &mut key, &mut LevelTexts::default());
     (key.created_at, key.updated_at, key.description) = (columns.time(), columns.time(), columns.text());
@@ -122,8 +156,8 @@ pub(super) fn key(row: &Row<'_>) -> Option<KeyRow> {
 }
 
 /// As [`key`], of a row of [`KEY_OF_CHECK`], into the place of another one, whose memory it takes over.
-pub(super) fn key_of_check(row: &Row<'_>, key: &mut KeyRow, levels: &mut LevelTexts) -> bool {
-    let mut columns = Columns { row, next: 0, damaged: false };
+pub(super) fn key_of_check(row: &impl Fields, key: &mut KeyRow, levels: &mut LevelTexts) -> bool {
+    let mut columns = Columns::of(row);
     let is_there = read_key(&mut columns, key, levels);
     if columns.damaged {
         disarm(key);
@@ -145,12 +179,11 @@ fn disarm(key: &mut KeyRow) {
     key.levels.clear();
 }
 
-fn read_key(columns: &mut Columns<'_, '_>, key: &mut KeyRow, levels: &mut LevelTexts) -> bool {
+fn read_key(columns: &mut Columns<'_, impl Fields>, key: &mut KeyRow, levels: &mut LevelTexts) -> bool {
     let id = id(columns.value());
     columns.text_into(&mut key.kind);
     let is_named = into(columns.value(), &mut key.name);
-    let text = columns.value();
-    columns.damaged |= !text.as_str().is_ok_and(|text| levels.read(text, &mut key.levels));
+    columns.damaged |= !raw_text(columns.value()).is_some_and(|text| levels.read(text, &mut key.levels));
     key.require_secure = columns.flag(true);
     key.enabled = columns.flag(false);
     key.expires_at = columns.optional(integer);
@@ -197,21 +230,21 @@ pub(super) fn blank() -> KeyWithCredentials {
 
 /// What `levels` columns say, by their texts: most keys share theirs with others.
 #[derive(Default)]
-pub(super) struct LevelTexts(HashMap<String, Vec<String>>);
+pub(super) struct LevelTexts(HashMap<Vec<u8>, Vec<String>, RandomState>);
 
 impl LevelTexts {
     /// More than any store has kinds of keys; one that has more is read all the same.
     const MOST: usize = 4096;
 
     /// Reads a JSON array of texts; `false` when it is none.
-    fn read(&mut self, text: &str, levels: &mut Vec<String>) -> bool {
+    fn read(&mut self, text: &[u8], levels: &mut Vec<String>) -> bool {
         if let Some(known) = self.0.get(text) {
             levels.clone_from(known);
             return true;
         }
-        let Ok(read) = serde_json::from_str::<Vec<String>>(text) else { return false };
+        let Ok(read) = serde_json::from_slice::<Vec<String>>(text) else { return false };
         if self.0.len() < Self::MOST {
-            self.0.insert(text.to_owned(), read.clone());
+            self.0.insert(text.to_vec(), read.clone());
         }
         *levels = read;
         true
@@ -225,17 +258,17 @@ pub(super) fn credential(row: &Row<'_>) -> Option<CredentialRow> {
 }
 
 /// As [`credential`], into the place of another one, whose memory it takes over.
-pub(super) fn credential_into(row: &Row<'_>, credential: &mut CredentialRow) -> bool {
-    let mut columns = Columns { row, next: 0, damaged: false };
+pub(super) fn credential_into(row: &impl Fields, credential: &mut CredentialRow) -> bool {
+    let mut columns = Columns::of(row);
     let (Some(id), Some(key_id)) = (id(columns.value()), id(columns.value())) else { return false };
     (credential.id, credential.key_id) = (id, key_id);
-    credential.scheme = columns.take(Scheme::Unknown, |value| Scheme::parse(value.as_str().ok()?));
+    credential.scheme = columns.take(Scheme::Unknown, |value| Scheme::parse_bytes(raw_text(value)?));
     columns.text_into(&mut credential.hash);
     credential.tag = columns.optional(unsigned);
     credential.tag_key_id = columns.optional(unsigned);
     credential.pepper_id = columns.optional(text_of);
-    credential.origin = columns.take(Origin::Imported, |value| Origin::parse(value.as_str().ok()?));
-    credential.strength = columns.take(Strength::Chosen, |value| Strength::parse(value.as_str().ok()?));
+    credential.origin = columns.take(Origin::Imported, |value| Origin::parse_bytes(raw_text(value)?));
+    credential.strength = columns.take(Strength::Chosen, |value| Strength::parse_bytes(raw_text(value)?));
     credential.not_after = columns.optional(integer);
     credential.created_at = columns.time();
     if columns.damaged {
@@ -247,7 +280,7 @@ pub(super) fn credential_into(row: &Row<'_>, credential: &mut CredentialRow) -> 
 /// The license of `SELECT file, license_key, mode, installed_at, validated_at, refusal, refused_at, attempt,
 /// attempted_at`. What is damaged comes out empty, which no signature fits.
 pub(super) fn license(row: &Row<'_>) -> LicenseRow {
-    let mut columns = Columns { row, next: 0, damaged: false };
+    let mut columns = Columns::of(row);
     LicenseRow {
         file: columns.take(Vec::new(), blob),
         license_key: columns.text(),
