@@ -150,10 +150,15 @@ impl Activity {
         }
     }
 
-    /// Whether a refusal would be noted, or heard. One that would not is counted here, and nothing need be made of it.
+    /// Whether a refusal would be noted, or heard: nothing need be made of one that would not.
     #[inline]
+    pub(crate) fn has_room(&self) -> bool {
+        self.sink.is_some() || !self.is_full()
+    }
+
+    /// As [`Activity::has_room`], and counts here what would not be noted.
     pub(crate) fn admits(&self) -> bool {
-        let admitted = self.sink.is_some() || !self.is_full();
+        let admitted = self.has_room();
         if !admitted {
             self.metrics.refusal_dropped();
         }

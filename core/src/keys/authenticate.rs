@@ -267,13 +267,13 @@ impl Inner {
                 return Some(Err(self.deny_request(Error::new(malformed), asked, now)));
             }
         };
-        match self.recall_other(found, &presented, digest, &[], now)? {
-            Known::Right(found) => Some(self.judge_right(&found, presented.name, terms, now)),
-            Known::Wrong => {
+        match &self.recall_other(found, &presented, digest, &[], now) {
+            Some(Known::Wrong) => {
                 let asked = Asked::new(presented.name, found.exists);
                 Some(Err(self.deny_credential(asked, Reason::WrongSecret(presented.key), now)))
             }
-            Known::Cold(_) => None,
+            Some(Known::Right(found)) => Some(self.judge_right(found, presented.name, terms, now)),
+            Some(Known::Cold(_)) | None => None,
         }
     }
 

@@ -87,11 +87,18 @@ impl Inner {
     #[cold]
     #[inline(never)]
     pub(crate) fn deny(&self, error: Error, refusal: Refusal<'_>) -> Denied {
-        self.metrics.denied(error.code());
-        if self.activity.admits() {
+        if self.count_denied(error.code()) {
             self.note_refusal(&error, refusal);
         }
         Denied(error)
+    }
+
+    /// Counts a denial; whether there is room for its record.
+    #[inline]
+    pub(crate) fn count_denied(&self, code: Code) -> bool {
+        let is_noted = self.activity.has_room();
+        self.metrics.denied(code, is_noted);
+        is_noted
     }
 
     fn note_refusal(&self, error: &Error, refusal: Refusal<'_>) {

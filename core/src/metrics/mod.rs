@@ -51,13 +51,13 @@ impl Metrics {
     /// Counts a grant. Writes no cache line that another thread writes.
     #[inline]
     pub(crate) fn granted(&self) {
-        self.decisions.count(GRANTED);
+        self.decisions.count(GRANTED, None);
     }
 
-    /// Counts a denial.
+    /// Counts a denial, and whether somebody will read of it.
     #[inline]
-    pub(crate) fn denied(&self, code: Code) {
-        self.decisions.count(row_of(code));
+    pub(crate) fn denied(&self, code: Code, is_noted: bool) {
+        self.decisions.count(row_of(code), (!is_noted).then_some(DROPPED));
     }
 
     /// Counts a change that was made; `event` is one of [`MUTATIONS`].
@@ -69,9 +69,8 @@ impl Metrics {
     }
 
     /// Counts a refusal that nobody will read of. Writes no cache line that another thread writes: a flood is counted so.
-    #[inline]
     pub(crate) fn refusal_dropped(&self) {
-        self.decisions.count(DROPPED);
+        self.decisions.count(DROPPED, None);
     }
 
     /// How many were counted so.

@@ -45,8 +45,8 @@ fn every_family_is_there_once_with_its_value() {
     let metrics = Metrics::new();
     metrics.granted();
     metrics.granted();
-    metrics.denied(Code::InvalidCredential);
-    metrics.denied(Code::AuditUnavailable);
+    metrics.denied(Code::InvalidCredential, true);
+    metrics.denied(Code::AuditUnavailable, true);
     metrics.mutated("key.created");
     metrics.mutated("no such change");
     metrics.audit_dropped(3);
@@ -95,7 +95,7 @@ fn every_code_has_a_counter_of_its_own() {
     let metrics = Metrics::new();
     for entry in TABLE.iter().skip(1) {
         for _ in 0..entry.number {
-            metrics.denied(entry.code);
+            metrics.denied(entry.code, true);
         }
     }
     let counted = metrics.verifications();

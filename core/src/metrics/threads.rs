@@ -100,9 +100,9 @@ impl Threads {
         }
     }
 
-    /// Adds one to a row.
+    /// Adds one to a row, and to another.
     #[inline]
-    pub(super) fn count(&self, row: usize) {
+    pub(super) fn count(&self, row: usize, and: Option<usize>) {
         let epoch = fork::epoch();
         let counted = LOCALS.try_with(|locals| {
             if let Ok(locals) = locals.try_borrow()
@@ -111,12 +111,13 @@ impl Threads {
                 && local.epoch == epoch
             {
                 local.block.count(row);
+                and.into_iter().for_each(|row| local.block.count(row));
                 return true;
             }
             false
         });
         if counted != Ok(true) {
-            self.count_elsewhere(row, epoch);
+            [Some(row), and].into_iter().flatten().for_each(|row| self.count_elsewhere(row, epoch));
         }
     }
 
@@ -189,9 +190,9 @@ mod tests {
         thread::scope(|scope| {
             let count = || {
                 for n in 0..1000 {
-                    one.count(0);
+                    one.count(0, None);
                     if n % 3 == 0 {
-                        two.count(1);
+                        two.count(1, None);
                     }
                 }
             };
@@ -203,7 +204,7 @@ mod tests {
         assert_eq!(two.sums()[1], 8 * 334);
         assert_eq!(one.sums()[1] + two.sums()[0], 0);
         assert_eq!(one.blocks(), 0, "ended threads are in the sum");
-        one.count(0);
+        one.count(0, None);
         assert_eq!((one.sums()[0], one.blocks()), (8001, 1));
     }
 
@@ -212,7 +213,7 @@ mod tests {
         let counters = Threads::new();
         for _ in 0..1000 {
             thread::scope(|scope| {
-                scope.spawn(|| counters.count(3)).join().unwrap();
+                scope.spawn(|| counters.count(3, None)).join().unwrap();
             });
         }
         assert!(counters.blocks() < 16, "{}", counters.blocks());
@@ -224,7 +225,7 @@ mod tests {
         thread::scope(|scope| {
             scope.spawn(|| {
                 for _ in 0..100 {
-                    Threads::new().count(0);
+                    Threads::new().count(0, None);
                 }
                 LOCALS.with_borrow(|locals| assert!(locals.len() <= 2, "{}", locals.len()));
             });

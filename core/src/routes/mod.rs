@@ -200,8 +200,7 @@ impl InspireAuth {
 
     #[cold]
     fn note_denied(&self, method: &str, path: &[u8], refusal: Refusal<'_>) {
-        self.inner.metrics.denied(refusal.code());
-        if self.inner.activity.admits() {
+        if self.inner.count_denied(refusal.code()) {
             let subject = subject(method, path);
             self.inner.audit_with("route.denied", "", &subject, refusal.reason(), refusal.code(), None);
         }

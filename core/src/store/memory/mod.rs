@@ -152,6 +152,10 @@ impl Store for MemoryStore {
         Ok(self.generation.load(Ordering::Acquire))
     }
 
+    fn generation_now(&self) -> Result<Option<u64>> {
+        Ok(Some(self.generation.load(Ordering::Acquire)))
+    }
+
     fn load(&self, each: &mut dyn FnMut(&KeyWithCredentials) -> Result<()>) -> Result<u64> {
         let state = self.state.load_full();
         state.keys.values().try_for_each(|key| each(key))?;
