@@ -117,9 +117,13 @@ fn keys(connection: &Connection, condition: &str, parameters: impl Params) -> Re
     found.filter_map(rusqlite::Result::transpose).collect::<rusqlite::Result<_>>().fault()
 }
 
+/// The statement that reads the credentials of one key, the oldest first.
+pub(super) fn credentials_of_key() -> String {
+    format!("SELECT {CREDENTIAL} FROM credentials c WHERE c.key_id = ?1 ORDER BY c.created_at, c.id")
+}
+
 fn with_credentials(connection: &Connection, key: KeyRow) -> Result<KeyWithCredentials> {
-    let sql = format!("SELECT {CREDENTIAL} FROM credentials c WHERE c.key_id = ?1 ORDER BY c.created_at, c.id");
-    let mut statement = connection.prepare_cached(&sql).fault()?;
+    let mut statement = connection.prepare_cached(&credentials_of_key()).fault()?;
     let found = statement.query_map([key.id.to_bytes()], |row| Ok(rows::credential(row))).fault()?;
     let credentials = found.filter_map(rusqlite::Result::transpose).collect::<rusqlite::Result<_>>().fault()?;
     Ok(KeyWithCredentials { key, credentials })

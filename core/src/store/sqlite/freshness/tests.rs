@@ -66,6 +66,13 @@ fn nor_is_it_one_to_who_lists_before_any_check() {
     });
 }
 
+#[test]
+fn nor_is_it_one_to_who_reads_what_changed() {
+    replaced_and_adopted("store::sqlite::freshness::tests::nor_is_it_one_to_who_reads_what_changed", |store| {
+        store.changes_since(0).unwrap().generation
+    });
+}
+
 /// Replaces the file under a handle that has just looked at it, has it adopted by another process, which runs this
 /// very `test`, and asks `first` for the generation.
 fn replaced_and_adopted(test: &str, first: impl Fn(&SqliteStore) -> u64) {
@@ -92,6 +99,47 @@ fn replaced_and_adopted(test: &str, first: impl Fn(&SqliteStore) -> u64) {
     let shared = &store.shared;
     shared.connections.lanes().unwrap().freshness.lock().value.looked_at = Some(monotonic_millis());
     assert!(first(&store) > known);
+}
+
+/// What the page knows to be committed is read at once; what is only announced, or long ago, is asked for.
+#[test]
+fn news_are_read_without_being_asked_for() {
+    let (folder, store) = store();
+    let writer = SqliteStore::open(folder.path().join("store.db")).unwrap();
+    let change = |name: &str| {
+        writer.write(&mut |tx| tx.raise_license_mark(name, 1)).unwrap();
+        writer.generation().unwrap()
+    };
+    let before = store.generation().unwrap();
+    assert!(!store.has_news());
+    let committed = change("one");
+    // A busy machine may have let the poll grow old.
+    store.shared.connections.set_polled(monotonic_millis());
+    assert!(store.has_news() && store.generation_now().unwrap().is_none());
+    assert_eq!(store.changes_since(before).unwrap().generation, committed);
+    store.shared.connections.set_polled(monotonic_millis());
+    assert!(!store.has_news());
+    assert_eq!(store.generation_now().unwrap(), Some(committed));
+
+    store.shared.pages.current().unwrap().counters().repair(committed);
+    let announced = store.shared.pages.current().unwrap().counters().commit(committed + 1, || Err::<(), ()>(()));
+    assert!(announced.is_err() && !store.has_news() && store.generation_now().unwrap().is_none());
+    assert_eq!(store.generation().unwrap(), committed);
+    change("two");
+    store.shared.connections.set_polled(0);
+    assert!(!store.has_news(), "nobody has looked at the page for a while");
+}
+
+/// A bound value never has a statement compiled anew, which takes longer than to run it.
+#[test]
+fn statements_are_compiled_once() {
+    let (_folder, store) = store();
+    let compiled_again = store.shared.read_at_once(|_, connection| {
+        let sql = crate::store::sqlite::read::credentials_of_key();
+        (0..5_u8).for_each(|n| assert!(!connection.prepare_cached(&sql).unwrap().exists([[n; 16]]).unwrap()));
+        Ok(connection.prepare_cached(&sql).unwrap().get_status(rusqlite::StatementStatus::RePrepare))
+    });
+    assert_eq!(compiled_again.unwrap(), 0);
 }
 
 #[test]
