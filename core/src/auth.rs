@@ -150,6 +150,7 @@ impl InspireAuth {
     }
 
     /// The license.
+    #[inline]
     #[must_use]
     pub fn license(&self) -> License<'_> {
         if let Some(kept) = &self.kept {

@@ -81,8 +81,7 @@ impl Handle {
         let requirements = self.here.requirements.borrow();
         let mut request = Request::new(Presented::Authorization(authorization), requirements.get(terms >> 2)?);
         request.channel = channel(terms)?;
-        let decided = core.authenticate_warm(&request)?;
-        Some(decided.map(|principal| self.principals.slot(&principal)))
+        core.authenticate_warm_and(&request, |principal| self.principals.slot(principal))
     }
 
     /// The number of a name that is asked for: of an entitlement or a limit. `None` when there are too many already.

@@ -36,8 +36,15 @@ impl From<Result<CorePrincipal>> for Decision<'_> {
     fn from(decided: Result<CorePrincipal>) -> Self {
         match decided {
             Ok(principal) => Self::Granted(Box::new(principal)),
-            Err(error) => Self::Refused(Box::new(error)),
+            Err(error) => error.into(),
         }
+    }
+}
+
+impl From<Error> for Decision<'_> {
+    #[cold]
+    fn from(error: Error) -> Self {
+        Self::Refused(Box::new(error))
     }
 }
 
@@ -52,13 +59,14 @@ impl Warm {
         // No Python code runs in here.
         let decided = self.0.take(|parts| {
             let core = parts.core.as_ref()?;
-            match caught(|| Ok(core.authenticate_warm(request))) {
+            let granted = |principal: &CorePrincipal| match parts.principals.find(py, principal) {
+                Some(object) => Decision::Known(object),
+                None => Ok(*principal).into(),
+            };
+            match caught(|| Ok(core.authenticate_warm_and(request, granted))) {
                 Ok(None) => None,
-                Ok(Some(Ok(principal))) => Some(match parts.principals.find(py, &principal) {
-                    Some(object) => Decision::Known(object),
-                    None => Ok(principal).into(),
-                }),
-                Ok(Some(Err(error))) | Err(error) => Some(Err(error).into()),
+                Ok(Some(Ok(decision))) => Some(decision),
+                Ok(Some(Err(error))) | Err(error) => Some(error.into()),
             }
         });
         decided.flatten()

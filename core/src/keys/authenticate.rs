@@ -191,10 +191,21 @@ impl InspireAuth {
     /// `None` when something slow comes first: the store has changed and is to be read, or the secret has not been seen
     /// before. Then [`InspireAuth::authenticate`] decides, where waiting is allowed. This is for hosts that hold a lock
     /// which a slow call must let go, such as an interpreter's.
+    #[inline]
     #[must_use]
     pub fn authenticate_warm(&self, request: &Request<'_>) -> Option<Result<Principal>> {
-        let decided = self.inner.decide_from_memory(request, false, &|principal| *principal);
-        decided.map(|decided| decided.map_err(Error::from))
+        self.authenticate_warm_and(request, |principal| *principal)
+    }
+
+    /// As [`InspireAuth::authenticate_warm`], and makes something else of the principal where it lies.
+    #[inline]
+    #[must_use]
+    pub fn authenticate_warm_and<T>(
+        &self,
+        request: &Request<'_>,
+        granted: impl Fn(&Principal) -> T,
+    ) -> Option<Result<T>> {
+        self.inner.decide_from_memory(request, false, &granted).map(|decided| decided.map_err(Error::from))
     }
 
     /// Decides one request without ever blocking on a hash: a warm or refused one is answered at once, a cold one

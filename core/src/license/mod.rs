@@ -123,6 +123,7 @@ impl License<'_> {
     /// # Errors
     /// `NOT_ENTITLED` when the license is active without it, `UNLICENSED` when there is none, else the license's first
     /// failure; a `STORE_*` code.
+    #[inline]
     pub fn check_entitlement(&self, code: &str, now: Option<i64>) -> Result<()> {
         self.inner.refresh()?;
         self.inner.license.gate(code, clock::resolve(now)).map_err(Error::new)
@@ -133,6 +134,7 @@ impl License<'_> {
     ///
     /// # Errors
     /// A `STORE_*` code.
+    #[inline]
     pub fn limit(&self, name: &str, now: Option<i64>) -> Result<i64> {
         self.inner.refresh()?;
         Ok(self.inner.license.limit(name, clock::resolve(now)).unwrap_or(0))

@@ -291,6 +291,8 @@ impl LicenseHalf {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn gate_by_snapshot(&self, entitlement: &str, now: i64) -> Result<(), Code> {
         let snapshot = self.snapshot.load();
         let installed = snapshot.as_ref().as_ref().ok_or(Code::Unlicensed)?;
@@ -310,6 +312,8 @@ impl LicenseHalf {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn limit_by_snapshot(&self, name: &str, now: i64) -> Result<i64, Code> {
         let snapshot = self.snapshot.load();
         let license = snapshot.as_ref().as_ref().ok_or(Code::Unlicensed)?.active(now)?;
