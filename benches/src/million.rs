@@ -11,6 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use inspire_auth_platform::sqlite::Scan;
+use rusqlite::Connection;
+
 use inspire_auth_core::{
     Id, InspireAuth, Options, Pepper, StoreLocation,
     keys::{Caller, Channel, KeyUpdate, Presented, Request, Requirement},
@@ -32,6 +35,7 @@ pub(crate) fn run(arguments: &[String]) {
         if arguments.iter().any(|argument| argument.trim_start_matches('-') == "quick") { 100_000 } else { 1_000_000 };
     match arguments.first().map(String::as_str) {
         Some("open") => open_once(Path::new(&arguments[1])),
+        Some("scan") => scan_once(Path::new(&arguments[1])),
         Some("fill") => fill(Path::new(&arguments[1]), keys, Scheme::Argon2),
         Some("change") => changed(Path::new(&arguments[1]), keys),
         Some("follow") => follow(Path::new(&arguments[1])),
@@ -140,18 +144,56 @@ fn fill(path: &Path, keys: u64, scheme: Scheme) {
     }
 }
 
-/// Opens the store in processes of their own: the wall time, and what the process's memory grew by.
+/// Opens the store in processes of their own: the wall time, and what the process's memory grew by. Beside it what SQLite alone takes
+/// for the same rows.
 fn open(path: &Path, keys: u64) {
-    let (mut seconds, mut bytes) = (Vec::new(), Vec::new());
+    let (mut opened, mut scanned, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..5 {
-        let output = command("open", path).output().expect("this program, again");
-        let text = String::from_utf8(output.stdout).expect("text");
-        let mut numbers = text.split_whitespace().map(|number| number.parse::<f64>().expect("a number"));
-        seconds.push(numbers.next().expect("seconds") * 1e9);
-        bytes.push(numbers.next().expect("bytes") / keys as f64);
+        let [seconds, grown] = once("open", path);
+        opened.push(seconds * 1e9);
+        bytes.push(grown / keys as f64);
+        scanned.push(once("scan", path)[0] * 1e9);
     }
-    tell("open", "ours", "ns", seconds);
+    tell("open", "ours", "ns", opened);
+    tell("open", "SQLite alone, the same rows", "ns", scanned);
     tell("memory", "ours", "bytes", bytes);
+}
+
+/// What this program says when it is run so: seconds, and bytes.
+fn once(what: &str, path: &Path) -> [f64; 2] {
+    let output = command(what, path).output().expect("this program, again");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let mut numbers = text.split_whitespace().map(|number| number.parse().expect("a number"));
+    std::array::from_fn(|_| numbers.next().expect("a number"))
+}
+
+/// Reads what a load reads, and does nothing with it.
+fn scan_once(path: &Path) {
+    let start = Instant::now();
+    let connection = Connection::open(path).expect("a store");
+    let tables = [
+        "SELECT id, kind, name, levels, require_secure, enabled, expires_at, revision, seal, seal_key_id FROM keys ORDER BY rowid",
+        "SELECT id, key_id, scheme, hash, tag, tag_key_id, pepper_id, origin, strength, not_after, created_at FROM credentials \
+         ORDER BY rowid",
+    ];
+    let mut tables = tables.map(|sql| {
+        (Scan::new(&connection, sql).expect("a table"), sql.split(" FROM").next().unwrap_or(sql).split(',').count())
+    });
+    let mut rows = 0_u64;
+    loop {
+        let mut is_over = true;
+        for (table, columns) in &mut tables {
+            let Some(row) = table.next().expect("a row") else { continue };
+            (0..*columns).for_each(|column| {
+                black_box(row.value(column));
+            });
+            (is_over, rows) = (false, rows + 1);
+        }
+        if is_over {
+            break;
+        }
+    }
+    println!("{} {rows}", start.elapsed().as_secs_f64());
 }
 
 fn command(what: &str, path: &Path) -> Command {

@@ -12,6 +12,7 @@ use rusqlite::{Connection, Error, Result, ffi, types::ValueRef};
 pub struct Scan<'c> {
     statement: NonNull<ffi::sqlite3_stmt>,
     columns: usize,
+    is_over: bool,
     connection: PhantomData<&'c Connection>,
 }
 
@@ -39,19 +40,26 @@ impl<'c> Scan<'c> {
         let statement = NonNull::new(statement).filter(|_| code == ffi::SQLITE_OK).ok_or_else(|| failure(code))?;
         // SAFETY: a statement that was just prepared.
         let columns = unsafe { ffi::sqlite3_column_count(statement.as_ptr()) };
-        Ok(Self { statement, columns: usize::try_from(columns).unwrap_or(0), connection: PhantomData })
+        Ok(Self { statement, columns: usize::try_from(columns).unwrap_or(0), is_over: false, connection: PhantomData })
     }
 
-    /// The next row; `None` behind the last.
+    /// The next row; `None` behind the last, and from then on.
     ///
     /// # Errors
     /// Those of the statement.
     #[allow(clippy::should_implement_trait, reason = "a row lasts until the next one: no iterator can say so")]
     pub fn next(&mut self) -> Result<Option<ScanRow<'_>>> {
+        // SQLite would begin anew.
+        if self.is_over {
+            return Ok(None);
+        }
         // SAFETY: the statement lives until `Drop`, on a connection that is borrowed for as long.
         match unsafe { ffi::sqlite3_step(self.statement.as_ptr()) } {
             ffi::SQLITE_ROW => Ok(Some(ScanRow { scan: self })),
-            ffi::SQLITE_DONE => Ok(None),
+            ffi::SQLITE_DONE => {
+                self.is_over = true;
+                Ok(None)
+            }
             code => Err(failure(code)),
         }
     }
@@ -148,7 +156,7 @@ mod tests {
             assert!(scanned.value(2) == ValueRef::Null && scanned.value(usize::MAX) == ValueRef::Null);
             count += 1;
         }
-        assert!(count == 7 && scan.next().unwrap().is_none());
+        assert!(count == 7 && scan.next().unwrap().is_none() && scan.next().unwrap().is_none());
     }
 
     #[test]

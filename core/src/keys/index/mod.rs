@@ -378,13 +378,21 @@ impl Index {
         self.names.make_room_for(heads.len() as u64, |_| 0);
         self.ids.make_room_for(heads.len() as u64, |_| 0);
         let mut twice = Later::default();
-        for head in &heads {
-            let record = self.own(*head);
-            let former = self.head_of(record.id);
-            self.put_id(*head, &record, former);
-            self.put_name(*head, &record);
-            let former = former.map(|former| self.chain(former)).unwrap_or_default();
-            twice.left.extend(former.into_iter().map(|at| (self.own(at).name, at)));
+        // So many at a time as a processor has loads under way.
+        for some in heads.chunks(16) {
+            for head in some {
+                let record = self.own(*head);
+                self.ids.touch(self.hash_of_id(record.id));
+                self.names.touch(self.tags.hash(record.name));
+            }
+            for head in some {
+                let record = self.own(*head);
+                let former = self.head_of(record.id);
+                self.put_id(*head, &record, former);
+                self.put_name(*head, &record);
+                let former = former.map(|former| self.chain(former)).unwrap_or_default();
+                twice.left.extend(former.into_iter().map(|at| (self.own(at).name, at)));
+            }
         }
         let keys =
             heads.len().saturating_sub(twice.left.iter().filter(|(_, at)| heads.binary_search(at).is_ok()).count());
