@@ -6,7 +6,10 @@ use std::{
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Command, Stdio},
-    sync::Barrier,
+    sync::{
+        Barrier,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -310,6 +313,29 @@ fn look_ups(path: &Path, keys: u64) {
         throughput(&host, &sets) / one
     });
     tell("threads", "ours, two threads", "times", ratios.collect());
+    let ratios = (0..15).map(|_| {
+        let alone = throughput(&host, &sets);
+        beside_a_writer(&host, keys, || throughput(&host, &sets)) / alone
+    });
+    tell("threads", "ours, two threads beside a writer, against without", "times", ratios.collect());
+}
+
+/// While a third thread changes one key after another, up to a hundred a second.
+fn beside_a_writer<T>(host: &Host, keys: u64, work: impl FnOnce() -> T) -> T {
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for name in (0..keys).cycle().map(name).take_while(|_| !is_done.load(Ordering::Relaxed)) {
+                let revision = host.auth.keys().get(&name).expect("a key").revision;
+                let update = KeyUpdate { description: Some(format!("after {revision}")), ..KeyUpdate::default() };
+                host.auth.keys().update(&name, revision, &update, &Caller::system()).expect("a change");
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        let done = work();
+        is_done.store(true, Ordering::Relaxed);
+        done
+    })
 }
 
 /// Checks a second, by one thread for each set of requests.

@@ -451,8 +451,8 @@ impl Inner {
         }
     }
 
-    /// What memory knows of a secret; `None` while the key is being changed. A refusal takes the same steps whatever is known of the name: the tag is
-    /// always computed, and nothing branches before all that is known has been put together.
+    /// What memory knows of a secret; `None` while the key is being changed. A refusal takes the same steps whatever is
+    /// known of the name: the tag is always computed, and nothing branches before all that is known has been put together.
     ///
     /// Of several credentials that are to be asked, the first one whose tag is the secret's comes first: that one is
     /// nearly always right. One without a tag may be anybody's guess; asked first, its budget, or a slow hash, would

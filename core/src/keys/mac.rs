@@ -1,8 +1,8 @@
 //! Keyed digests of presented secrets: the memo's, in memory, and the tag's, in the store.
 //!
-//! The memo's is SipHash-1-3, the tag's SipHash-2-4, both with 128 bits of output, under two keys (`docs/decisions/0003-memo-and-tag.md`): the memo's is
-//! random, per handle, and never stored; the tag's stands in the store. A tag keeps 32 of 256 bits of a generated key, so
-//! even somebody who knows its key learns no more than these 32 bits.
+//! The memo's is SipHash-1-3, the tag's SipHash-2-4, both with 128 bits of output, under two keys
+//! (`docs/decisions/0003-memo-and-tag.md`): the memo's is random, per handle, and never stored; the tag's stands in the
+//! store. A tag keeps 32 of 256 bits of a generated key, so even somebody who knows its key learns no more than these 32 bits.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;

@@ -98,7 +98,7 @@ pub(super) const TABLES: &[Table] = &[
                 "ours, wrong secret, key not used yet",
                 "the same: its stored tag tells, without a slow hash",
             ),
-            row("rust", "refused", "ours, unknown name", "the same, against a decoy"),
+            row("rust", "refused", "ours, unknown name", "the same: another key's record is looked at"),
             row("rust", "refused", "prefixed-api-key, wrong secret", "as a right one"),
             row(
                 "rust",
