@@ -32,6 +32,7 @@ mod metrics;
 mod options;
 mod per_process;
 pub mod routes;
+mod seqlock;
 pub mod store;
 
 pub use auth::{HttpAnswer, InspireAuth};

@@ -1,21 +1,22 @@
 //! The answers that are asked for most, on a board that is read without writing anything.
 //!
-//! A guard on the snapshot costs two locked instructions, more than the whole question should. Here a reader notes the
-//! version, reads, and looks whether the version is still the same (a *seqlock*, all of atomics): what was torn by a writer
-//! is thrown away, never believed. The board knows only a license that is active, and only names that fit; whatever it does
+//! A guard on the snapshot costs two locked instructions, more than the whole question should; a reader of the board
+//! takes none ([`seqlock`]). The board knows only a license that is active, and only names that fit; whatever it does
 //! not say, the snapshot does.
 
 use std::{
     array,
     collections::BTreeMap,
     ops::Range,
-    sync::atomic::{AtomicI64, AtomicU64, Ordering, fence},
+    sync::atomic::{AtomicI64, AtomicU64, Ordering},
 };
+
+use crate::seqlock;
 
 /// What the installed license answers, while it is active.
 #[derive(Debug)]
 pub(super) struct Board {
-    /// Raised before and after each change: odd while it is being written.
+    /// Of all that follows (see [`seqlock`]).
     version: AtomicU64,
     /// Unix seconds from which the license is active.
     from: AtomicI64,
@@ -49,9 +50,10 @@ impl Board {
     /// Says this from now on, or nothing. One caller at a time; a child that was forked in the middle finds the version odd,
     /// and so nothing, until it writes here itself.
     pub(super) fn write(&self, notice: Option<Notice<'_>>) {
-        let odd = self.version.load(Ordering::Relaxed) | 1;
-        self.version.store(odd, Ordering::Relaxed);
-        fence(Ordering::Release);
+        seqlock::write(&self.version, || self.put(notice));
+    }
+
+    fn put(&self, notice: Option<Notice<'_>>) {
         let active = notice.as_ref().map_or(0..0, |notice| notice.active.clone());
         self.from.store(active.start, Ordering::Relaxed);
         self.until.store(active.end, Ordering::Relaxed);
@@ -65,7 +67,6 @@ impl Board {
                 self.limits.write([]);
             }
         }
-        self.version.store(odd.wrapping_add(1), Ordering::Release);
     }
 
     /// Whether the active license grants `code`, in any case; `None` when the board does not say. No lock, no shared write,
@@ -85,14 +86,13 @@ impl Board {
     /// What a table says, if it says anything now: `Some(None)` is that it has no such name.
     #[inline]
     fn read(&self, table: &Table, name: &str, now: i64) -> Option<Option<i64>> {
-        let version = self.version.load(Ordering::Acquire);
+        let version = seqlock::begin(&self.version)?;
         let is_active = now >= self.from.load(Ordering::Relaxed) && now < self.until.load(Ordering::Relaxed);
-        if version & 1 != 0 || !is_active {
+        if !is_active {
             return None;
         }
         let found = table.find(&Name::of(name)?)?;
-        fence(Ordering::Acquire);
-        (self.version.load(Ordering::Relaxed) == version).then_some(found)
+        seqlock::is_still(&self.version, version).then_some(found)
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicU64, Ordering, fence},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use super::{name_tag::NameTag, segments::WORDS};
 use crate::{
     id::Id,
     keys::{levels::Requirement, mac::Digest, name::Name},
+    seqlock,
     store::Scheme,
 };
 
@@ -236,8 +237,7 @@ const MEMO: usize = 1;
 const MORE_OF_MEMO: usize = 2;
 const LAST_USED: usize = 12;
 
-/// A place for a record, read without a lock while it is written (a *seqlock*): its version is odd meanwhile, and another one
-/// afterwards. It is written by one thread at a time.
+/// A place for a record, read without a lock while one thread writes it (see [`seqlock`]).
 ///
 /// Two things are learnt while checking, and are written into the record as it stands: the memo and the last use.
 #[derive(Clone, Copy)]
@@ -256,12 +256,9 @@ impl Slot<'_> {
     /// What stands here; `None` while it is being written.
     #[inline(always)]
     pub(super) fn read(self) -> Option<(Record, Version)> {
-        let version = self.0[VERSION].load(Ordering::Acquire);
+        let version = seqlock::begin(&self.0[VERSION])?;
         let words = self.0.each_ref().map(|word| word.load(Ordering::Relaxed));
-        // Before the second look at the version: all words.
-        fence(Ordering::Acquire);
-        let same = self.0[VERSION].load(Ordering::Relaxed) == version;
-        (version.is_multiple_of(2) && same).then(|| (Record::from_words(words), Version(version)))
+        seqlock::is_still(&self.0[VERSION], version).then(|| (Record::from_words(words), Version(version)))
     }
 
     /// What stands here, for the thread that writes.
@@ -270,17 +267,13 @@ impl Slot<'_> {
     }
 
     pub(super) fn write(self, record: &Record) {
-        let version = &self.0[VERSION];
-        let odd = version.load(Ordering::Relaxed) | 1;
-        version.store(odd, Ordering::Relaxed);
-        // Before any word: that they are no longer to be trusted.
-        fence(Ordering::Release);
-        let mut words = record.to_words();
-        words[VERSION] = odd;
-        for (to, word) in self.0.iter().zip(words) {
-            to.store(word, Ordering::Relaxed);
-        }
-        version.store(odd.wrapping_add(1), Ordering::Release);
+        let [version, places @ ..] = self.0;
+        let [_, words @ ..] = record.to_words();
+        seqlock::write(version, || {
+            for (place, word) in places.iter().zip(words) {
+                place.store(word, Ordering::Relaxed);
+            }
+        });
     }
 
     /// Whether that record still stands here. Only the thread that may write can rely on it.

@@ -6,10 +6,12 @@
 
 use std::sync::{
     OnceLock,
-    atomic::{AtomicU32, AtomicU64, Ordering, fence},
+    atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
 use inspire_auth_platform::words;
+
+use crate::seqlock;
 
 /// Buckets of the first array; each further one has twice as many.
 const FEWEST: usize = 64;
@@ -24,7 +26,7 @@ pub(super) struct Table {
     arrays: [OnceLock<Box<[AtomicU64]>>; ARRAYS],
     /// Which array is in use.
     in_use: AtomicU32,
-    /// Odd while buckets are being moved, and another one after each time.
+    /// The version of where the buckets are (see [`seqlock`]).
     moves: AtomicU64,
     filled: AtomicU64,
 }
@@ -69,7 +71,7 @@ impl Table {
     /// Looks at the items that may be the one of this hash, until `is_it` makes something of one.
     #[inline(always)]
     pub(super) fn find<T>(&self, hash: u64, mut is_it: impl FnMut(u32) -> Option<T>) -> Looked<T> {
-        let before = self.moves.load(Ordering::Acquire);
+        let before = seqlock::begin(&self.moves);
         let array = self.array().unwrap_or_default();
         let mut at = home(hash, array.len());
         for _ in 0..array.len() {
@@ -84,9 +86,7 @@ impl Table {
             }
             at = home(at.wrapping_add(1) as u64, array.len());
         }
-        // Before the second look at the moves: everything that was looked at.
-        fence(Ordering::Acquire);
-        if before.is_multiple_of(2) && self.moves.load(Ordering::Relaxed) == before {
+        if before.is_some_and(|before| seqlock::is_still(&self.moves, before)) {
             Looked::Nothing
         } else {
             Looked::Unsure
@@ -208,12 +208,7 @@ impl Table {
 
     /// Moves buckets, so that nobody trusts that there is nothing meanwhile.
     fn move_buckets(&self, work: impl FnOnce()) {
-        // It may be odd already: in a child that was forked in the middle of this.
-        let odd = self.moves.load(Ordering::Relaxed) | 1;
-        self.moves.store(odd, Ordering::Relaxed);
-        fence(Ordering::Release);
-        work();
-        self.moves.store(odd.wrapping_add(1), Ordering::Release);
+        seqlock::write(&self.moves, work);
     }
 }
 
