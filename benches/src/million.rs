@@ -14,17 +14,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use inspire_auth_platform::sqlite::Scan;
-use rusqlite::Connection;
-
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use inspire_auth_core::{
     Id, InspireAuth, Options, Pepper, StoreLocation,
     keys::{Caller, Channel, KeyUpdate, Presented, Request, Requirement},
     store::{CredentialRow, KeyRow, Origin, Scheme, Strength},
 };
-
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use inspire_auth_platform::{sqlite::Scan, words};
+use rusqlite::Connection;
 use sha2::Sha256;
 
 const PEPPER: &[u8] = b"the pepper of a benchmark's store";
@@ -308,6 +306,7 @@ fn look_ups(path: &Path, keys: u64) {
     }
     tell("look-up", "ours, one key", "ns", one_hot);
     tell("look-up", "ours, random", "ns", at_random);
+    tell("look-up", "two loads alone, one after the other, from as much memory", "ns", two_loads(keys));
 
     let sets = [batch(), batch()];
     let ratios = (0..15).map(|_| {
@@ -320,6 +319,29 @@ fn look_ups(path: &Path, keys: u64) {
         beside_a_writer(&host, keys, || throughput(&host, &sets)) / alone
     });
     tell("threads", "ours, two threads beside a writer, against without", "times", ratios.collect());
+}
+
+/// What the memory itself takes for a look-up among so many keys: a word of a table, and the two cache lines that it says, each time
+/// others.
+fn two_loads(keys: u64) -> Vec<f64> {
+    let count = usize::try_from(keys).expect("a number");
+    let (table, records) = (words::zeroed((count * 4 / 3).next_power_of_two()), words::zeroed(count * 16));
+    let mut random = fastrand::Rng::with_seed(2);
+    table.iter().for_each(|word| word.store(random.u64(0..keys), Ordering::Relaxed));
+    records.iter().for_each(|word| word.store(0, Ordering::Relaxed));
+    let samples = (0..301).map(|_| {
+        let picked: Vec<usize> = (0..BATCH).map(|_| random.usize(0..table.len())).collect();
+        let start = Instant::now();
+        let mut before = 0;
+        for at in &picked {
+            // What was loaded before is 0, which the processor does not know.
+            let at = table[at ^ before].load(Ordering::Relaxed) as usize * 16;
+            before = (records[at].load(Ordering::Relaxed) | records[at + 8].load(Ordering::Relaxed)) as usize;
+        }
+        black_box(before);
+        start.elapsed().as_nanos() as f64 / BATCH as f64
+    });
+    samples.collect()
 }
 
 /// While a third thread changes one key after another, up to a hundred a second.
