@@ -34,6 +34,13 @@ macro_rules! contract {
                 super::$name(std::sync::Arc::new(folder.open()));
             })*
         }
+        #[cfg(feature = "postgres")]
+        mod postgres {
+            $(#[test] fn $name() {
+                let database = crate::store_support::postgres::Database::new();
+                super::$name(std::sync::Arc::new(database.open()));
+            })*
+        }
     };
 }
 
@@ -195,7 +202,8 @@ fn a_failed_transaction_changes_nothing(store: Arc<dyn Store>) {
         assert!(tx.key_by_name("new")?.is_some(), "a transaction sees its own writes");
         Err(Code::Conflict.into())
     });
-    assert_eq!(failed.unwrap_err().code(), Code::Conflict);
+    let failed = failed.unwrap_err();
+    assert_eq!(failed.code(), Code::Conflict, "{failed:?}");
     assert_eq!(runs, 1);
     assert_eq!(store.generation().unwrap(), generation);
     assert_eq!(dump(&*store), before);

@@ -15,6 +15,7 @@
 use std::{
     any::Any,
     cell::RefCell,
+    os::fd::RawFd,
     panic::{AssertUnwindSafe, catch_unwind},
     ptr,
     sync::{
@@ -22,6 +23,8 @@ use std::{
         atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering},
     },
 };
+
+use crate::unshared;
 
 /// Something that must not cross a fork: it is closed before, and opened again after, on both sides.
 pub trait ForkAware: Send + Sync {
@@ -203,6 +206,7 @@ struct Held {
     // the owners: the last reference to one may be dropped here, and its Drop may register, hold off or fork.
     answers: Vec<Box<dyn Any>>,
     registry: MutexGuard<'static, Vec<Weak<dyn ForkAware>>>,
+    sockets: MutexGuard<'static, Vec<RawFd>>,
     owners: Vec<Arc<dyn ForkAware>>,
 }
 
@@ -227,7 +231,7 @@ extern "C" fn prepare() {
             // One owner that panics must not keep the others from closing.
             .filter_map(|owner| catch_unwind(AssertUnwindSafe(|| owner.before_fork())).ok())
             .collect();
-        let held = Held { answers, registry, owners };
+        let held = Held { answers, registry, sockets: unshared::lock(), owners };
         // A thread whose locals are already gone can't keep anything: the guards are dropped at once, and others may
         // run on; the connections are closed all the same.
         let _ = HELD.try_with(|slot| *slot.borrow_mut() = Some(held));
@@ -247,18 +251,18 @@ extern "C" fn child() {
             page.store(WATCHED, Ordering::Release);
         }
         let held = HELD.try_with(|slot| slot.borrow_mut().take()).ok().flatten();
-        if let Some(Held { answers, registry, owners }) = held {
+        if let Some(Held { answers, registry, mut sockets, owners }) = held {
             std::mem::forget(answers);
             std::mem::forget(owners);
-            // The registry is the one thing that the child goes on using: this thread locked it, so this thread may
-            // unlock it.
-            drop(registry);
+            // The two lists are what the child goes on using: this thread locked them, so this thread may unlock them.
+            unshared::close(&mut sockets);
+            drop((sockets, registry));
         }
     });
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::atomic::AtomicUsize;
 
     use super::*;
@@ -285,7 +289,7 @@ mod tests {
     }
 
     /// Forks concern the whole process: where tests are threads of one, these take turns.
-    fn alone() -> MutexGuard<'static, ()> {
+    pub(crate) fn alone() -> MutexGuard<'static, ()> {
         static TURN: Mutex<()> = Mutex::new(());
         TURN.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -299,7 +303,7 @@ mod tests {
     }
 
     /// Runs `body` in a forked child and returns whether it said yes within the C library's own means.
-    fn in_child(body: impl FnOnce() -> bool) -> bool {
+    pub(crate) fn in_child(body: impl FnOnce() -> bool) -> bool {
         // SAFETY: the child runs only `body`, which touches atomics and our registry, and leaves by `_exit`.
         match unsafe { libc::fork() } {
             0 => {

@@ -16,4 +16,5 @@ pub mod page;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod turn;
+pub mod unshared;
 pub mod words;

@@ -10,12 +10,16 @@ mod ledger;
 mod memory;
 #[cfg(test)]
 pub(crate) mod passes_on;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
 pub use ledger::{Ledger, OperationRow, SeenRow};
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::{LicenseScope, OnExpired, PostgresOptions, PostgresStore};
 pub use rows::{
     AuditEvent, CredentialRow, KeyRow, KeyWithCredentials, LicenseEvent, LicenseRow, Origin, ReleaseRow, Scheme,
     Strength, TagKey,

@@ -1,6 +1,9 @@
 //! What the store tests share: rows that differ where it matters, and ways to run things beside this process.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+#[cfg(feature = "postgres")]
+pub mod postgres;
+
 use std::path::{Path, PathBuf};
 
 use inspire_auth_core::{
