@@ -113,7 +113,7 @@ impl InspireAuth {
         let store = open_store(&options.store)?;
         let beside = match &options.store {
             StoreLocation::Path(path) => Some(path.clone()),
-            StoreLocation::Memory | StoreLocation::Custom(_) => None,
+            StoreLocation::Memory | StoreLocation::Postgres(_) | StoreLocation::Custom(_) => None,
         };
         let journal = options.audit_file.map(|file| Journal::new(file, beside)).transpose()?;
         let metrics = Arc::new(Metrics::new());
@@ -277,6 +277,13 @@ fn open_store(location: &StoreLocation) -> Result<Arc<dyn Store>> {
         StoreLocation::Path(path) => Ok(Arc::new(crate::store::SqliteStore::open(path)?)),
         #[cfg(not(feature = "sqlite"))]
         StoreLocation::Path(_) => Err(Error::with(Code::UnsupportedOption, "this build has no SQLite store")),
+        #[cfg(feature = "postgres")]
+        StoreLocation::Postgres(url) => {
+            use crate::store::{PostgresOptions, PostgresStore};
+            Ok(Arc::new(PostgresStore::open(PostgresOptions::parse(url.expose())?)?))
+        }
+        #[cfg(not(feature = "postgres"))]
+        StoreLocation::Postgres(_) => Err(Error::with(Code::UnsupportedOption, "this build has no PostgreSQL store")),
     }
 }
 

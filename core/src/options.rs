@@ -17,15 +17,48 @@ pub enum StoreLocation {
     Memory,
     /// An SQLite file, made if it is not there, with mode 0600.
     Path(PathBuf),
+    /// A PostgreSQL database, which several machines may use: see `PostgresOptions::parse`.
+    Postgres(PostgresUrl),
     /// A store of the host's, or one shared by several handles.
     Custom(Arc<dyn Store>),
 }
 
 impl StoreLocation {
-    /// `:memory:` is [`StoreLocation::Memory`]; anything else is a path.
+    /// `:memory:` is [`StoreLocation::Memory`], what begins with `postgresql://` or `postgres://` is
+    /// [`StoreLocation::Postgres`]; anything else is a path.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        if text == ":memory:" { Self::Memory } else { Self::Path(PathBuf::from(text)) }
+        if text == ":memory:" {
+            Self::Memory
+        } else if text.starts_with("postgresql://") || text.starts_with("postgres://") {
+            Self::Postgres(PostgresUrl::new(text))
+        } else {
+            Self::Path(PathBuf::from(text))
+        }
+    }
+}
+
+/// A PostgreSQL connection URL, which may have a password.
+#[derive(Clone)]
+pub struct PostgresUrl(Zeroizing<String>);
+
+impl PostgresUrl {
+    /// Takes a URL as it is; what it says is read when the store is opened.
+    #[must_use]
+    pub fn new(url: &str) -> Self {
+        Self(Zeroizing::new(url.to_owned()))
+    }
+
+    /// The URL, whole.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PostgresUrl")
     }
 }
 

@@ -1,6 +1,8 @@
 //! A private PostgreSQL server: Debian's, run as an unprivileged user, on a Unix socket and a loopback port of its own, in a
 //! folder that goes with it.
 
+mod proxy;
+
 use std::{
     env, fs, io,
     net::TcpListener,
@@ -11,6 +13,8 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+
+pub use proxy::Proxy;
 
 /// Names a server that is there already (its URL): tests that only need some server use it.
 pub const GIVEN: &str = "INSPIRE_AUTH_TEST_POSTGRES";
@@ -157,6 +161,12 @@ impl Server {
             Some(process) => signal(process.id(), name),
             None => Ok(()),
         }
+    }
+
+    /// The number of the server's first process.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
     }
 
     /// The URL of its database over the Unix socket, for its owner.

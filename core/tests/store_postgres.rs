@@ -1,0 +1,490 @@
+//! What several machines on one PostgreSQL see of each other, and what they answer when they see nothing.
+#![cfg(feature = "postgres")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
+
+mod store_support;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use inspire_auth_core::{
+    Code, Id,
+    store::{KeyChanges, KeyRow, KeyWithCredentials, OnExpired, PostgresOptions, PostgresStore, Store},
+};
+use inspire_auth_test_postgres::{Proxy, Server, psql};
+use store_support::{add, by_name, credential, dump, in_child, key, names, postgres::Database, write};
+
+/// Longer than anything here takes on a machine that is busy.
+const LONG: Duration = Duration::from_secs(60);
+
+/// Waits until something is so.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < LONG, "not in time: {what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// What a handle keeps: it follows a store by what the store says, and by nothing else.
+struct Node {
+    store: PostgresStore,
+    keys: BTreeMap<Id, KeyWithCredentials>,
+    generation: u64,
+}
+
+impl Node {
+    fn new(store: PostgresStore) -> Self {
+        let mut node = Self { store, keys: BTreeMap::new(), generation: 0 };
+        node.load();
+        node
+    }
+
+    fn load(&mut self) {
+        let mut keys = BTreeMap::new();
+        let loaded = self.store.load(&mut |key| {
+            keys.insert(key.key.id, key.clone());
+            Ok(())
+        });
+        self.generation = loaded.unwrap();
+        self.keys = keys;
+    }
+
+    /// The freshness step of a check.
+    fn refresh(&mut self) -> Result<(), Code> {
+        let newest = self.store.generation().map_err(|error| error.code())?;
+        if newest <= self.generation {
+            return Ok(());
+        }
+        let changes = self.store.changes_since(self.generation).map_err(|error| error.code())?;
+        match changes.keys {
+            KeyChanges::Everything => self.load(),
+            KeyChanges::Only(changed) => {
+                for (id, key) in changed {
+                    match key {
+                        Some(key) => self.keys.insert(id, key),
+                        None => self.keys.remove(&id),
+                    };
+                }
+                self.generation = changes.generation;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a key is accepted, by what is known.
+    fn accepts(&mut self, id: Id) -> Result<bool, Code> {
+        self.refresh().map(|()| self.keys.contains_key(&id))
+    }
+}
+
+#[test]
+fn a_change_by_one_machine_is_seen_by_another() {
+    let database = Database::new();
+    let (here, mut there) = (database.open(), Node::new(database.open()));
+    let (row, _) = add(&here, "a");
+    until("a new key", || there.accepts(row.id).unwrap());
+    write(&here, |tx| tx.delete_key(row.id).unwrap());
+    until("a revocation", || !there.accepts(row.id).unwrap());
+    // From the beginning, though nobody had anything open when it was written.
+    let late = Node::new(database.open());
+    assert!(late.keys.is_empty() && late.generation == there.generation);
+}
+
+#[test]
+fn a_foreign_writers_change_is_seen_like_our_own() {
+    let database = Database::new();
+    let store = database.open();
+    let rows: Vec<KeyRow> = (0..6).map(|n| add(&store, &format!("key-{n}")).0).collect();
+    let mut node = Node::new(database.open());
+    let mut gone = |sql: &str, id: Id| {
+        database.sql(sql);
+        until(sql, || !node.accepts(id).unwrap());
+    };
+    gone("DELETE FROM keys WHERE name = 'key-0'", rows[0].id);
+    gone("BEGIN; SAVEPOINT s; UPDATE keys SET name = 'x' WHERE name = 'key-1'; ROLLBACK TO s; \
+          DELETE FROM keys WHERE name = 'key-1'; COMMIT", rows[1].id);
+    // As a replication worker writes, for which ordinary triggers do not fire.
+    gone("SET session_replication_role = replica; DELETE FROM keys WHERE name = 'key-2'", rows[2].id);
+    database.sql("DELETE FROM credentials");
+    until("credentials", || {
+        node.refresh().unwrap();
+        node.keys.values().all(|key| key.credentials.is_empty())
+    });
+    database.sql("TRUNCATE keys CASCADE");
+    until("nothing left", || {
+        node.refresh().unwrap();
+        node.keys.is_empty()
+    });
+}
+
+/// What one transaction changes is one generation, however much it is.
+#[test]
+fn a_transaction_is_one_generation() {
+    let database = Database::new();
+    let store = database.open();
+    let before = store.generation().unwrap();
+    let after = write(&store, |tx| {
+        for n in 0..50 {
+            let row = key(&format!("{n}"));
+            tx.insert_key(&row).unwrap();
+            tx.insert_credential(&credential(&row, 1)).unwrap();
+        }
+    });
+    assert_eq!(after, before + 1);
+    let KeyChanges::Only(keys) = store.changes_since(before).unwrap().keys else { panic!("everything") };
+    assert!(keys.len() == 50 && keys.iter().all(|(_, key)| key.as_ref().unwrap().credentials.len() == 1));
+}
+
+/// A number that is taken before the commit is not in the order of the commits, and what is committed late under a low one
+/// would never be read (research: sequences in outboxes).
+#[test]
+fn commits_that_overlap_are_all_seen() {
+    let database = Database::new();
+    let mut node = Node::new(database.open());
+    let stop = Arc::new(AtomicBool::new(false));
+    let writers: Vec<_> = (0..4)
+        .map(|writer| {
+            let store = database.open();
+            thread::spawn(move || {
+                for n in 0..60 {
+                    let (row, _) = add(&store, &format!("{writer}-{n}"));
+                    if n % 2 == 0 {
+                        write(&store, |tx| tx.delete_key(row.id).unwrap());
+                    }
+                }
+            })
+        })
+        .collect();
+    // Foreign ones hold their transactions open in between, and roll some of them back.
+    let foreign: Vec<_> = (0..2)
+        .map(|writer| {
+            let (url, schema) = (database.url(""), database.schema().to_owned());
+            let url = url.split("?schema").next().unwrap().to_owned();
+            thread::spawn(move || {
+                for n in 0..20 {
+                    let end = if n % 3 == 0 { "ROLLBACK" } else { "COMMIT" };
+                    let sql = format!(
+                        "SET search_path = {schema}; BEGIN; INSERT INTO keys SELECT uuid_send(gen_random_uuid()), 'basic-token', \
+                         'foreign-{writer}-{n}', '', '{{}}', true, true, 1, 1, NULL, 1; SELECT pg_sleep(0.01); {end}"
+                    );
+                    psql(&url, &sql).unwrap();
+                }
+            })
+        })
+        .collect();
+    let watcher = {
+        let stop = Arc::clone(&stop);
+        thread::spawn(move || {
+            while !stop.load(Ordering::SeqCst) {
+                node.refresh().unwrap();
+            }
+            node
+        })
+    };
+    for thread in writers.into_iter().chain(foreign) {
+        thread.join().unwrap();
+    }
+    stop.store(true, Ordering::SeqCst);
+    let mut node = watcher.join().unwrap();
+    let last: u64 = database.sql("SELECT generation FROM meta").parse().unwrap();
+    until("the last generation", || {
+        node.refresh().unwrap();
+        node.generation >= last
+    });
+    let there: Vec<_> = dump(&database.open()).into_iter().map(|key| (key.key.id, key)).collect();
+    assert_eq!(there.len(), 4 * 30 + 2 * 13);
+    assert_eq!(node.keys.into_iter().collect::<BTreeMap<_, _>>(), there.into_iter().collect());
+}
+
+/// Until when a bound is kept, with what a busy machine takes between a decision and the note of its time.
+const BOUND: Duration = Duration::from_secs(1);
+
+/// A node behind a proxy, a writer past it.
+fn apart() -> (Server, Proxy, Database, Node) {
+    let server = Server::start().unwrap();
+    let proxy = Proxy::start(server.port()).unwrap();
+    let database = Database::on(server.url(), None);
+    let options = format!("{}&schema={}&max_staleness=1s", proxy.url(), database.schema());
+    let node = Node::new(PostgresStore::open(PostgresOptions::parse(&options).unwrap()).unwrap());
+    (server, proxy, database, node)
+}
+
+/// Silence is no proof of anything (T23): no connection fails, nothing is heard.
+#[test]
+fn what_nothing_is_heard_of_is_refused_in_time_and_heard_of_again() {
+    let (server, proxy, database, mut node) = apart();
+    let store = database.open();
+    for round in 0..3 {
+        let (row, _) = add(&store, &format!("{round}"));
+        until("a new key", || node.accepts(row.id) == Ok(true));
+        match round {
+            0 => proxy.be_silent(true),
+            1 => {
+                proxy.refuse(true);
+                proxy.cut();
+            }
+            _ => stop_all(&server, "STOP"),
+        }
+        let revoked = if round < 2 {
+            write(&store, |tx| tx.delete_key(row.id).unwrap());
+            Instant::now()
+        } else {
+            Instant::now()
+        };
+        // Accepted for a while, by what was known; never past the bound; and by another code than a wrong key.
+        loop {
+            let began = Instant::now();
+            match node.accepts(row.id) {
+                Ok(true) => assert!(began.duration_since(revoked) < BOUND, "accepted past the bound"),
+                Ok(false) => panic!("nobody could tell it"),
+                Err(code) => {
+                    assert_eq!(code, Code::StoreStale);
+                    break;
+                }
+            }
+        }
+        match round {
+            0 => {
+                proxy.be_silent(false);
+                // What was swallowed never comes: only new connections are of use.
+                proxy.cut();
+            }
+            1 => proxy.refuse(false),
+            _ => {
+                stop_all(&server, "CONT");
+                write(&store, |tx| tx.delete_key(row.id).unwrap());
+            }
+        }
+        until("being there again", || node.accepts(row.id) == Ok(false));
+    }
+}
+
+/// Stops the server with all of its sessions, or lets them go on.
+fn stop_all(server: &Server, name: &str) {
+    let first = server.pid().unwrap();
+    let children = std::fs::read_to_string(format!("/proc/{first}/task/{first}/children")).unwrap();
+    for process in children.split_whitespace().map(|pid| pid.parse().unwrap()).chain([first]) {
+        let _ = inspire_auth_test_postgres::signal(process, name);
+    }
+}
+
+/// A connection that is ended again and again, while others write (short form: the long one is a sweep).
+#[test]
+fn no_revocation_is_missed_however_often_the_connection_is_lost() {
+    let (_server, proxy, database, mut node) = apart();
+    let store = database.open();
+    for round in 0..30 {
+        let (row, _) = add(&store, &format!("{round}"));
+        until("a new key", || node.accepts(row.id) == Ok(true));
+        match round % 3 {
+            0 => proxy.cut(),
+            1 => drop(database.sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_port > 0 AND pid <> pg_backend_pid()",
+            )),
+            _ => {
+                proxy.be_silent(true);
+                thread::sleep(Duration::from_millis(50));
+                proxy.be_silent(false);
+            }
+        }
+        write(&store, |tx| tx.delete_key(row.id).unwrap());
+        until("a revocation", || node.accepts(row.id) == Ok(false));
+    }
+}
+
+/// What took over with less than was committed would revive what was revoked (T22).
+#[test]
+fn an_older_replica_is_refused_until_somebody_accepts_it() {
+    let mut server = Server::start().unwrap();
+    let proxy = Proxy::start(server.port()).unwrap();
+    let database = Database::on(server.url(), None);
+    let options = format!("{}&schema={}&max_staleness=2s", proxy.url(), database.schema());
+    let open = || PostgresStore::open(PostgresOptions::parse(&options).unwrap()).unwrap();
+    let (kept, revoked) = {
+        let store = database.open();
+        (add(&store, "kept").0, add(&store, "revoked").0)
+    };
+    let older = server.copy().unwrap();
+    let mut node = Node::new(open());
+    let store = database.open();
+    write(&store, |tx| tx.delete_key(revoked.id).unwrap());
+    until("a revocation", || node.accepts(revoked.id) == Ok(false));
+
+    proxy.lead_to(older.port());
+    until("another history", || node.accepts(kept.id) == Err(Code::StoreHistoryChanged));
+    for refused in [
+        node.store.read(&mut |_| Ok(())).map(drop),
+        node.store.write(&mut |_| Ok(())).map(drop),
+        node.store.account(&mut |_| Ok(())),
+        node.store.load(&mut |_| Ok(())).map(drop),
+        node.store.changes_since(0).map(drop),
+    ] {
+        assert_eq!(refused.unwrap_err().code(), Code::StoreHistoryChanged);
+    }
+    // One that went on by itself is no better, however far.
+    let elsewhere = format!("{}&schema={}", older.tcp_url(), database.schema());
+    let elsewhere = PostgresStore::open(PostgresOptions::parse(&elsewhere).unwrap()).unwrap();
+    for n in 0..10 {
+        add(&elsewhere, &format!("elsewhere-{n}"));
+    }
+    assert_eq!(node.store.read(&mut |_| Ok(())).unwrap_err().code(), Code::StoreHistoryChanged);
+    assert_eq!(node.accepts(kept.id), Err(Code::StoreHistoryChanged));
+    // The right one, again.
+    proxy.lead_to(server.port());
+    until("the same history", || node.accepts(kept.id) == Ok(true));
+    assert_eq!(node.accepts(revoked.id), Ok(false));
+
+    proxy.lead_to(older.port());
+    until("another history", || node.accepts(kept.id) == Err(Code::StoreHistoryChanged));
+    elsewhere.adopt().unwrap();
+    until("an adoption", || node.accepts(revoked.id) == Ok(true));
+    assert!(names(&node.store).len() == 12);
+}
+
+#[test]
+fn a_host_may_go_on_by_what_it_knows_if_it_says_so() {
+    let server = Server::start().unwrap();
+    let proxy = Proxy::start(server.port()).unwrap();
+    let database = Database::on(server.url(), None);
+    let (row, _) = add(&database.open(), "a");
+    let url = format!("{}&schema={}&max_staleness=200ms&on_expired=allow_known", proxy.url(), database.schema());
+    let mut node = Node::new(PostgresStore::open(PostgresOptions::parse(&url).unwrap()).unwrap());
+    proxy.refuse(true);
+    proxy.cut();
+    thread::sleep(Duration::from_millis(400));
+    assert_eq!(node.accepts(row.id), Ok(true), "{:?}", OnExpired::AllowKnown);
+    assert!(node.store.read(&mut |_| Ok(())).is_err(), "what has to ask is not answered");
+}
+
+/// A forked child has a connection of its own, and its parent keeps the one that it had.
+#[test]
+fn a_fork_leaves_the_parents_session_alone() {
+    let database = Database::new();
+    let store = database.open();
+    let (row, _) = add(&store, "a");
+    let sessions = || {
+        let name = format!("f{}", database.schema());
+        let sql = "SELECT pid, backend_start FROM pg_stat_activity WHERE application_name = '";
+        database.sql(&format!("{sql}{name}' ORDER BY pid"))
+    };
+    let named = database.open_with(&format!("&application_name=f{}", database.schema()));
+    assert!(by_name(&named, "a").is_some());
+    let before = sessions();
+    assert!(before.lines().count() >= 2, "{before}");
+    for _ in 0..5 {
+        assert!(in_child(|| {
+            let mut node = Node::new(named.clone());
+            let seen = node.accepts(row.id) == Ok(true);
+            let (mine, _) = add(&named, "the child's");
+            let done = node.accepts(mine.id) == Ok(true);
+            write(&named, |tx| tx.delete_key(mine.id).unwrap());
+            seen && done && node.accepts(mine.id) == Ok(false)
+        }));
+        assert!(by_name(&named, "a").is_some());
+        until("the child's sessions end with it", || sessions() == before);
+    }
+}
+
+#[test]
+fn a_raw_clone_answers_stale() {
+    let database = Database::new();
+    let store = database.open();
+    assert!(store_support::wait(store_support::raw_clone(|| {
+        store.generation().is_err_and(|error| error.code() == Code::StoreStale)
+    })));
+    assert!(store.generation().is_ok());
+}
+
+/// A host's role does what a host does, and can't write what happened.
+#[test]
+fn a_role_of_least_privilege_is_enough_and_no_more() {
+    let database = Database::new();
+    let role = format!("r_{}", database.schema());
+    database.sql(&format!("CREATE ROLE {role} LOGIN"));
+    let as_role = |url: &str| url.replace("admin@", &format!("{role}@"));
+    let refused = PostgresStore::open(PostgresOptions::parse(&as_role(&database.url(""))).unwrap()).unwrap_err();
+    assert_eq!(refused.code(), Code::StoreVersion, "it may not even see that there is one: {refused:?}");
+
+    PostgresStore::migrate(&database.options(""), &[&role]).unwrap();
+    let store = PostgresStore::open(PostgresOptions::parse(&as_role(&database.url(""))).unwrap()).unwrap();
+    let (row, _) = add(&store, "a");
+    store.note_used(&[(row.id, 5)]).unwrap();
+    assert_eq!(store.last_used(row.id).unwrap(), Some(5));
+    store.account(&mut |book| book.set_used("t", 1, 2)).unwrap();
+    write(&store, |tx| tx.set_license(Some(&store_support::license())).unwrap());
+    write(&store, |tx| tx.delete_key(row.id).unwrap());
+    store.adopt().unwrap();
+
+    let url = as_role(&database.url(""));
+    let url = url.split("?schema").next().unwrap();
+    for forbidden in [
+        "UPDATE meta SET generation = 1",
+        "UPDATE meta SET token = ''",
+        "DELETE FROM changes",
+        "DELETE FROM generations",
+        "INSERT INTO generations VALUES (9, '', 'adoption')",
+        "ALTER TABLE keys DISABLE TRIGGER logged",
+        "TRUNCATE keys CASCADE",
+        "UPDATE audit SET detail = ''",
+        "SELECT note_change('key', '')",
+        "DROP TABLE keys",
+    ] {
+        let said = psql(url, &format!("SET search_path = {}; {forbidden}", database.schema())).unwrap_err().to_string();
+        assert!(said.contains("permission denied") || said.contains("must be owner"), "{forbidden}: {said}");
+    }
+    database.sql(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}
+
+#[test]
+fn what_is_no_store_is_not_opened() {
+    let database = Database::new();
+    let error = |url: &str| {
+        let error = PostgresStore::open(PostgresOptions::parse(url).unwrap()).unwrap_err();
+        (error.code(), format!("{error:?}"))
+    };
+    let nothing = database.url("").replace(database.schema(), "nothing_here");
+    let (code, said) = error(&nothing);
+    assert!(code == Code::StoreVersion && said.contains("store migrate"), "{said}");
+    database.sql("UPDATE meta SET version = 99");
+    assert_eq!(error(&database.url("")).0, Code::StoreVersion);
+    assert_eq!(PostgresStore::migrate(&database.options(""), &[]).unwrap_err().code(), Code::StoreVersion);
+    database.sql("UPDATE meta SET version = 1; ALTER DATABASE postgres SET default_transaction_read_only = off");
+    // Nobody is there.
+    assert_eq!(error("postgresql://me@127.0.0.1:1/x?sslmode=disable").0, Code::StoreUnavailable);
+    assert_eq!(error("postgresql://me@%2Fnowhere/x").0, Code::StoreUnavailable);
+    let elsewhere = database.url("").replace("/postgres?", "/no_such_database?");
+    assert_eq!(error(&elsewhere).0, Code::StoreUnavailable);
+    // The next host is.
+    let (_, rest) = database.url("").split_once('@').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let two = format!("postgresql://admin@%2Fnowhere:1,{rest}");
+    assert!(PostgresStore::open(PostgresOptions::parse(&two).unwrap()).is_ok());
+    // Migrating what is there already changes nothing.
+    PostgresStore::migrate(&database.options(""), &[]).unwrap();
+    assert!(database.open().generation().is_ok());
+}
+
+/// A host's executor is none of ours: from within one, ours answers all the same.
+#[test]
+fn a_host_may_call_from_an_executor() {
+    let database = Database::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = database.open();
+        let (row, _) = add(&store, "a");
+        assert!(by_name(&store, "a").is_some_and(|key| key.key.id == row.id));
+    });
+}
