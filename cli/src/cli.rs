@@ -35,7 +35,7 @@ pub(crate) struct Cli {
 /// What every command takes.
 #[derive(Debug, Args)]
 pub(crate) struct Globals {
-    /// The store: an SQLite file
+    /// The store: an SQLite file, or a PostgreSQL database (`postgresql://USER@HOST/DATABASE`; the password in PGPASSWORD)
     #[arg(
         long,
         global = true,

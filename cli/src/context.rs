@@ -9,7 +9,7 @@ use std::{
 };
 
 use inspire_auth_core::{
-    AuditFailure, AuditFile, Code, HashParameters, InspireAuth, LevelMode, Options, Pepper, StoreLocation, audit,
+    AuditFailure, AuditFile, Code, HashParameters, InspireAuth, LevelMode, Options, Pepper, audit,
     license::{
         keys::TrustedKey,
         online::{Proxy, Server},
@@ -23,6 +23,7 @@ use crate::{
     cli::{Globals, Mode, Scheme},
     failure::{Failure, Result},
     files,
+    place::Place,
     table::Page,
     text::printable,
     time,
@@ -60,8 +61,8 @@ impl Context {
 
     /// As [`Context::open`], with options of the command's own.
     pub(crate) fn open_with(&self, opening: Opening, adjust: impl FnOnce(&mut Options)) -> Result<InspireAuth> {
-        let path = self.store_path(opening)?;
-        let mut options = Options::new(StoreLocation::Path(path.clone()));
+        let place = self.store(opening)?;
+        let mut options = Options::new(place.location());
         options.mode = match self.globals.level_mode {
             Mode::Default => LevelMode::Default,
             Mode::Ignition => LevelMode::Ignition,
@@ -90,7 +91,7 @@ impl Context {
         adjust(&mut options);
         let audit_file = options.audit_file.as_ref().map(|file| file.path.clone());
         let auth =
-            InspireAuth::open(options).map_err(|error| Failure::from(error).about(path.display().to_string()))?;
+            InspireAuth::open(options).map_err(|error| Failure::from(error).about(place.shown()))?;
         self.audited.set(audit_file.map(|file| (auth.clone(), file)));
         Ok(auth)
     }
@@ -132,8 +133,8 @@ impl Context {
         change: impl FnOnce() -> inspire_auth_core::Result<T>,
     ) -> Result<T> {
         let Some(file) = self.audit_file()? else { return Ok(change()?) };
-        let store = self.store_path(Opening::Existing)?;
-        let record = |name: &str, detail, code| audit::append(&file, Some(&store), &event(name, detail, code));
+        let store = self.store(Opening::Existing)?;
+        let record = |name: &str, detail, code| audit::append(&file, store.path(), &event(name, detail, code));
         if let Err(error) = record(name, detail, Code::Ok) {
             if self.globals.audit_required || error.code() != Code::AuditUnavailable {
                 return Err(Failure::from(error).about(files::name(&file.path)));
@@ -158,10 +159,14 @@ impl Context {
     }
 
     /// Where the store is.
-    pub(crate) fn store_path(&self, opening: Opening) -> Result<PathBuf> {
+    pub(crate) fn store(&self, opening: Opening) -> Result<Place> {
         let path = self.globals.store.clone().ok_or_else(|| {
             Failure::usage("no store is named").advise("give --store PATH, or set INSPIRE_AUTH_STORE")
         })?;
+        let path = match Place::of(&path) {
+            Place::File(path) => path,
+            database @ Place::Postgres(_) => return Ok(database),
+        };
         if path.as_os_str().is_empty() || path == Path::new(":memory:") {
             return Err(Failure::usage("the store must be a file: in memory it would end with this command"));
         }
@@ -173,7 +178,7 @@ impl Context {
             let advice = "check the path; `keys create` and `license activate` begin a new store";
             return Err(if missing { failure.advise(advice) } else { failure });
         }
-        Ok(path)
+        Ok(Place::File(path))
     }
 
     fn peppers(&self) -> Result<Vec<Pepper>> {

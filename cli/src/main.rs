@@ -8,6 +8,7 @@ mod commands;
 mod context;
 mod failure;
 mod files;
+mod place;
 mod report;
 mod table;
 mod text;

@@ -4,6 +4,7 @@
 
 mod support;
 
+use inspire_auth_test_postgres::{GIVEN, Server, psql};
 use serde_json::json;
 use support::{Sandbox, mode};
 
@@ -69,4 +70,37 @@ fn adopt_and_seal_need_to_be_meant() {
     sandbox.run(&["store", "seal", "--pepper-file", &pepper]).fails(2);
     assert_eq!(sandbox.json(&["store", "seal", "--yes", "--pepper-file", &pepper]).json(), json!({"sealed": 1}));
     sandbox.run_with(&verify, &credential).ok();
+}
+
+/// What a person does with a database: the tables are made once, and then it is a store like any other.
+#[test]
+fn a_database_is_a_store_once_it_is_migrated() {
+    let server = if std::env::var(GIVEN).is_ok() { None } else { Some(Server::start().unwrap()) };
+    let url = server.as_ref().map_or_else(|| std::env::var(GIVEN).unwrap(), Server::url);
+    let sandbox = Sandbox::new();
+    let schema = format!("cli_{}", std::process::id());
+    let store = format!("{}?schema={schema}", url.replace("admin@", "admin:no-secret@"));
+    let with = |arguments: &[&str]| -> Vec<String> {
+        arguments.iter().copied().chain(["--store", &store]).map(str::to_owned).collect()
+    };
+    let error = sandbox.run(&with(&["keys", "list"])).fails(1);
+    assert!(error.contains("store migrate") && !error.contains("no-secret"), "{error}");
+    let migrated = sandbox.json(&with(&["store", "migrate", "--role", "admin"])).json();
+    assert!(migrated["roles"] == json!(["admin"]) && !migrated.to_string().contains("no-secret"), "{migrated}");
+    sandbox.run(&with(&["store", "migrate"])).ok();
+    let key = sandbox.run(&with(&["keys", "create", "one", "--level", "Authenticated/Ops"])).ok();
+    sandbox.run_with(&with(&["keys", "verify", "--secure"]), &key).ok();
+    assert_eq!(sandbox.json(&with(&["keys", "list"])).json()[0]["name"], "one");
+    sandbox.run(&with(&["store", "adopt", "--yes"])).ok();
+    sandbox.run(&with(&["license", "doctor"]));
+    sandbox.run(&with(&["keys", "delete", "one", "--yes"])).ok();
+    sandbox.run_with(&with(&["keys", "verify", "--secure"]), &key).fails(3);
+    // What is about files is not about databases, and the other way about.
+    for refused in [&["store", "backup", "copy.db"][..], &["store", "restore", "copy.db", "--yes"]] {
+        sandbox.write("copy.db", "");
+        sandbox.run(&with(refused)).fails(2);
+    }
+    assert!(sandbox.run(&["store", "migrate"]).fails(2).contains("postgresql://"));
+    sandbox.run(&["store", "migrate", "--store", "postgresql://nobody"]).fails(2);
+    psql(&url, &format!("DROP SCHEMA {schema} CASCADE")).unwrap();
 }

@@ -236,8 +236,7 @@ pub(crate) unsafe fn read(options: &inspire_auth_options) -> Result<Options> {
     }
     // SAFETY: the same contract.
     let store = match unsafe { ptr::path(options.store, "options.store")? } {
-        memory if memory == ":memory:" => StoreLocation::Memory,
-        path => StoreLocation::Path(path.to_owned()),
+        path => path.to_str().map_or_else(|| StoreLocation::Path(path.to_owned()), StoreLocation::parse),
     };
     let mut read = Options::new(store);
     if let Some(realm) = text(options.realm, "options.realm")? {

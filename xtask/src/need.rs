@@ -36,6 +36,7 @@ pub(crate) enum Tool {
     Debian,
     Faketime,
     Peers,
+    Postgres,
 }
 
 impl Tool {
@@ -56,6 +57,7 @@ impl Tool {
             Self::Sanitizers => ("gcc's AddressSanitizer", "gcc libc6-dev"),
             Self::Debian => ("dpkg-dev, fakeroot", "dpkg-dev fakeroot"),
             Self::Faketime => ("libfaketime", "faketime"),
+            Self::Postgres => ("PostgreSQL's server", "postgresql-15"),
             Self::Peers => ("libsodium, libjwt and libargon2", "libsodium-dev libjwt-dev libargon2-1"),
         }
     }
@@ -86,6 +88,7 @@ impl Tool {
                 answers("pkg-config", &["--exists", "libsodium", "libjwt"])
                     && run::output(run::command("ldconfig").arg("-p")).is_ok_and(|list| list.contains("libargon2.so.1"))
             }
+            Self::Postgres => inspire_auth_test_postgres::is_installed(),
             Self::Microhttpd => answers("pkg-config", &["--exists", "libmicrohttpd"]),
             Self::CppHttplib => Path::new("/usr/include/httplib.h").exists(),
             Self::Sanitizers => {

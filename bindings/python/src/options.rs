@@ -101,8 +101,9 @@ impl AuditFile<'_> {
 /// The options that say where the store is.
 pub(crate) fn store(given: &Bound<'_, PyAny>) -> PyResult<Options> {
     let path = path(given)?;
-    // As sqlite3 has it: the word is the store in memory, in whatever type it comes.
-    Ok(Options::new(if path.as_os_str() == ":memory:" { StoreLocation::Memory } else { StoreLocation::Path(path) }))
+    // As sqlite3 has it: the word is the store in memory, in whatever type it comes. So is a URL one.
+    let location = path.to_str().map(StoreLocation::parse);
+    Ok(Options::new(location.unwrap_or(StoreLocation::Path(path))))
 }
 
 /// What remains: the words.

@@ -6,13 +6,16 @@ use clap::{Args, Subcommand};
 use inspire_auth_core::{
     Code,
     keys::Caller,
-    store::{LicenseRestored, RestoreOptions, RestoreReport, SqliteStore, Store as _},
+    store::{
+        LicenseRestored, PostgresOptions, PostgresStore, RestoreOptions, RestoreReport, SqliteStore, Store,
+    },
 };
 use serde_json::json;
 
 use crate::{
     context::{Context, Opening, event},
     failure::{Failure, Result},
+    place::Place,
     report::Report,
     table::Facts,
     text::count,
@@ -29,6 +32,8 @@ pub(crate) enum Command {
     Adopt(Adopt),
     /// Vouch for every key in the store with the current pepper
     Seal(Seal),
+    /// Make the tables of a store in a PostgreSQL database, or bring them up to date
+    Migrate(Migrate),
 }
 
 /// `store backup FILE`
@@ -94,18 +99,55 @@ pub(crate) struct Seal {
     yes: bool,
 }
 
+/// `store migrate`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  inspire-auth store migrate --store postgresql://owner@db.example.com/auth --role gateway
+
+Done once by the owner of the database, and again after an upgrade. The tables are in a schema of their own (inspire_auth,
+unless the URL says schema=NAME). Each --role may then do what a host does, and no more: it can neither write what happened
+nor undo it.")]
+pub(crate) struct Migrate {
+    /// A role that hosts log in as; repeatable
+    #[arg(long = "role", value_name = "NAME")]
+    roles: Vec<String>,
+}
+
 pub(crate) fn run(context: &Context, command: Command) -> Result<Report> {
     match command {
         Command::Backup(arguments) => backup(context, &arguments),
         Command::Restore(arguments) => restore(context, &arguments),
         Command::Adopt(arguments) => adopt(context, &arguments),
         Command::Seal(arguments) => seal(context, &arguments),
+        Command::Migrate(arguments) => migrate(context, &arguments),
     }
 }
 
 fn open(context: &Context, opening: Opening) -> Result<SqliteStore> {
-    let path = context.store_path(opening)?;
-    SqliteStore::open(&path).map_err(|error| Failure::from(error).about(path.display().to_string()))
+    let place = context.store(opening)?;
+    SqliteStore::open(place.file()?).map_err(|error| Failure::from(error).about(place.shown()))
+}
+
+/// A store of either kind, without a handle.
+fn open_any(context: &Context) -> Result<Box<dyn Store>> {
+    match context.store(Opening::Existing)? {
+        Place::File(_) => Ok(Box::new(open(context, Opening::Existing)?)),
+        place @ Place::Postgres(_) => {
+            let opened = PostgresOptions::parse(place.url()?.expose()).and_then(PostgresStore::open);
+            Ok(Box::new(opened.map_err(|error| Failure::from(error).about(place.shown()))?))
+        }
+    }
+}
+
+fn migrate(context: &Context, arguments: &Migrate) -> Result<Report> {
+    let place = context.store(Opening::MayCreate)?;
+    let about = |error| Failure::from(error).about(place.shown());
+    let options = PostgresOptions::parse(place.url()?.expose()).map_err(about)?;
+    let roles: Vec<&str> = arguments.roles.iter().map(String::as_str).collect();
+    PostgresStore::migrate(&options, &roles).map_err(about)?;
+    context.note(&format!("The store at {} is up to date.", place.shown()));
+    Ok(Report::new(json!({"migrated": place.shown(), "roles": arguments.roles}), ""))
 }
 
 fn backup(context: &Context, arguments: &Backup) -> Result<Report> {
@@ -123,8 +165,9 @@ fn restore(context: &Context, arguments: &Restore) -> Result<Report> {
     if let Err(error) = std::fs::metadata(&arguments.file) {
         return Err(Failure::io(from, error));
     }
-    let path = context.store_path(Opening::MayCreate)?;
-    let question = format!("Restore {from} into {}? Keys that the backup does not have are deleted.", path.display());
+    let place = context.store(Opening::MayCreate)?;
+    place.file()?;
+    let question = format!("Restore {from} into {}? Keys that the backup does not have are deleted.", place.shown());
     context.confirm(&question, arguments.yes)?;
     let store = open(context, Opening::MayCreate)?;
     let options = RestoreOptions { accept_revived: arguments.accept_revived };
@@ -175,7 +218,7 @@ fn restored(context: &Context, report: &RestoreReport) -> Report {
 }
 
 fn adopt(context: &Context, arguments: &Adopt) -> Result<Report> {
-    let store = open(context, Opening::Existing)?;
+    let store = open_any(context)?;
     context
         .confirm("Adopt the store as it is? Keys revoked since this copy was made are valid again.", arguments.yes)?;
     context.recorded("store.adopted", "", || {

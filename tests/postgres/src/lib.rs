@@ -255,6 +255,12 @@ fn encoded(path: &Path) -> String {
     path.to_string_lossy().replace('/', "%2F")
 }
 
+/// Whether there is a server's program on this machine.
+#[must_use]
+pub fn is_installed() -> bool {
+    programs().is_some()
+}
+
 /// Where the newest server's programs are.
 fn programs() -> Option<PathBuf> {
     let installed = fs::read_dir("/usr/lib/postgresql").ok()?.flatten();

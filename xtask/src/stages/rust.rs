@@ -1,5 +1,7 @@
 //! Rust's own checks and tests.
 
+use inspire_auth_test_postgres::{GIVEN, Server};
+
 use super::{Counts, Report, number_before};
 use crate::{Failure, Outcome, need, project, run};
 
@@ -37,20 +39,23 @@ pub(super) fn doc() -> Outcome<Report> {
 
 /// Every test by nextest (a process each) or cargo's own runner, then the examples in the documentation.
 pub(super) fn tests() -> Outcome<Report> {
-    need::all(&[need::Tool::Faketime])?;
+    need::all(&[need::Tool::Faketime, need::Tool::Postgres])?;
+    // One for all tests that need no server of their own.
+    let server = Server::start()?;
     let mut report = Report::default();
     if need::has_nextest() {
         let mut command = run::cargo();
         command.args(["nextest", "run", "--workspace", "--no-fail-fast", "--color", "never", "--status-level", "fail"]);
+        command.env(GIVEN, server.url());
         report.tests(&mut command, |output| nextest_counts(&run::both(output)))?;
         report.tests(run::cargo().args(["test", "--workspace", "--doc", "--no-fail-fast"]), |output| {
             libtest_counts(&run::both(output))
         })?;
         report.remark = "nextest".to_owned();
     } else {
-        report.tests(run::cargo().args(["test", "--workspace", "--no-fail-fast"]), |output| {
-            libtest_counts(&run::both(output))
-        })?;
+        let mut command = run::cargo();
+        command.args(["test", "--workspace", "--no-fail-fast"]).env(GIVEN, server.url());
+        report.tests(&mut command, |output| libtest_counts(&run::both(output)))?;
         report.remark = "cargo test; `cargo xtask tools` installs nextest".to_owned();
     }
     Ok(report)

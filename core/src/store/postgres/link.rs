@@ -12,9 +12,8 @@ use std::{
 use rustls::pki_types::ServerName;
 use tokio::{sync::Notify, task::AbortHandle, time::timeout};
 use tokio_postgres::{
-    AsyncMessage, Client, Connection, NoTls, Row,
+    AsyncMessage, Client, Connection, Row,
     config::Host,
-    tls::TlsStream,
     types::{ToSql, Type},
 };
 
@@ -23,7 +22,7 @@ use super::{
     faults::{from_postgres, late},
     options::Endpoint,
     socket::Socket,
-    tls::Verified,
+    tls::{Encrypted, Expected},
 };
 use crate::error::{Code, Error, Result};
 
@@ -73,7 +72,7 @@ impl Link {
         for at in 0..to.config.get_hosts().len() {
             let connecting = async {
                 let (client, connection) = connect(to, at, patience).await?;
-                let task = engine.spawn(connection.serve(rings.clone())).ok_or_else(closing)?.abort_handle();
+                let task = engine.spawn(serve(connection, rings.clone())).ok_or_else(closing)?.abort_handle();
                 let link = Self { client, task, is_broken: AtomicBool::new(false) };
                 link.takes_writes().await.map(|()| link)
             };
@@ -136,23 +135,8 @@ fn closing() -> Error {
     Error::with(Code::StoreUnavailable, "the store is being closed")
 }
 
-/// Either kind of connection.
-pub(super) enum Served {
-    Plain(Box<Connection<Socket, tokio_postgres::tls::NoTlsStream>>),
-    Encrypted(Box<Connection<Socket, super::tls::Encrypted>>),
-}
-
-impl Served {
-    /// Moves what is sent and received, until either side ends it.
-    async fn serve(self, rings: Option<Arc<Notify>>) {
-        match self {
-            Self::Plain(connection) => serve(*connection, rings).await,
-            Self::Encrypted(connection) => serve(*connection, rings).await,
-        }
-    }
-}
-
-async fn serve<T: TlsStream + Unpin>(mut connection: Connection<Socket, T>, rings: Option<Arc<Notify>>) {
+/// Moves what is sent and received, until either side ends it.
+async fn serve(mut connection: Connection<Socket, Encrypted>, rings: Option<Arc<Notify>>) {
     while let Some(Ok(message)) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
         if let (AsyncMessage::Notification(_), Some(rings)) = (message, &rings) {
             rings.notify_one();
@@ -165,7 +149,7 @@ async fn serve<T: TlsStream + Unpin>(mut connection: Connection<Socket, T>, ring
 }
 
 /// Connects to one of the hosts.
-async fn connect(to: &Endpoint, at: usize, patience: Duration) -> Result<(Client, Served)> {
+async fn connect(to: &Endpoint, at: usize, patience: Duration) -> Result<(Client, Connection<Socket, Encrypted>)> {
     let (hosts, ports) = (to.config.get_hosts(), to.config.get_ports());
     let host = hosts.get(at).ok_or_else(late)?;
     let address = to.config.get_hostaddrs().get(at).copied();
@@ -197,23 +181,16 @@ async fn connect(to: &Endpoint, at: usize, patience: Duration) -> Result<(Client
             (found.map_err(unreachable)?, Some(name))
         }
     };
-    let (client, served) = match (&to.tls, name) {
+    let expected = match (&to.tls, name) {
         (Some(config), Some(name)) => {
             let name = ServerName::try_from(name.clone())
                 .map_err(|_| Error::with(Code::InvalidArgument, "the host is no name that a certificate could have"))?;
-            let verified = Verified { config: Arc::clone(config), name };
-            let (client, connection) = to.config.connect_raw(socket, verified).await.map_err(|error| by_tls(&error))?;
-            (client, Served::Encrypted(Box::new(connection)))
+            Some((Arc::clone(config), name))
         }
         (Some(_), None) => return Err(Error::with(Code::InvalidArgument, "there is no TLS over a Unix socket")),
-        (None, _) => {
-            let mut config = to.config.clone();
-            config.ssl_mode(tokio_postgres::config::SslMode::Disable);
-            let (client, connection) = config.connect_raw(socket, NoTls).await.map_err(|error| from_postgres(&error))?;
-            (client, Served::Plain(Box::new(connection)))
-        }
+        (None, _) => None,
     };
-    Ok((client, served))
+    to.config.connect_raw(socket, Expected(expected)).await.map_err(|error| by_tls(&error))
 }
 
 fn by_tls(error: &tokio_postgres::Error) -> Error {

@@ -141,8 +141,8 @@ impl PostgresStore {
     /// its own.
     ///
     /// # Errors
-    /// `STORE_VERSION` when there is none, or one of another version; `STORE_READ_ONLY` when no server takes writes, or the role
-    /// may not; `STORE_UNAVAILABLE` when none can be reached, does not show that it is the right one, or refuses the login.
+    /// `STORE_UNAVAILABLE` when there is none that the role may see, or no server can be reached, shows that it is the right one,
+    /// and accepts the login; `STORE_VERSION` when it is of another version; `STORE_READ_ONLY` when no server takes writes.
     pub fn open(options: PostgresOptions) -> Result<Self> {
         let engine = Arc::new(Engine::start()?);
         let opened = Self::open_with(options, &engine);

@@ -18,21 +18,21 @@ use tokio_rustls::{TlsConnector, client};
 
 use super::socket::Socket;
 
-/// The server that is expected, and by whose word.
-pub(super) struct Verified {
-    pub(super) config: Arc<ClientConfig>,
-    pub(super) name: ServerName<'static>,
-}
+/// The server that is expected, and by whose word; `None` where none is asked to show that.
+pub(super) struct Expected(pub(super) Option<(Arc<ClientConfig>, ServerName<'static>)>);
 
 pub(super) struct Encrypted(client::TlsStream<Socket>);
 
-impl TlsConnect<Socket> for Verified {
+impl TlsConnect<Socket> for Expected {
     type Stream = Encrypted;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = io::Result<Encrypted>> + Send>>;
 
     fn connect(self, socket: Socket) -> Self::Future {
-        Box::pin(async move { TlsConnector::from(self.config).connect(self.name, socket).await.map(Encrypted) })
+        Box::pin(async move {
+            let (config, name) = self.0.ok_or(io::ErrorKind::Unsupported)?;
+            TlsConnector::from(config).connect(name, socket).await.map(Encrypted)
+        })
     }
 }
 

@@ -40,8 +40,8 @@ fn store(context: &Context, checks: &mut Vec<Check>) -> Result<Option<InspireAut
         checks.push(Check::skipped("store", "none is named: give --store PATH, or set INSPIRE_AUTH_STORE"));
         return Ok(None);
     }
-    let path = match context.store_path(Opening::Existing) {
-        Ok(path) => path,
+    let place = match context.store(Opening::Existing) {
+        Ok(place) => place,
         // A name that can't be meant is no finding.
         Err(failure) if failure.code().is_some() => return Err(failure),
         Err(failure) => {
@@ -49,12 +49,15 @@ fn store(context: &Context, checks: &mut Vec<Check>) -> Result<Option<InspireAut
             return Ok(None);
         }
     };
-    checks.push(store_file(&path));
-    checks.push(store_folder(&path));
+    if let Some(path) = place.path() {
+        checks.push(store_file(path));
+        checks.push(store_folder(path));
+    }
     // Without the server: whether that can be used is asked below, and is no matter of the store's.
     match context.open_with(Opening::Existing, |options| options.server = None) {
         Ok(auth) => {
-            checks.push(Check::ok("store", "opens, on a local file system, in this version"));
+            let how = if place.path().is_some() { "opens, on a local file system, in this version" } else { "opens, in this version" };
+            checks.push(Check::ok("store", how));
             Ok(Some(auth))
         }
         Err(failure) => {
