@@ -90,16 +90,15 @@ fn a_database_is_a_store_once_it_is_migrated() {
     sandbox.run(&with(&["store", "migrate"])).ok();
     let key = sandbox.run(&with(&["keys", "create", "one", "--level", "Authenticated/Ops"])).ok();
     sandbox.run_with(&with(&["keys", "verify", "--secure"]), &key).ok();
-    assert_eq!(sandbox.json(&with(&["keys", "list"])).json()[0]["name"], "one");
+    assert_eq!(sandbox.json(&with(&["keys", "list"])).json()["keys"][0]["name"], "one");
     sandbox.run(&with(&["store", "adopt", "--yes"])).ok();
     sandbox.run(&with(&["license", "doctor"]));
     sandbox.run(&with(&["keys", "delete", "one", "--yes"])).ok();
     sandbox.run_with(&with(&["keys", "verify", "--secure"]), &key).fails(3);
     // What is about files is not about databases, and the other way about.
-    for refused in [&["store", "backup", "copy.db"][..], &["store", "restore", "copy.db", "--yes"]] {
-        sandbox.write("copy.db", "");
-        sandbox.run(&with(refused)).fails(2);
-    }
+    sandbox.run(&with(&["store", "backup", "copy.db"])).fails(2);
+    sandbox.write("copy.db", "");
+    sandbox.run(&with(&["store", "restore", "copy.db", "--yes"])).fails(2);
     assert!(sandbox.run(&["store", "migrate"]).fails(2).contains("postgresql://"));
     sandbox.run(&["store", "migrate", "--store", "postgresql://nobody"]).fails(2);
     psql(&url, &format!("DROP SCHEMA {schema} CASCADE")).unwrap();

@@ -31,6 +31,7 @@ import sys
 import tempfile
 
 import protocol
+from databases import Databases
 from protocol import Driver, DriverError, clip
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -165,8 +166,9 @@ def comparable(op, answer, temporary):
 class Run:
     """Everything that happens with one driver."""
 
-    def __init__(self, name, command, temporary):
+    def __init__(self, name, command, temporary, databases=None):
         self.driver = Driver(name, command)
+        self.databases = databases
         self.name = name
         self.temporary = temporary
         self.passed = 0
@@ -194,8 +196,11 @@ class Run:
         try:
             for number, step in enumerate(test["steps"], 1):
                 request = substitute(step["request"], variables)
-                if store == "sqlite" and request.get("op") == "open" and request.get("store") == ":memory:":
-                    request["store"] = os.path.join(folder, f"memory-{number}.db")
+                if request.get("op") == "open" and request.get("store") == ":memory:":
+                    if store == "sqlite":
+                        request["store"] = os.path.join(folder, f"memory-{number}.db")
+                    elif store == "postgres":
+                        request["store"] = self.databases.url()
                 op = request.get("op")
                 answer = self.driver.ask(request)
                 self.ops.add(op)
@@ -217,6 +222,8 @@ class Run:
             for handle in handles:
                 self.driver.ask({"op": "close", "handle": handle})
             shutil.rmtree(folder, ignore_errors=True)
+            if self.databases:
+                self.databases.clean()
         if lines:
             self.failed += 1
         else:
@@ -256,26 +263,37 @@ def load(paths):
     return tests
 
 
-def run_driver(name, command, tests, stores, whole, temporary):
+def uses_memory(test):
+    """Whether a vector opens a store that could as well be another one."""
+    return any(step["request"].get("store") == ":memory:" for step in test["steps"])
+
+
+def run_driver(name, command, tests, stores, whole, temporary, postgres):
     """All vectors through one driver. Returns the run, whether it came to its end, and lines to show."""
-    run = Run(name, command, temporary)
+    databases = Databases(*postgres, name) if "postgres" in stores else None
+    run = Run(name, command, temporary, databases)
     lines = []
     complete = True
     try:
         run.read_table()
         for store in stores:
             for file, note, test in tests:
+                # What has no store to be put elsewhere has been run.
+                if store == "postgres" and not uses_memory(test):
+                    continue
                 wrong = run.test((store, file, test["tcId"]), test, store)
                 if wrong:
                     lines.append(f"\nFAIL {name}, {store}, {file} {test['tcId']}: {test['comment']}")
                     lines.append(f"     {note}; flags: {', '.join(test['flags']) or 'none'}")
                     lines += [f"  {line}" for line in wrong]
-        problems = completeness(run) if whole else []
+        problems = completeness(run) if whole and stores != ["postgres"] else []
     except DriverError as error:
         # The driver's remaining vectors did not run: that is one failure, and it says where.
         problems = [str(error)]
         complete = False
     code = run.driver.close()
+    if databases:
+        databases.close()
     if code != 0:
         problems.append(f"the driver ended with {code}")
     lines += [f"\nFAIL {name}: {problem}" for problem in problems]
@@ -327,15 +345,19 @@ def quick_folder():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     protocol.add_driver_arguments(parser)
-    parser.add_argument("--stores", default="memory", help="memory, sqlite or both with a comma: what `:memory:` opens")
+    parser.add_argument("--stores", default="memory", help="memory, sqlite, postgres, with commas: what `:memory:` opens")
+    parser.add_argument("--postgres", metavar="URL", help="the server for that: its owner, without parameters")
+    parser.add_argument("--cli", default="inspire-auth", metavar="PROGRAM", help="what makes the tables there")
     parser.add_argument("--only", default="", metavar="ID,ID", help="only the vectors with these ids")
     parser.add_argument("vectors", nargs="*", help="files of vectors; default all of tests/vectors")
     arguments = parser.parse_args()
     if not arguments.driver:
         parser.error("give at least one --driver NAME=COMMAND")
     stores = arguments.stores.split(",")
-    if not set(stores) <= {"memory", "sqlite"}:
-        parser.error("--stores takes memory and sqlite")
+    if not set(stores) <= {"memory", "sqlite", "postgres"}:
+        parser.error("--stores takes memory, sqlite and postgres")
+    if "postgres" in stores and not arguments.postgres:
+        parser.error("--stores postgres needs --postgres URL")
     only = {int(number) for number in arguments.only.split(",") if number}
     paths = arguments.vectors or sorted(glob.glob(os.path.join(VECTORS, "*.json")))
     tests = load(paths)
@@ -344,11 +366,12 @@ def main():
 
     tests = [entry for entry in tests if not only or entry[2]["tcId"] in only]
     whole = not arguments.vectors and not only
+    postgres = (arguments.postgres, arguments.cli)
     with tempfile.TemporaryDirectory(prefix="inspire-conformance-", dir=quick_folder()) as temporary:
         # Each driver is a process of its own, and most of its time is spent waiting for it.
         with concurrent.futures.ThreadPoolExecutor(len(arguments.driver)) as pool:
             started = [
-                pool.submit(run_driver, name, command, tests, stores, whole, temporary)
+                pool.submit(run_driver, name, command, tests, stores, whole, temporary, postgres)
                 for name, command in arguments.driver
             ]
             outcomes = [future.result() for future in started]

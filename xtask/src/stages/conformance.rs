@@ -1,5 +1,7 @@
 //! Every door leads to the same room: the drivers and their runner.
 
+use inspire_auth_test_postgres::Server;
+
 use super::Report;
 use crate::{
     Failure, Outcome, cli, need, project, run,
@@ -7,13 +9,16 @@ use crate::{
 };
 
 pub(super) fn vectors() -> Outcome<Report> {
-    need::all(&[need::Tool::Python])?;
+    need::all(&[need::Tool::Python, need::Tool::Postgres])?;
     let mut report = Report::default();
     let runner_itself = project::root().join("tests/conformance/test_runner.py");
     report.count("the runner's own tests", run::output(run::command("python3").arg(runner_itself)));
     let drivers = built(Language::ALL, Checks::None)?;
-    report.add(runner("run.py", &drivers, &["--stores", "memory,sqlite"])?);
     let cli = cli::built()?.display().to_string();
+    let server = Server::start()?;
+    let stores = ["--stores", "memory,sqlite,postgres", "--postgres", &server.url(), "--cli", &cli];
+    report.add(runner("run.py", &drivers, &stores)?);
+    drop(server);
     report.add(runner("online.py", &drivers, &["--cli", &cli])?);
     Ok(report)
 }

@@ -44,7 +44,7 @@ impl Shared {
     pub(super) fn last_used(&self, key: Id) -> Result<Option<i64>> {
         let id = key.to_bytes();
         self.read(
-            |desk| &desk.quick,
+            |desk| &desk.reader,
             |open| {
                 let sql = "SELECT at FROM last_used WHERE key_id = $1";
                 let found = self.session(open).query(sql, &[(&&id[..], Type::BYTEA)])?;
@@ -87,7 +87,7 @@ impl Shared {
     pub(super) fn audit(&self, limit: usize) -> Result<Vec<AuditEvent>> {
         let limit = signed(u64::try_from(limit).unwrap_or(u64::MAX));
         self.read(
-            |desk| &desk.quick,
+            |desk| &desk.reader,
             |open| {
                 let sql = "SELECT at, event, actor, subject, detail, code FROM audit ORDER BY seq DESC LIMIT $1";
                 let read = |row: &Row| {

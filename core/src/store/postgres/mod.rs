@@ -106,6 +106,8 @@ struct Shared {
     lineage: Lineage,
     me: Weak<Shared>,
     desk: PerProcess<Desk>,
+    /// As it was at the opening: no store has another one later.
+    tag_key: TagKey,
     /// The process whose follower is at work.
     begun: AtomicU32,
     /// The newest history that was seen.
@@ -121,11 +123,11 @@ struct Shared {
 /// What one process has: a child begins with one of its own.
 #[derive(Debug, Default)]
 struct Desk {
-    engine: Mutex<Option<Arc<Engine>>>,
+    /// The thread, and what wakes the follower on it.
+    engine: Mutex<Option<(Arc<Engine>, Arc<Notify>)>>,
     feed: Mutex<Feed>,
-    /// Loads and lists.
     reader: Lane,
-    /// What a check or a single key needs, never in the way of which a list is.
+    /// What a check needs that this process could not read when it changed it: seldom, and never behind somebody's list.
     quick: Lane,
     writer: Lane,
 }
@@ -171,6 +173,7 @@ impl PostgresStore {
         let link = Link::open(engine, &listen, Some(Arc::clone(&rings)), deadline())?;
         link.batch(&format!("LISTEN {schema}"), deadline())?;
         let looked_at = monotonic_millis();
+        let tag_key = tag_key(&link, &schema)?;
         let state = engine::wait(feed::look(&link.client, &read_begins, 0), deadline()).unwrap_or_else(|| Err(faults::late()))?;
         let shared = Arc::new_cyclic(|me: &Weak<Shared>| Shared {
             scope: match options.license {
@@ -199,6 +202,7 @@ impl PostgresStore {
             listen,
             machine,
             read_begins,
+            tag_key,
             options,
         });
         shared.begin_following(&shared.desk.get(), Some(Arc::clone(engine)), Some((link, rings)))?;
@@ -228,7 +232,7 @@ impl Shared {
         listening: Option<(Link, Arc<Notify>)>,
     ) -> Result<Arc<Engine>> {
         let mut place = lock(&desk.engine);
-        if let Some(engine) = &*place {
+        if let Some((engine, _)) = &*place {
             return Ok(Arc::clone(engine));
         }
         let engine = match engine {
@@ -237,11 +241,12 @@ impl Shared {
         };
         lock(&desk.feed).restart(self.latest.load(Ordering::Acquire));
         let (link, rings) = listening.map_or_else(|| (None, Arc::default()), |(link, rings)| (Some(link), rings));
-        let follower = Follower { shared: Weak::clone(&self.me), engine: Arc::clone(&engine), rings, link };
+        let (me, its) = (Weak::clone(&self.me), Arc::clone(&engine));
+        let follower = Follower { shared: me, engine: its, rings: Arc::clone(&rings), link };
         if engine.spawn(follower.run()).is_none() {
             return Err(faults::late());
         }
-        *place = Some(Arc::clone(&engine));
+        *place = Some((Arc::clone(&engine), rings));
         self.begun.store(fork::epoch(), Ordering::Release);
         Ok(engine)
     }
@@ -479,22 +484,6 @@ impl Shared {
         )
     }
 
-    fn tag_key(&self) -> Result<TagKey> {
-        let damaged = || Error::with(Code::StoreCorrupt, "the store has no tag key");
-        self.read(
-            |desk| &desk.quick,
-            |open| {
-                let found = self.session(open).query("SELECT id, secret FROM tag_keys ORDER BY id LIMIT 1", &[])?;
-                let row = found.first().ok_or_else(damaged)?;
-                let (id, secret) = (row.try_get::<_, i64>(0), row.try_get::<_, &[u8]>(1));
-                match (id.ok().and_then(|id| u32::try_from(id).ok()), secret.ok().and_then(|it| it.try_into().ok())) {
-                    (Some(id), Some(secret)) => Ok(TagKey { id, secret: Zeroizing::new(secret) }),
-                    _ => Err(damaged()),
-                }
-            },
-        )
-    }
-
     fn adopt(&self) -> Result<()> {
         let (desk, engine) = self.at_work()?;
         let mut lane = desk.writer.lock();
@@ -534,9 +523,24 @@ impl Drop for Shared {
         for lane in [&desk.reader, &desk.quick, &desk.writer] {
             *lane.lock() = None;
         }
-        if let Some(engine) = lock(&desk.engine).take() {
+        if let Some((engine, rings)) = lock(&desk.engine).take() {
+            // The follower looks up, and finds nobody to follow for.
+            rings.notify_one();
             engine.stop();
         }
+    }
+}
+
+/// The store's tag key.
+fn tag_key(link: &Link, schema: &str) -> Result<TagKey> {
+    let damaged = || Error::with(Code::StoreCorrupt, "the store has no tag key");
+    let sql = format!("SELECT id, secret FROM {schema}.tag_keys ORDER BY id LIMIT 1");
+    let found = link.query(&sql, &[], deadline())?;
+    let row = found.first().ok_or_else(damaged)?;
+    let (id, secret) = (row.try_get::<_, i64>(0), row.try_get::<_, &[u8]>(1));
+    match (id.ok().and_then(|id| u32::try_from(id).ok()), secret.ok().and_then(|it| it.try_into().ok())) {
+        (Some(id), Some(secret)) => Ok(TagKey { id, secret: Zeroizing::new(secret) }),
+        _ => Err(damaged()),
     }
 }
 
@@ -583,7 +587,7 @@ impl Store for PostgresStore {
     }
 
     fn tag_key(&self) -> Result<TagKey> {
-        self.shared.tag_key()
+        Ok(self.shared.tag_key.clone())
     }
 
     fn adopt(&self) -> Result<()> {

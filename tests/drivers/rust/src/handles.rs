@@ -123,7 +123,10 @@ pub(crate) fn trusted_keys(arguments: &mut Arguments) -> Result<Vec<TrustedKey>>
 }
 
 fn store(path: Vec<u8>) -> Result<StoreLocation> {
-    if path == b":memory:" { Ok(StoreLocation::Memory) } else { Ok(StoreLocation::Path(self::path(path)?)) }
+    match std::str::from_utf8(&path) {
+        Ok(text) => Ok(StoreLocation::parse(text)),
+        Err(_) => Ok(StoreLocation::Path(self::path(path)?)),
+    }
 }
 
 /// A path of any bytes.
