@@ -418,7 +418,7 @@ typedef enum inspire_result_code {
      */
     INSPIRE_RESULT_STORE_NETWORK_FILESYSTEM = 405,
     /**
-     * The store was made by a newer version of the library.
+     * The store was made by a another version of the library.
      */
     INSPIRE_RESULT_STORE_VERSION = 406,
     /**
@@ -1165,8 +1165,8 @@ typedef struct inspire_auth_options {
      */
     size_t struct_size;
     /**
-     * Where keys and license state are kept: the path of an SQLite file, made with mode 0600 if it is not there, or
-     * ":memory:".
+     * Where keys and license state are kept: the path of an SQLite file, made with mode 0600 if it is not there; the
+     * URL of a PostgreSQL database ("postgresql://...", docs/clusters.md); or ":memory:".
      */
     struct inspire_str store;
     /**

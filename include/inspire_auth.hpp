@@ -497,7 +497,7 @@ struct server {
 
 /** What a host decides once. What it points to is read while the handle is opened only. */
 struct options {
-    /** The path of an SQLite file, or ":memory:". */
+    /** The path of an SQLite file, the URL of a PostgreSQL database ("postgresql://..."), or ":memory:". */
     std::optional<std::string_view> store;
     std::optional<std::string_view> realm;
     /** Header names, besides the two known ones, that carry `<name>:<key>`. */

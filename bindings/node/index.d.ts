@@ -1634,7 +1634,7 @@ export interface NewKey {
  * Opens the store, and reads every key into memory. Starts no thread, and does no network I/O; blocks for as long as
  * reading takes (about 1 s for 500,000 keys).
  *
- * @param store the path of an SQLite file, made with mode 0600 if it is not there, or `:memory:`
+ * @param store the path of an SQLite file, made with mode 0600 if it is not there; the URL of a PostgreSQL database (`postgresql://...`); or `:memory:`
  * @param options what is not given has its default
  * @throws InspireAuthError `INVALID_ARGUMENT`, `INVALID_LEVEL` or `WEAK_TRUSTED_KEY` for options, a `STORE_*` code by
  * cause

@@ -90,8 +90,7 @@ impl Context {
         options.audit_file = self.audit_file()?;
         adjust(&mut options);
         let audit_file = options.audit_file.as_ref().map(|file| file.path.clone());
-        let auth =
-            InspireAuth::open(options).map_err(|error| Failure::from(error).about(place.shown()))?;
+        let auth = InspireAuth::open(options).map_err(|error| Failure::from(error).about(place.shown()))?;
         self.audited.set(audit_file.map(|file| (auth.clone(), file)));
         Ok(auth)
     }

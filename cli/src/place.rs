@@ -38,7 +38,8 @@ impl Place {
     /// The file, for what is about files alone.
     pub(crate) fn file(&self) -> Result<&Path> {
         self.path().ok_or_else(|| {
-            Failure::usage("this is for a store in a file").advise("a PostgreSQL database is backed up by its own means")
+            Failure::usage("this is for a store in a file")
+                .advise("a PostgreSQL database is backed up by its own means")
         })
     }
 

@@ -272,11 +272,11 @@ codes! {
         "the store is on a network file system, where SQLite's locks can't be relied on";
         admin "move the store to a local disk"; developer "use a local path";
     406 StoreVersion "STORE_VERSION" 503 false "core/tests/store_faults.rs::a_newer_schema_is_refused"
-        "the store was made by a newer version of the library";
-        admin "update the library"; developer "user_version is above the one this build knows";
+        "the store was made by another version of the library";
+        admin "update the library; on PostgreSQL run `inspire-auth store migrate`"; developer "the schema's version is not the one that this build knows";
     407 StoreStale "STORE_STALE" 503 true "core/tests/fork.rs::a_raw_clone_answers_stale"
         "the store can't be shown to be up to date";
-        admin "check the store"; developer "in a child made by a raw clone: open a store of its own";
+        admin "check the database and the network to it"; developer "on PostgreSQL: nothing was heard of it for max_staleness; in a child made by a raw clone: open a store of its own";
     408 StoreHistoryChanged "STORE_HISTORY_CHANGED" 503 false "core/tests/store_history.rs::a_replaced_database_is_noticed_and_revives_nothing"
         "the store was replaced by another or an older one while in use";
         admin "run `inspire-auth store adopt` if the change was meant, else restore the right store"; developer "checks are refused until an operator has spoken";

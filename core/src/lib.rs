@@ -39,7 +39,8 @@ pub use auth::{HttpAnswer, InspireAuth};
 pub use error::{Code, Entry, Error, Result, TABLE};
 pub use id::Id;
 pub use options::{
-    AuditFailure, AuditFile, AuditSink, Enforcement, HashParameters, LevelMode, Options, Pepper, PostgresUrl, StoreLocation,
+    AuditFailure, AuditFile, AuditSink, Enforcement, HashParameters, LevelMode, Options, Pepper, PostgresUrl,
+    StoreLocation,
 };
 
 /// The version of the library, such as `0.1.0`.

@@ -24,7 +24,7 @@ use inspire_auth_core::{
     Code, Id,
     store::{KeyChanges, KeyRow, KeyWithCredentials, OnExpired, PostgresOptions, PostgresStore, Store},
 };
-use inspire_auth_test_postgres::{Proxy, Server, psql};
+use inspire_auth_test_postgres::{Lost, Proxy, Server, psql};
 use store_support::{add, by_name, credential, dump, in_child, key, names, postgres::Database, write};
 
 /// Longer than anything here takes on a machine that is busy.
@@ -115,8 +115,11 @@ fn a_foreign_writers_change_is_seen_like_our_own() {
         until(sql, || !node.accepts(id).unwrap());
     };
     gone("DELETE FROM keys WHERE name = 'key-0'", rows[0].id);
-    gone("BEGIN; SAVEPOINT s; UPDATE keys SET name = 'x' WHERE name = 'key-1'; ROLLBACK TO s; \
-          DELETE FROM keys WHERE name = 'key-1'; COMMIT", rows[1].id);
+    gone(
+        "BEGIN; SAVEPOINT s; UPDATE keys SET name = 'x' WHERE name = 'key-1'; ROLLBACK TO s; \
+          DELETE FROM keys WHERE name = 'key-1'; COMMIT",
+        rows[1].id,
+    );
     // As a replication worker writes, for which ordinary triggers do not fire.
     gone("SET session_replication_role = replica; DELETE FROM keys WHERE name = 'key-2'", rows[2].id);
     database.sql("DELETE FROM credentials");
@@ -353,6 +356,42 @@ fn an_older_replica_is_refused_until_somebody_accepts_it() {
     elsewhere.adopt().unwrap();
     until("an adoption", || node.accepts(revoked.id) == Ok(true));
     assert!(names(&node.store).len() == 12);
+}
+
+/// An answer that was lost is looked for in the history: nobody is told that a revocation failed which did not.
+#[test]
+fn a_commit_whose_answer_is_lost_is_known_all_the_same() {
+    let (_server, proxy, database, node) = apart();
+    let store = &node.store;
+    let mut expected = Vec::new();
+    for round in 0..6 {
+        let lost = if round % 2 == 0 { Lost::Answer } else { Lost::Question };
+        let name = format!("{round}");
+        let row = key(&name);
+        let written = store.write(&mut |tx| {
+            tx.insert_key(&row)?;
+            proxy.lose("COMMIT", lost);
+            Ok(())
+        });
+        if lost == Lost::Answer {
+            assert_eq!(store.generation().unwrap(), written.unwrap());
+            expected.push(name);
+        } else {
+            let error = written.unwrap_err();
+            assert!(error.to_string().contains("nothing was changed"), "{error}");
+        }
+    }
+    assert_eq!(names(store), expected);
+    assert_eq!(names(&database.open()), expected);
+    // Nobody is there to be asked.
+    let unknown = store.write(&mut |tx| {
+        tx.insert_key(&key("unknown"))?;
+        proxy.refuse(true);
+        proxy.lose("COMMIT", Lost::Answer);
+        Ok(())
+    });
+    let error = unknown.unwrap_err();
+    assert!(error.to_string().contains("not known"), "{error}");
 }
 
 #[test]

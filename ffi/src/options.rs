@@ -120,8 +120,8 @@ pub type inspire_audit_fn = Option<unsafe extern "C" fn(userdata: *mut c_void, e
 pub struct inspire_auth_options {
     /// `sizeof(inspire_auth_options)`, as `INSPIRE_AUTH_OPTIONS_INIT` sets it.
     pub struct_size: usize,
-    /// Where keys and license state are kept: the path of an SQLite file, made with mode 0600 if it is not there, or
-    /// ":memory:".
+    /// Where keys and license state are kept: the path of an SQLite file, made with mode 0600 if it is not there; the
+    /// URL of a PostgreSQL database ("postgresql://...", docs/clusters.md); or ":memory:".
     pub store: inspire_str,
     /// The realm in challenges: 1 to 200 printable ASCII characters without `"` and `\`. Not given: "inspire".
     pub realm: inspire_str,
@@ -235,9 +235,8 @@ pub(crate) unsafe fn read(options: &inspire_auth_options) -> Result<Options> {
         return Err(Error::with(Code::InvalidArgument, "options.store is not given"));
     }
     // SAFETY: the same contract.
-    let store = match unsafe { ptr::path(options.store, "options.store")? } {
-        path => path.to_str().map_or_else(|| StoreLocation::Path(path.to_owned()), StoreLocation::parse),
-    };
+    let path = unsafe { ptr::path(options.store, "options.store")? };
+    let store = path.to_str().map_or_else(|| StoreLocation::Path(path.to_owned()), StoreLocation::parse);
     let mut read = Options::new(store);
     if let Some(realm) = text(options.realm, "options.realm")? {
         realm.clone_into(&mut read.realm);

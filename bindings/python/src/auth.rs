@@ -117,7 +117,8 @@ impl InspireAuth {
     /// variable; but with a `server` it reads those that name a proxy, and `Server.auto_refresh` starts a thread.
     ///
     /// Args:
-    ///     store: `":memory:"`, or the path of an SQLite file, which is made if it is not there, with mode 0600.
+    ///     store: `":memory:"`; the path of an SQLite file, which is made if it is not there, with mode 0600; or the
+    ///         URL of a PostgreSQL database, `"postgresql://..."`.
     ///     realm: the realm in challenges: 1 to 200 printable ASCII characters without `"` and `\`.
     ///     extra_headers: header names, besides `Authorization` and `X-Ignition-API-Token`, that carry `<name>:<key>`.
     ///     mode: `"default"`: every grant counts; `"ignition"`: grants under `Authenticated/Roles` and `SecurityZones`

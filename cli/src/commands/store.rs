@@ -6,9 +6,7 @@ use clap::{Args, Subcommand};
 use inspire_auth_core::{
     Code,
     keys::Caller,
-    store::{
-        LicenseRestored, PostgresOptions, PostgresStore, RestoreOptions, RestoreReport, SqliteStore, Store,
-    },
+    store::{LicenseRestored, PostgresOptions, PostgresStore, RestoreOptions, RestoreReport, SqliteStore, Store},
 };
 use serde_json::json;
 

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use proxy::Proxy;
+pub use proxy::{Lost, Proxy};
 
 /// Names a server that is there already (its URL): tests that only need some server use it.
 pub const GIVEN: &str = "INSPIRE_AUTH_TEST_POSTGRES";

@@ -11,6 +11,15 @@ use std::{
     time::Duration,
 };
 
+/// What gets lost of a question and its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// The question: nobody hears it.
+    Question,
+    /// The answer: what was asked for is done.
+    Answer,
+}
+
 /// A proxy on a loopback port. It ends with the process.
 #[derive(Debug)]
 pub struct Proxy {
@@ -23,6 +32,8 @@ struct Shared {
     target: AtomicU16,
     /// Nothing goes through, and nobody is told.
     is_silent: AtomicBool,
+    /// What, when a client says it, is lost with its connection: before it arrives, or only the answer.
+    loses: Mutex<Option<(String, Lost)>>,
     /// New connections are ended at once.
     refuses: AtomicBool,
     open: Mutex<Vec<TcpStream>>,
@@ -69,6 +80,11 @@ impl Proxy {
         self.shared.refuses.store(refuses, Ordering::SeqCst);
     }
 
+    /// Loses the connection of the next client that says `what`, once.
+    pub fn lose(&self, what: &str, lost: Lost) {
+        *self.shared.loses.lock().unwrap_or_else(PoisonError::into_inner) = Some((what.to_owned(), lost));
+    }
+
     /// Ends every connection.
     pub fn cut(&self) {
         let mut open = self.shared.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -100,6 +116,15 @@ impl Shared {
         }
     }
 
+    /// What is to be lost, if these bytes are what was waited for.
+    fn lost(&self, said: &[u8]) -> Option<Lost> {
+        let mut loses = self.loses.lock().unwrap_or_else(PoisonError::into_inner);
+        let (what, lost) = loses.as_ref()?;
+        let lost = said.windows(what.len()).any(|part| part == what.as_bytes()).then_some(*lost)?;
+        *loses = None;
+        Some(lost)
+    }
+
     fn pump(&self, mut from: TcpStream, mut to: TcpStream) {
         let _ = from.set_read_timeout(Some(Duration::from_secs(600)));
         let mut buffer = vec![0; 64 << 10];
@@ -107,8 +132,16 @@ impl Shared {
             if self.is_silent.load(Ordering::SeqCst) {
                 continue;
             }
-            if buffer.get(..length).is_none_or(|bytes| to.write_all(bytes).is_err()) {
-                break;
+            let Some(bytes) = buffer.get(..length) else { break };
+            match self.lost(bytes) {
+                Some(Lost::Question) => break,
+                Some(Lost::Answer) => {
+                    let _ = (from.shutdown(Shutdown::Both), to.write_all(bytes));
+                    // The server reads what was sent before it sees the end.
+                    break;
+                }
+                None if to.write_all(bytes).is_err() => break,
+                None => {}
             }
         }
         let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));

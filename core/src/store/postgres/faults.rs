@@ -38,9 +38,13 @@ pub(super) fn from_postgres(error: &tokio_postgres::Error) -> Error {
         SqlState::DISK_FULL => with(Code::StoreFull, "the server's disk is full"),
         SqlState::READ_ONLY_SQL_TRANSACTION => with(Code::StoreReadOnly, "the server takes no writes"),
         SqlState::INSUFFICIENT_PRIVILEGE => with(Code::StoreReadOnly, "the role may not do this: see docs/clusters.md"),
-        SqlState::UNDEFINED_TABLE | SqlState::UNDEFINED_COLUMN | SqlState::UNDEFINED_FUNCTION | SqlState::INVALID_SCHEMA_NAME => {
-            with(Code::StoreUnavailable, "there is no store here, or none that the role may see: run `inspire-auth store migrate`")
-        }
+        SqlState::UNDEFINED_TABLE
+        | SqlState::UNDEFINED_COLUMN
+        | SqlState::UNDEFINED_FUNCTION
+        | SqlState::INVALID_SCHEMA_NAME => with(
+            Code::StoreUnavailable,
+            "there is no store here, or none that the role may see: run `inspire-auth store migrate`",
+        ),
         SqlState::CHARACTER_NOT_IN_REPERTOIRE | SqlState::UNTRANSLATABLE_CHARACTER => {
             with(Code::InvalidArgument, "PostgreSQL keeps no text with a NUL character")
         }

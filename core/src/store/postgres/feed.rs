@@ -121,7 +121,7 @@ pub(super) async fn pull(client: &Client, begin: &str, known: i64, since: u64) -
         history::state(client, known),
         client.query_typed(NEWS, &parameters),
         future::join(client.query_typed(&keys, &parameters), client.query_typed(&credentials, &parameters)),
-        client.batch_execute("COMMIT"),
+        client.batch_execute("END"),
     )
     .await;
     let fault = |error: tokio_postgres::Error| super::faults::from_postgres(&error);
@@ -136,7 +136,7 @@ pub(super) async fn pull(client: &Client, begin: &str, known: i64, since: u64) -
 /// As [`pull`], of the state alone.
 pub(super) async fn look(client: &Client, begin: &str, known: i64) -> Result<State> {
     let (begun, state, ended) =
-        future::join3(client.batch_execute(begin), history::state(client, known), client.batch_execute("COMMIT")).await;
+        future::join3(client.batch_execute(begin), history::state(client, known), client.batch_execute("END")).await;
     let fault = |error: tokio_postgres::Error| super::faults::from_postgres(&error);
     begun.map_err(fault)?;
     let state = history::read(&state.map_err(fault)?)?;

@@ -58,7 +58,9 @@ pub(super) fn read(rows: &[Row]) -> Result<State> {
         let what = format!("version {version}; this library knows {VERSION}: run `inspire-auth store migrate`");
         return Err(Error::with(Code::StoreVersion, what));
     }
-    let (Some(store), Some(generation), Some(token)) = (bytes(0), number(1), bytes(2)) else { return Err(unreadable()) };
+    let (Some(store), Some(generation), Some(token)) = (bytes(0), number(1), bytes(2)) else {
+        return Err(unreadable());
+    };
     Ok(State {
         mark: Mark { store, generation, token },
         version,
@@ -112,7 +114,11 @@ mod tests {
         let known = mark(1, 50, 5);
         assert_eq!(found(known, Some(5), 1, None).judge(&known).unwrap(), Verdict::Continues);
         assert_eq!(found(mark(1, 60, 6), Some(5), 1, None).judge(&known).unwrap(), Verdict::Continues);
-        assert_eq!(found(mark(1, 600_000, 6), None, 500_000, None).judge(&known).unwrap(), Verdict::Continues, "trimmed");
+        assert_eq!(
+            found(mark(1, 600_000, 6), None, 500_000, None).judge(&known).unwrap(),
+            Verdict::Continues,
+            "trimmed"
+        );
     }
 
     #[test]

@@ -50,7 +50,12 @@ impl Drop for Link {
 
 impl Link {
     /// Connects, from any thread.
-    pub(super) fn open(engine: &Arc<Engine>, to: &Arc<Endpoint>, rings: Option<Arc<Notify>>, deadline: Instant) -> Result<Self> {
+    pub(super) fn open(
+        engine: &Arc<Engine>,
+        to: &Arc<Endpoint>,
+        rings: Option<Arc<Notify>>,
+        deadline: Instant,
+    ) -> Result<Self> {
         let (its, to) = (Arc::clone(engine), Arc::clone(to));
         let patience = deadline.saturating_duration_since(Instant::now());
         let connecting = engine.spawn(async move { Self::open_there(&its, &to, rings, patience).await });

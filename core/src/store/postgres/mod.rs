@@ -159,7 +159,7 @@ impl PostgresStore {
         let begins = |manner: &str, then: &str| {
             format!(
                 "BEGIN {manner}; SET LOCAL search_path = {schema}, pg_temp; SET LOCAL lock_timeout = '5s'; \
-                 SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '60s'{then}"
+                 SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '10s'{then}"
             )
         };
         // A revocation that was seen to succeed survives a power cut, whatever the server does by default.
@@ -174,7 +174,8 @@ impl PostgresStore {
         link.batch(&format!("LISTEN {schema}"), deadline())?;
         let looked_at = monotonic_millis();
         let tag_key = tag_key(&link, &schema)?;
-        let state = engine::wait(feed::look(&link.client, &read_begins, 0), deadline()).unwrap_or_else(|| Err(faults::late()))?;
+        let state = engine::wait(feed::look(&link.client, &read_begins, 0), deadline())
+            .unwrap_or_else(|| Err(faults::late()))?;
         let shared = Arc::new_cyclic(|me: &Weak<Shared>| Shared {
             scope: match options.license {
                 LicenseScope::Cluster => String::new(),
@@ -336,7 +337,8 @@ impl Shared {
 
     /// Remembers what was seen, unless something later was seen meanwhile.
     fn know(&self, mark: Mark) {
-        self.known.rcu(|present| if mark.generation > present.generation { Arc::new(mark) } else { Arc::clone(present) });
+        self.known
+            .rcu(|present| if mark.generation > present.generation { Arc::new(mark) } else { Arc::clone(present) });
     }
 
     /// Notes, for the follower, why the database could not be looked at.
@@ -388,10 +390,36 @@ impl Shared {
                 return Err(error);
             }
         };
-        open.commit()?;
+        if let Err(error) = open.commit()
+            && !self.is_committed(&mut lane, &engine, &ended, error)?
+        {
+            return Err(Error::with(Code::StoreUnavailable, "the connection was lost: nothing was changed"));
+        }
         let generation = u64::try_from(ended.generation).unwrap_or(0);
         self.follow_own(&desk, lane.as_ref(), generation);
         Ok(generation)
+    }
+
+    /// Whether a commit was done, of which no answer came: by its own entry in the history, which no other one has.
+    ///
+    /// # Errors
+    /// When that can't be told.
+    fn is_committed(&self, lane: &mut Option<Link>, engine: &Arc<Engine>, ended: &Mark, lost: Error) -> Result<bool> {
+        let unknown = || {
+            Error::with(Code::StoreUnavailable, "the connection was lost: whether anything was changed is not known")
+        };
+        if lane.as_ref().is_some_and(|link| !link.is_broken()) {
+            // The server has answered, and refused.
+            return Err(lost);
+        }
+        // The session that was told to commit may still be about to: whoever locks the row after it knows.
+        let Ok(open) = self.begin(lane, engine, &self.main, &self.write_begins) else { return Err(unknown()) };
+        let sql = "SELECT token FROM generations WHERE generation = $1";
+        let found = self.session(&open).query(sql, &[(&ended.generation, Type::INT8)]);
+        open.roll_back();
+        let found = found.map_err(|_| unknown())?;
+        let token: Option<&[u8]> = found.first().and_then(|row| row.try_get(0).ok());
+        Ok(token == Some(&ended.token))
     }
 
     /// Has this process know what it has just committed. Where that can't be read, the next check has to.
@@ -414,7 +442,8 @@ impl Shared {
         let (desk, engine) = self.at_work()?;
         let mut lane = desk.writer.lock();
         let open = self.begin(&mut lane, &engine, &self.main, &self.book_begins)?;
-        let done = self.judge(&open).and_then(|_| body(&mut Book { session: self.session(&open), machine: &self.machine }));
+        let done =
+            self.judge(&open).and_then(|_| body(&mut Book { session: self.session(&open), machine: &self.machine }));
         open.end(done)
     }
 

@@ -168,8 +168,8 @@ impl Extras {
             config.application_name("libinspire_auth");
         }
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
-        let is_local = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)))
-            && config.get_hostaddrs().is_empty();
+        let is_local =
+            config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_))) && config.get_hostaddrs().is_empty();
         let tls = match self.sslmode.as_deref() {
             None if is_local => None,
             Some("disable") => None,
@@ -234,7 +234,9 @@ fn tls(authorities: Option<&str>) -> Result<ClientConfig> {
         Some(file) => {
             let unusable = |_| wrong("sslrootcert can't be read as PEM");
             for certificate in CertificateDer::pem_file_iter(Path::new(file)).map_err(unusable)? {
-                roots.add(certificate.map_err(unusable)?).map_err(|_| wrong("sslrootcert has no usable certificate"))?;
+                roots
+                    .add(certificate.map_err(unusable)?)
+                    .map_err(|_| wrong("sslrootcert has no usable certificate"))?;
             }
         }
     }
@@ -242,8 +244,9 @@ fn tls(authorities: Option<&str>) -> Result<ClientConfig> {
         return Err(wrong("no authority is trusted: sslrootcert names a PEM file"));
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(|_| Error::new(Code::Internal))?;
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|_| Error::new(Code::Internal))?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 

@@ -20,7 +20,8 @@ pub(super) const KEY_COLUMNS: usize = 13;
 pub(super) const CREDENTIAL: &str = "c.id, c.key_id, c.scheme, c.hash, c.tag, c.tag_key_id, c.pepper_id, c.origin, \
      c.strength, c.not_after, c.created_at";
 /// The columns of a license, in the order of [`license`].
-pub(super) const LICENSE: &str = "file, license_key, mode, installed_at, validated_at, refusal, refused_at, attempt, attempted_at";
+pub(super) const LICENSE: &str =
+    "file, license_key, mode, installed_at, validated_at, refusal, refused_at, attempt, attempted_at";
 /// The columns of a release, in the order of [`release`].
 pub(super) const RELEASE: &str = "machine, license, license_key, fingerprint, since, attempted";
 

@@ -6,12 +6,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{
-    PATIENCE,
-    engine::Engine,
-    link::Link,
-    options::PostgresOptions,
-};
+use super::{PATIENCE, engine::Engine, link::Link, options::PostgresOptions};
 use crate::{
     error::{Code, Error, Result},
     id::{Id, fill_random},

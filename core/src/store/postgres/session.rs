@@ -5,10 +5,7 @@
 
 use std::time::Instant;
 
-use tokio_postgres::{
-    Row,
-    types::Type,
-};
+use tokio_postgres::{Row, types::Type};
 use zeroize::Zeroizing;
 
 use super::{
@@ -43,8 +40,11 @@ impl Session<'_> {
 
     fn keys(&self, end: &str, parameters: &[Parameter<'_>]) -> Result<Vec<KeyWithCredentials>> {
         let found = self.query(&format!("SELECT {KEY} FROM keys k {end}"), parameters)?;
-        let mut keys: Vec<_> =
-            found.iter().filter_map(|row| rows::key(row, 0)).map(|key| KeyWithCredentials { key, credentials: Vec::new() }).collect();
+        let mut keys: Vec<_> = found
+            .iter()
+            .filter_map(|row| rows::key(row, 0))
+            .map(|key| KeyWithCredentials { key, credentials: Vec::new() })
+            .collect();
         let ids: Vec<_> = keys.iter().map(|key| key.key.id.to_bytes().to_vec()).collect();
         if !ids.is_empty() {
             let credentials = self.query(CREDENTIALS_OF, &[(&ids, Type::BYTEA_ARRAY)])?;
@@ -60,7 +60,8 @@ const CREDENTIALS_OF: &str = "SELECT c.id, c.key_id, c.scheme, c.hash, c.tag, c.
 
 /// Gives each key its credentials, in the order of the rows.
 pub(super) fn add_credentials(keys: &mut [KeyWithCredentials], credentials: &[Row]) {
-    let places: std::collections::HashMap<Id, usize> = keys.iter().enumerate().map(|(at, key)| (key.key.id, at)).collect();
+    let places: std::collections::HashMap<Id, usize> =
+        keys.iter().enumerate().map(|(at, key)| (key.key.id, at)).collect();
     for credential in credentials.iter().filter_map(|row| rows::credential(row, 0)) {
         if let Some(key) = places.get(&credential.key_id).and_then(|at| keys.get_mut(*at)) {
             key.credentials.push(credential);

@@ -56,7 +56,11 @@ fn store(context: &Context, checks: &mut Vec<Check>) -> Result<Option<InspireAut
     // Without the server: whether that can be used is asked below, and is no matter of the store's.
     match context.open_with(Opening::Existing, |options| options.server = None) {
         Ok(auth) => {
-            let how = if place.path().is_some() { "opens, on a local file system, in this version" } else { "opens, in this version" };
+            let how = if place.path().is_some() {
+                "opens, on a local file system, in this version"
+            } else {
+                "opens, in this version"
+            };
             checks.push(Check::ok("store", how));
             Ok(Some(auth))
         }
