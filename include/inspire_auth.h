@@ -418,7 +418,7 @@ typedef enum inspire_result_code {
      */
     INSPIRE_RESULT_STORE_NETWORK_FILESYSTEM = 405,
     /**
-     * The store was made by a another version of the library.
+     * The store was made by another version of the library.
      */
     INSPIRE_RESULT_STORE_VERSION = 406,
     /**

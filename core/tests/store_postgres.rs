@@ -91,6 +91,7 @@ impl Node {
     }
 }
 
+/// T40, over a network.
 #[test]
 fn a_change_by_one_machine_is_seen_by_another() {
     let database = Database::new();
@@ -226,7 +227,7 @@ fn apart() -> (Server, Proxy, Database, Node) {
     (server, proxy, database, node)
 }
 
-/// Silence is no proof of anything (T23): no connection fails, nothing is heard.
+/// Silence is no proof of anything (T28): no connection fails, nothing is heard.
 #[test]
 fn what_nothing_is_heard_of_is_refused_in_time_and_heard_of_again() {
     let (server, proxy, database, mut node) = apart();
@@ -309,7 +310,7 @@ fn no_revocation_is_missed_however_often_the_connection_is_lost() {
     }
 }
 
-/// What took over with less than was committed would revive what was revoked (T22).
+/// What took over with less than was committed would revive what was revoked.
 #[test]
 fn an_older_replica_is_refused_until_somebody_accepts_it() {
     let mut server = Server::start().unwrap();
@@ -486,6 +487,129 @@ fn a_role_of_least_privilege_is_enough_and_no_more() {
         assert!(said.contains("permission denied") || said.contains("must be owner"), "{forbidden}: {said}");
     }
     database.sql(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}
+
+/// A certificate for a name, and its key, signed by an authority of the test's; all PEM.
+struct Certified {
+    authority: String,
+    certificate: String,
+    key: Vec<u8>,
+}
+
+/// Made by OpenSSL, which makes keys of every kind: `kind` is what `openssl genpkey` takes.
+fn certified(folder: &std::path::Path, kind: &[&str], name: &str, days: &str) -> Certified {
+    let openssl = |arguments: &[&str]| {
+        let done = std::process::Command::new("openssl").args(arguments).current_dir(folder).output().unwrap();
+        assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+    };
+    let key = |file| openssl(&[&["genpkey", "-out", file][..], kind].concat());
+    key("ca.key");
+    key("server.key");
+    openssl(&["req", "-x509", "-new", "-key", "ca.key", "-subj", "/CN=authority", "-days", "2", "-out", "ca.crt"]);
+    openssl(&["req", "-new", "-key", "server.key", "-subj", "/CN=server", "-out", "server.csr"]);
+    std::fs::write(folder.join("names"), format!("subjectAltName={name}\nbasicConstraints=CA:FALSE\n")).unwrap();
+    openssl(&[
+        "x509",
+        "-req",
+        "-in",
+        "server.csr",
+        "-CA",
+        "ca.crt",
+        "-CAkey",
+        "ca.key",
+        "-CAcreateserial",
+        "-days",
+        days,
+        "-extfile",
+        "names",
+        "-out",
+        "server.crt",
+    ]);
+    let read = |file| std::fs::read(folder.join(file)).unwrap();
+    Certified {
+        authority: folder.join("ca.crt").to_string_lossy().into_owned(),
+        certificate: String::from_utf8(read("server.crt")).unwrap(),
+        key: read("server.key"),
+    }
+}
+
+/// Whoever answers shows that it is the server that was named, by an authority that is trusted, and else hears no password.
+#[test]
+fn a_server_shows_that_it_is_the_right_one() {
+    const RSA: &[&str] = &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"];
+    const P256: &[&str] = &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
+    const P384: &[&str] = &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"];
+    const ED25519: &[&str] = &["-algorithm", "ED25519"];
+    let mut server = Server::start().unwrap();
+    let database = Database::on(server.url(), None);
+    let folder = tempfile::tempdir().unwrap();
+    let here = "DNS:localhost,IP:127.0.0.1";
+    let mut others: Option<String> = None;
+    for (kind, name, days, is_right) in [
+        (RSA, here, "2", true),
+        (P256, here, "2", true),
+        (P384, here, "2", true),
+        (ED25519, here, "2", true),
+        (P256, "DNS:elsewhere.example.com", "2", false),
+        (P256, here, "-1", false),
+    ] {
+        let made = folder.path().join(format!("{}-{name}-{days}", kind.last().unwrap()));
+        std::fs::create_dir(&made).unwrap();
+        let certified = certified(&made, kind, name, days);
+        server.use_tls(certified.certificate.as_bytes(), &certified.key).unwrap();
+        server.stop().unwrap();
+        server.resume().unwrap();
+        let open = |host: &str, authority: &str| {
+            let port = server.port();
+            let url = format!(
+                "postgresql://admin@{host}:{port}/postgres?sslrootcert={authority}&schema={}",
+                database.schema()
+            );
+            PostgresStore::open(PostgresOptions::parse(&url).unwrap())
+        };
+        for host in ["localhost", "127.0.0.1"] {
+            let opened = open(host, &certified.authority);
+            assert_eq!(opened.is_ok(), is_right, "{kind:?} {name} {days} {host}: {:?}", opened.err());
+            if let Ok(store) = opened {
+                let encrypted = database.sql(
+                    "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE client_port > 0",
+                );
+                assert_eq!(encrypted, "t");
+                drop(store);
+            } else {
+                let error = opened.unwrap_err();
+                assert_eq!(error.code(), Code::StoreUnavailable);
+            }
+        }
+        // Another authority's word is none.
+        if let Some(other) = &others {
+            assert_eq!(open("localhost", other).unwrap_err().code(), Code::StoreUnavailable);
+        }
+        others = Some(certified.authority);
+    }
+    // One that does not speak TLS at all is not spoken to in the clear.
+    let plain = Server::start().unwrap();
+    let url = format!("postgresql://admin@127.0.0.1:{}/postgres?sslrootcert={}", plain.port(), others.unwrap());
+    assert_eq!(PostgresStore::open(PostgresOptions::parse(&url).unwrap()).unwrap_err().code(), Code::StoreUnavailable);
+}
+
+#[test]
+fn a_password_opens_and_a_wrong_one_is_not_shown() {
+    let mut server = Server::start().unwrap();
+    let database = Database::on(server.url(), None);
+    database.sql("ALTER ROLE admin PASSWORD 'right/one'");
+    server.ask_for_passwords().unwrap();
+    server.stop().unwrap();
+    server.resume().unwrap();
+    let open = |password: &str| {
+        let url = server.tcp_url().replace("admin@", &format!("admin:{password}@"));
+        PostgresStore::open(PostgresOptions::parse(&format!("{url}&schema={}", database.schema())).unwrap())
+    };
+    assert!(open("right%2Fone").is_ok());
+    let error = open("wrong-one").unwrap_err();
+    assert_eq!(error.code(), Code::StoreUnavailable);
+    let said = format!("{error} {error:?} {:?}", std::error::Error::source(&error));
+    assert!(said.contains("refused the login") && !said.contains("wrong-one"), "{said}");
 }
 
 #[test]

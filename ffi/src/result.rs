@@ -126,7 +126,7 @@ pub enum inspire_result_code {
     INSPIRE_RESULT_STORE_FULL = 404,
     /// The store is on a network file system, where SQLite's locks can't be relied on.
     INSPIRE_RESULT_STORE_NETWORK_FILESYSTEM = 405,
-    /// The store was made by a another version of the library.
+    /// The store was made by another version of the library.
     INSPIRE_RESULT_STORE_VERSION = 406,
     /// The store can't be shown to be up to date.
     INSPIRE_RESULT_STORE_STALE = 407,

@@ -12,6 +12,7 @@
 
 mod board;
 mod children;
+pub mod cluster;
 pub mod denials;
 mod doom;
 pub mod faults;
@@ -58,6 +59,9 @@ pub const SWEEPS: &[Sweep] = &[
     fork::SWEEP,
     herd::SWEEP,
     denials::SWEEP,
+    cluster::LATENCY,
+    cluster::DISCONNECTS,
+    cluster::COMMITS,
 ];
 
 /// What a copy of the program does as one of a sweep's processes: `--as=ROLE ARGUMENT...`.
@@ -67,6 +71,7 @@ pub const SWEEPS: &[Sweep] = &[
 pub fn play(role: &str, arguments: &[String]) -> Outcome {
     match role {
         "fork" => fork::matrix::play(arguments),
+        "node" => cluster::play(arguments),
         "reader" => reader::play(arguments),
         "witness" => witness::play(arguments),
         "writer" => writer::play(arguments),

@@ -243,7 +243,8 @@ fn a_mutation_that_cannot_be_recorded_is_denied() {
 
         (obstacle.clear)(&site);
         let created = create(&auth, "k");
-        assert_eq!(site.events().last().unwrap(), &pair("key.created", "k"), "{}", obstacle.name);
+        // What failed before is written whenever the thread for that comes to it: before this, as a rule.
+        assert!(site.events().contains(&pair("key.created", "k")), "{}: {:?}", obstacle.name, site.events());
 
         // Again, with a handle that has had the file open: a revocation is a change like any other, and says so.
         fs::remove_file(site.path()).unwrap();

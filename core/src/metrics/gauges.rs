@@ -1,5 +1,7 @@
 //! Everything that is told, in the order in which it is told.
 
+use std::time::Duration;
+
 use super::{
     Metrics,
     text::{Kind, Text},
@@ -12,6 +14,8 @@ pub(crate) struct Now {
     pub(crate) generation: u64,
     /// Whether checks read the revocation page (1), or ask the database each time (0); nothing where there is none.
     pub(crate) page: Option<bool>,
+    /// How long ago it was last shown that the store has nothing newer; nothing where it is asked at each check.
+    pub(crate) unheard: Option<Duration>,
     pub(crate) pool: PoolStats,
     pub(crate) hash_memory_limit: u64,
     pub(crate) license: Status,
@@ -32,6 +36,7 @@ impl InspireAuth {
             keys: self.inner.index.len(),
             generation: self.inner.index.generation(),
             page: self.inner.store.page_in_use(),
+            unheard: self.inner.store.unheard_for(),
             pool: self.inner.pool.get().stats(),
             hash_memory_limit: self.inner.config.max_hash_memory,
             license: self.inner.license.status(crate::clock::resolve(None)),
@@ -82,6 +87,12 @@ fn store(text: &mut Text, now: &Now) {
     // The family is told of even where there is nothing to say, so that what is told does not depend on the store.
     if let Some(in_use) = now.page {
         page.sample(&[], u8::from(in_use));
+    }
+    let help = "How long ago it was last shown that the database has nothing newer; infinite when that is not known.";
+    let mut family = text.family("inspire_store_unheard_seconds", Kind::Gauge, help);
+    if let Some(unheard) = now.unheard {
+        let is_known = unheard != Duration::MAX;
+        family.sample(&[], if is_known { format!("{:.3}", unheard.as_secs_f64()) } else { "+Inf".to_owned() });
     }
 }
 

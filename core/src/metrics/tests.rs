@@ -1,6 +1,6 @@
 //! The text as a scraper reads it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Metrics,
@@ -32,7 +32,15 @@ fn status() -> Status {
 
 fn now() -> Now {
     let pool = PoolStats { running: 1, queued: 2, bytes: 3, spare_bytes: 7, peak_bytes: 14, runs: 5, busy: 6 };
-    Now { keys: 7, generation: 8, page: Some(true), pool, hash_memory_limit: 9, license: status() }
+    Now {
+        keys: 7,
+        generation: 8,
+        page: Some(true),
+        unheard: Some(Duration::from_millis(2_500)),
+        pool,
+        hash_memory_limit: 9,
+        license: status(),
+    }
 }
 
 fn sample(families: &BTreeMap<String, Family>, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
@@ -77,6 +85,7 @@ fn every_family_is_there_once_with_its_value() {
         ("inspire_mutations", "counter", &[("event", "key.deleted")], 0.0),
         ("inspire_store_generation", "gauge", &[], 8.0),
         ("inspire_store_page", "gauge", &[], 1.0),
+        ("inspire_store_unheard_seconds", "gauge", &[], 2.5),
     ];
     for (name, kind, labels, value) in expected {
         assert_eq!(sample(&families, name, labels), Some(*value), "{name}");
@@ -130,6 +139,7 @@ fn a_host_sees_its_own_figures_and_no_names() {
     assert!(sample(&families, "inspire_hash_memory_peak_bytes", &[]).is_some_and(|peak| peak >= 65536.0));
     assert_eq!(sample(&families, "inspire_license", &[("mode", "none"), ("state", "unlicensed")]), Some(1.0));
     assert_eq!(sample(&families, "inspire_store_page", &[]), None, "a store in memory has no page");
+    assert_eq!(sample(&families, "inspire_store_unheard_seconds", &[]), None, "nor anything to hear of");
     assert!(!families.contains_key("inspire_license_expiry_timestamp_seconds"), "it never expires");
     assert!(!text.contains("secret-project") && !text.contains(created.key.as_str()));
 }

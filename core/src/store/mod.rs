@@ -152,6 +152,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn page_in_use(&self) -> Option<bool> {
         None
     }
+
+    /// How long ago it was last shown that nothing newer is there; `None` for a store that is asked at each check.
+    fn unheard_for(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// What changed since a generation.

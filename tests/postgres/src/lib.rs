@@ -128,6 +128,32 @@ impl Server {
         }
     }
 
+    /// Has it speak TLS with a certificate and its key (PEM), from its next start on.
+    ///
+    /// # Errors
+    /// When the files can't be written.
+    pub fn use_tls(&mut self, certificate: &[u8], key: &[u8]) -> io::Result<()> {
+        for (name, bytes) in [("server.crt", certificate), ("server.key", key)] {
+            let path = self.data().join(name);
+            fs::write(&path, bytes)?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+            std::os::unix::fs::chown(&path, Some(self.user.uid), Some(self.user.gid))?;
+        }
+        let settings = self.data().join("postgresql.auto.conf");
+        let present = fs::read_to_string(&settings)?;
+        fs::write(settings, format!("{present}\nssl = on\n"))
+    }
+
+    /// Has everybody who comes over the loopback interface show a password, from its next start on.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn ask_for_passwords(&mut self) -> io::Result<()> {
+        let rules = self.data().join("pg_hba.conf");
+        let present = fs::read_to_string(&rules)?;
+        fs::write(rules, format!("host all all 127.0.0.1/32 scram-sha-256\n{present}"))
+    }
+
     /// Ends all sessions and stops it in order.
     ///
     /// # Errors

@@ -168,6 +168,7 @@ fn counted() -> Group {
                 "inspire_hash_memory_bytes", "inspire_hash_memory_limit_bytes", "inspire_hash_memory_peak_bytes",
                 "inspire_hash_queue", "inspire_hash_running", "inspire_hash_runs", "inspire_keys", "inspire_license",
                 "inspire_license_limit", "inspire_mutations", "inspire_store_generation", "inspire_store_page",
+                "inspire_store_unheard_seconds",
             ]}),
         );
     });

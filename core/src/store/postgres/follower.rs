@@ -38,7 +38,7 @@ impl Follower {
         // Whatever was rung before was rung before it looked.
         let mut is_told = true;
         loop {
-            let Some(shared) = self.shared.upgrade() else { return };
+            let Some(shared) = self.shared.upgrade().filter(|shared| !shared.is_closed()) else { return };
             let beat = shared.options.max_staleness.checked_div(BEATS).unwrap_or(FIRST_PAUSE);
             let patience = beat.max(FIRST_PAUSE);
             if self.link.as_ref().is_none_or(Link::is_broken) {

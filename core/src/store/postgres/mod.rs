@@ -86,7 +86,12 @@ const CLOCK_STEP: u64 = 10;
 #[derive(Clone)]
 pub struct PostgresStore {
     shared: Arc<Shared>,
+    _handles: Arc<Handles>,
 }
+
+/// Goes with the last clone of a handle, and then ends what works for it: the follower may be about to look, and has
+/// the rest until it has.
+struct Handles(Arc<Shared>);
 
 /// What the clones of a handle share.
 struct Shared {
@@ -118,6 +123,7 @@ struct Shared {
     proved: AtomicU64,
     /// Whether what is there now does not continue what was known.
     is_refused: AtomicBool,
+    is_closed: AtomicBool,
 }
 
 /// What one process has: a child begins with one of its own.
@@ -199,6 +205,7 @@ impl PostgresStore {
             latest: AtomicU64::new(u64::try_from(state.mark.generation).unwrap_or(0)),
             proved: AtomicU64::new(looked_at.max(1)),
             is_refused: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
             main,
             listen,
             machine,
@@ -207,7 +214,7 @@ impl PostgresStore {
             options,
         });
         shared.begin_following(&shared.desk.get(), Some(Arc::clone(engine)), Some((link, rings)))?;
-        Ok(Self { shared })
+        Ok(Self { _handles: Arc::new(Handles(Arc::clone(&shared))), shared })
     }
 
     /// Makes the tables that a store needs, in the schema that `options` name, or brings older ones up to date; and lets `roles`
@@ -250,6 +257,11 @@ impl Shared {
         *place = Some((Arc::clone(&engine), rings));
         self.begun.store(fork::epoch(), Ordering::Release);
         Ok(engine)
+    }
+
+    /// Whether nobody uses it any more.
+    fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Acquire)
     }
 
     /// What this process has, and its engine, which is started when it has none.
@@ -542,13 +554,15 @@ impl Shared {
     }
 }
 
-impl Drop for Shared {
+impl Drop for Handles {
     fn drop(&mut self) {
-        if self.begun.load(Ordering::Acquire) != fork::epoch() || self.lineage.inherited_by_clone() {
+        let shared = &self.0;
+        if shared.begun.load(Ordering::Acquire) != fork::epoch() || shared.lineage.inherited_by_clone() {
             // Inherited: what it has is another process's.
             return;
         }
-        let desk = self.desk.get();
+        shared.is_closed.store(true, Ordering::Release);
+        let desk = shared.desk.get();
         for lane in [&desk.reader, &desk.quick, &desk.writer] {
             *lane.lock() = None;
         }
@@ -613,6 +627,11 @@ impl Store for PostgresStore {
             }
             std::thread::sleep(left.min(ASK_EVERY));
         }
+    }
+
+    fn unheard_for(&self) -> Option<Duration> {
+        let proved = self.shared.proved.load(Ordering::Acquire);
+        Some(if proved == 0 { Duration::MAX } else { Duration::from_millis(monotonic_millis().saturating_sub(proved)) })
     }
 
     fn tag_key(&self) -> Result<TagKey> {
