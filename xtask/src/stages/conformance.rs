@@ -14,10 +14,15 @@ pub(super) fn vectors() -> Outcome<Report> {
     let runner_itself = project::root().join("tests/conformance/test_runner.py");
     report.count("the runner's own tests", run::output(run::command("python3").arg(runner_itself)));
     let drivers = built(Language::ALL, Checks::None)?;
+    report.add(runner("run.py", &drivers, &["--stores", "memory,sqlite"])?);
     let cli = cli::built()?.display().to_string();
+    // A database is behind the doors: all vectors through one of them, and each of them opened.
     let server = Server::start()?;
-    let stores = ["--stores", "memory,sqlite,postgres", "--postgres", &server.url(), "--cli", &cli];
-    report.add(runner("run.py", &drivers, &stores)?);
+    let url = server.url();
+    let some = project::root().join("tests/vectors/authenticate.json").display().to_string();
+    let stores = ["--stores", "postgres", "--postgres", &url, "--cli", &cli];
+    report.add(runner("run.py", &built(&[Language::Rust], Checks::None)?, &stores)?);
+    report.add(runner("run.py", &drivers, &[&stores[..], &[&some]].concat())?);
     drop(server);
     report.add(runner("online.py", &drivers, &["--cli", &cli])?);
     Ok(report)
