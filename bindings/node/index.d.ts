@@ -108,7 +108,7 @@ export type InspireAuthErrorCode =
   | 'STORE_FULL'
   /** the store is on a network file system, where SQLite's locks can't be relied on */
   | 'STORE_NETWORK_FILESYSTEM'
-  /** the store was made by a newer version of the library */
+  /** the store was made by another version of the library */
   | 'STORE_VERSION'
   /** the store can't be shown to be up to date */
   | 'STORE_STALE'

@@ -48,6 +48,26 @@ pub(crate) enum Opening {
     MayCreate,
 }
 
+/// The place that a person named.
+pub(crate) fn place(named: &Path, opening: Opening) -> Result<Place> {
+    let path = match Place::of(named) {
+        Place::File(path) => path,
+        database @ Place::Postgres(_) => return Ok(database),
+    };
+    if path.as_os_str().is_empty() || path == Path::new(":memory:") {
+        return Err(Failure::usage("the store must be a file: in memory it would end with this command"));
+    }
+    if opening == Opening::Existing
+        && let Err(error) = std::fs::metadata(&path)
+    {
+        let missing = error.kind() == io::ErrorKind::NotFound;
+        let failure = Failure::io(path.display().to_string(), error);
+        let advice = "check the path; `keys create` and `license activate` begin a new store";
+        return Err(if missing { failure.advise(advice) } else { failure });
+    }
+    Ok(Place::File(path))
+}
+
 impl Context {
     pub(crate) fn new(globals: Globals, ends_at_once: Arc<AtomicBool>) -> Self {
         let page = Page::of_stdout(!globals.no_color);
@@ -162,22 +182,7 @@ impl Context {
         let path = self.globals.store.clone().ok_or_else(|| {
             Failure::usage("no store is named").advise("give --store PATH, or set INSPIRE_AUTH_STORE")
         })?;
-        let path = match Place::of(&path) {
-            Place::File(path) => path,
-            database @ Place::Postgres(_) => return Ok(database),
-        };
-        if path.as_os_str().is_empty() || path == Path::new(":memory:") {
-            return Err(Failure::usage("the store must be a file: in memory it would end with this command"));
-        }
-        if opening == Opening::Existing
-            && let Err(error) = std::fs::metadata(&path)
-        {
-            let missing = error.kind() == io::ErrorKind::NotFound;
-            let failure = Failure::io(path.display().to_string(), error);
-            let advice = "check the path; `keys create` and `license activate` begin a new store";
-            return Err(if missing { failure.advise(advice) } else { failure });
-        }
-        Ok(Place::File(path))
+        place(&path, opening)
     }
 
     fn peppers(&self) -> Result<Vec<Pepper>> {

@@ -72,6 +72,32 @@ fn adopt_and_seal_need_to_be_meant() {
     sandbox.run_with(&verify, &credential).ok();
 }
 
+/// From a file into a database and back; and what is refused leaves no trace.
+#[test]
+fn a_store_moves_to_a_database_and_back() {
+    let server = if std::env::var(GIVEN).is_ok() { None } else { Some(Server::start().unwrap()) };
+    let url = server.as_ref().map_or_else(|| std::env::var(GIVEN).unwrap(), Server::url);
+    let schema = format!("move_{}", std::process::id());
+    let database = format!("{}?schema={schema}", url.replace("admin@", "admin:no-secret@"));
+    let (sandbox, credential) = Sandbox::with_key(&[]);
+    sandbox.run_with(&["keys", "verify", "--secure"], &credential).ok();
+    let not_there = sandbox.run(&["store", "copy", "store.db", &database]).fails(1);
+    assert!(not_there.contains("store migrate") && !not_there.contains("no-secret"), "{not_there}");
+    sandbox.run(&["store", "migrate", "--store", &database]).ok();
+    sandbox.run(&["store", "copy", "none.db", &database]).fails(6);
+    sandbox.run(&["store", "copy", "store.db", ":memory:"]).fails(2);
+    let copied = sandbox.json(&["store", "copy", "store.db", &database]).json();
+    assert_eq!((&copied["keys"], &copied["credentials"], &copied["license"]), (&json!(1), &json!(1), &json!(false)));
+    sandbox.run_with(&["keys", "verify", "--secure", "--store", &database], &credential).ok();
+    let used = sandbox.json(&["store", "copy", "store.db", &database]);
+    assert_eq!(used.error(2), "INVALID_ARGUMENT");
+    sandbox.run(&["store", "copy", &database, "back.db"]).ok();
+    sandbox.run_with(&["keys", "verify", "--secure", "--store", "back.db"], &credential).ok();
+    sandbox.run(&["store", "copy", "back.db", "twice.db"]).ok();
+    sandbox.run(&["store", "copy", "back.db", "twice.db"]).fails(2);
+    psql(&url, &format!("DROP SCHEMA {schema} CASCADE")).unwrap();
+}
+
 /// What a person does with a database: the tables are made once, and then it is a store like any other.
 #[test]
 fn a_database_is_a_store_once_it_is_migrated() {

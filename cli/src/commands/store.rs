@@ -1,4 +1,4 @@
-//! `store ...`: copies, histories, seals.
+//! `store ...`: backups, moves, histories, seals.
 
 use std::path::PathBuf;
 
@@ -6,12 +6,14 @@ use clap::{Args, Subcommand};
 use inspire_auth_core::{
     Code,
     keys::Caller,
-    store::{LicenseRestored, PostgresOptions, PostgresStore, RestoreOptions, RestoreReport, SqliteStore, Store},
+    store::{
+        Copied, LicenseRestored, Movable, PostgresOptions, PostgresStore, RestoreOptions, RestoreReport, SqliteStore,
+    },
 };
 use serde_json::json;
 
 use crate::{
-    context::{Context, Opening, event},
+    context::{Context, Opening, event, place},
     failure::{Failure, Result},
     place::Place,
     report::Report,
@@ -30,6 +32,8 @@ pub(crate) enum Command {
     Adopt(Adopt),
     /// Vouch for every key in the store with the current pepper
     Seal(Seal),
+    /// Copy all that a store holds into a new one, of either kind
+    Copy(Copy),
     /// Make the tables of a store in a PostgreSQL database, or bring them up to date
     Migrate(Migrate),
 }
@@ -97,6 +101,24 @@ pub(crate) struct Seal {
     yes: bool,
 }
 
+/// `store copy FROM TO`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  inspire-auth store copy gateway.db postgresql://owner@db.example.com/auth
+  inspire-auth store copy postgresql://gateway@db.example.com/auth gateway.db
+
+Moves an installation from a file to a database, or back: keys with their hashes, license, consumed credits, last uses, audit
+log. Both are compared afterwards. TO is a file that does not exist, or a database after `store migrate`, named by its owner; one
+that was ever used is refused. Stop the hosts first, and point them at TO afterwards: what is revoked in FROM later stays good in
+TO. The password of a database in PGPASSWORD.")]
+pub(crate) struct Copy {
+    /// What is copied, and left as it is
+    from: PathBuf,
+    /// What takes it
+    to: PathBuf,
+}
+
 /// `store migrate`
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -118,6 +140,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Report> {
         Command::Restore(arguments) => restore(context, &arguments),
         Command::Adopt(arguments) => adopt(context, &arguments),
         Command::Seal(arguments) => seal(context, &arguments),
+        Command::Copy(arguments) => copy(context, &arguments),
         Command::Migrate(arguments) => migrate(context, &arguments),
     }
 }
@@ -128,14 +151,43 @@ fn open(context: &Context, opening: Opening) -> Result<SqliteStore> {
 }
 
 /// A store of either kind, without a handle.
-fn open_any(context: &Context) -> Result<Box<dyn Store>> {
-    match context.store(Opening::Existing)? {
-        Place::File(_) => Ok(Box::new(open(context, Opening::Existing)?)),
-        place @ Place::Postgres(_) => {
-            let opened = PostgresOptions::parse(place.url()?.expose()).and_then(PostgresStore::open);
-            Ok(Box::new(opened.map_err(|error| Failure::from(error).about(place.shown()))?))
+fn open_any(place: &Place) -> Result<Box<dyn Movable>> {
+    let opened: inspire_auth_core::Result<Box<dyn Movable>> = match place {
+        Place::File(path) => SqliteStore::open(path).map(|store| Box::new(store) as _),
+        Place::Postgres(url) => {
+            PostgresOptions::parse(url.expose()).and_then(PostgresStore::open).map(|store| Box::new(store) as _)
         }
-    }
+    };
+    opened.map_err(|error| Failure::from(error).about(place.shown()))
+}
+
+fn copy(context: &Context, arguments: &Copy) -> Result<Report> {
+    let (from, to) = (place(&arguments.from, Opening::Existing)?, place(&arguments.to, Opening::MayCreate)?);
+    let copied = inspire_auth_core::store::copy(&*open_any(&from)?, &*open_any(&to)?)
+        .map_err(|error| Failure::from(error).about(format!("{} to {}", from.shown(), to.shown())))?;
+    context.note(&format!(
+        "Copied, and compared. Point the hosts at {}, and keep {} from use.",
+        to.shown(),
+        from.shown()
+    ));
+    let Copied { keys, credentials, license, periods, operations, last_uses, events, .. } = copied;
+    let document = json!({
+        "keys": keys,
+        "credentials": credentials,
+        "license": license,
+        "periods": periods,
+        "operations": operations,
+        "last_uses": last_uses,
+        "events": events,
+    });
+    let mut facts = Facts::new();
+    facts.add("Keys", format!("{keys}, with {}", count(credentials, "credential", "credentials")));
+    facts.add("License", if license { "copied" } else { "there is none" });
+    facts
+        .add("Credits", format!("{}, {}", count(periods, "sum", "sums"), count(operations, "operation", "operations")));
+    facts.add("Last uses", last_uses.to_string());
+    facts.add("Audit events", events.to_string());
+    Ok(Report::new(document, facts.render(context.page)))
 }
 
 fn migrate(context: &Context, arguments: &Migrate) -> Result<Report> {
@@ -216,7 +268,7 @@ fn restored(context: &Context, report: &RestoreReport) -> Report {
 }
 
 fn adopt(context: &Context, arguments: &Adopt) -> Result<Report> {
-    let store = open_any(context)?;
+    let store = open_any(&context.store(Opening::Existing)?)?;
     context
         .confirm("Adopt the store as it is? Keys revoked since this copy was made are valid again.", arguments.yes)?;
     context.recorded("store.adopted", "", || {

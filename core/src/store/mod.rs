@@ -6,6 +6,8 @@
 //! Freshness is part of the contract: [`Store::generation`] must observe every commit, by any process, that returned
 //! before the call began. That one promise is what makes a revocation immediate.
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod copy;
 mod ledger;
 mod memory;
 #[cfg(test)]
@@ -16,6 +18,8 @@ mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use copy::{Copied, Movable, copy};
 pub use ledger::{Ledger, OperationRow, SeenRow};
 pub use memory::MemoryStore;
 #[cfg(feature = "postgres")]

@@ -53,6 +53,18 @@ impl Shared {
         )
     }
 
+    /// When each key was last used, by id.
+    pub(super) fn last_uses(&self) -> Result<Vec<(Id, i64)>> {
+        self.read(
+            |desk| &desk.reader,
+            |open| {
+                let found = self.session(open).query("SELECT key_id, at FROM last_used ORDER BY key_id", &[])?;
+                let read = |row: &Row| super::rows::id(row.try_get(0).ok()?).zip(row.try_get(1).ok());
+                Ok(found.iter().filter_map(read).collect())
+            },
+        )
+    }
+
     /// See `Store::append_audit`.
     pub(super) fn append_audit(&self, events: &[AuditEvent]) -> Result<()> {
         if events.is_empty() {

@@ -15,6 +15,19 @@ pub(super) struct Book<'a> {
     pub(super) machine: &'a str,
 }
 
+/// The columns of a consumption, in the order of [`operation`].
+pub(super) const OPERATION: &str = "id, tenant, period, amount, refunded";
+
+pub(super) fn operation(row: &Row) -> Result<OperationRow> {
+    Ok(OperationRow {
+        id: row.try_get(0).fault()?,
+        tenant: row.try_get(1).fault()?,
+        period: row.try_get(2).fault()?,
+        amount: row.try_get(3).fault()?,
+        is_refunded: row.try_get(4).fault()?,
+    })
+}
+
 impl Ledger for Book<'_> {
     fn last_period(&self, at_most: i64) -> Result<Option<i64>> {
         let sql = "SELECT max(period) FROM credit_periods WHERE period <= $1";
@@ -36,18 +49,8 @@ impl Ledger for Book<'_> {
     }
 
     fn operation(&self, id: &str) -> Result<Option<OperationRow>> {
-        let sql = "SELECT id, tenant, period, amount, refunded FROM credit_operations WHERE id = $1";
-        let found = self.session.query(sql, &[(&id, Type::TEXT)])?;
-        let read = |row: &Row| {
-            Ok(OperationRow {
-                id: row.try_get(0).fault()?,
-                tenant: row.try_get(1).fault()?,
-                period: row.try_get(2).fault()?,
-                amount: row.try_get(3).fault()?,
-                is_refunded: row.try_get(4).fault()?,
-            })
-        };
-        found.first().map(read).transpose()
+        let sql = format!("SELECT {OPERATION} FROM credit_operations WHERE id = $1");
+        self.session.query(&sql, &[(&id, Type::TEXT)])?.first().map(self::operation).transpose()
     }
 
     fn put_operation(&mut self, operation: &OperationRow) -> Result<()> {

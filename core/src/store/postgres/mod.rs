@@ -13,6 +13,7 @@
 //! | `rows`, `session` | rows in and out, in one transaction |
 //! | `ledger` | the book of consumptions |
 //! | `activity` | last use and audit |
+//! | `whole` | all of it, to be copied |
 //! | `faults` | the server's errors by cause |
 //!
 //! **Freshness.** A check asks nothing of the network. It looks at two numbers that the follower keeps: the newest generation
@@ -34,6 +35,7 @@ mod session;
 mod socket;
 mod tls;
 mod transaction;
+mod whole;
 
 use std::{
     fmt,
@@ -53,7 +55,6 @@ use inspire_auth_platform::{
 };
 use tokio::sync::Notify;
 use tokio_postgres::types::Type;
-use zeroize::Zeroizing;
 
 pub use self::options::{LicenseScope, OnExpired, PostgresOptions};
 use self::{
@@ -370,6 +371,10 @@ impl Shared {
         Session { link: open.link, scope: &self.scope, generation: open.state.mark.generation }
     }
 
+    fn book<'a>(&'a self, open: &'a Open<'_>) -> Book<'a> {
+        Book { session: self.session(open), machine: &self.machine }
+    }
+
     /// Runs `body` in a read transaction of one of the lanes.
     fn read<T>(&self, lane: impl Fn(&Desk) -> &Lane, body: impl FnOnce(&Open<'_>) -> Result<T>) -> Result<T> {
         let (desk, engine) = self.at_work()?;
@@ -380,14 +385,14 @@ impl Shared {
     }
 
     /// See `Store::write`.
-    fn write(&self, body: &mut dyn FnMut(&mut dyn Transaction) -> Result<()>) -> Result<u64> {
+    fn write(&self, body: impl FnOnce(&Open<'_>) -> Result<()>) -> Result<u64> {
         let (desk, engine) = self.at_work()?;
         let mut lane = desk.writer.lock();
         let open = self.begin(&mut lane, &engine, &self.main, &self.write_begins)?;
         let known = Arc::clone(&open.known);
         let begun = open.state.mark;
         let done = self.judge(&open).and_then(|_| {
-            body(&mut self.session(&open))?;
+            body(&open)?;
             let rows = open.link.wait(history::state(&open.link.client, known.generation), deadline())?;
             history::read(&rows).map(|state| state.mark)
         });
@@ -454,8 +459,7 @@ impl Shared {
         let (desk, engine) = self.at_work()?;
         let mut lane = desk.writer.lock();
         let open = self.begin(&mut lane, &engine, &self.main, &self.book_begins)?;
-        let done =
-            self.judge(&open).and_then(|_| body(&mut Book { session: self.session(&open), machine: &self.machine }));
+        let done = self.judge(&open).and_then(|_| body(&mut self.book(&open)));
         open.end(done)
     }
 
@@ -576,15 +580,8 @@ impl Drop for Handles {
 
 /// The store's tag key.
 fn tag_key(link: &Link, schema: &str) -> Result<TagKey> {
-    let damaged = || Error::with(Code::StoreCorrupt, "the store has no tag key");
     let sql = format!("SELECT id, secret FROM {schema}.tag_keys ORDER BY id LIMIT 1");
-    let found = link.query(&sql, &[], deadline())?;
-    let row = found.first().ok_or_else(damaged)?;
-    let (id, secret) = (row.try_get::<_, i64>(0), row.try_get::<_, &[u8]>(1));
-    match (id.ok().and_then(|id| u32::try_from(id).ok()), secret.ok().and_then(|it| it.try_into().ok())) {
-        (Some(id), Some(secret)) => Ok(TagKey { id, secret: Zeroizing::new(secret) }),
-        _ => Err(damaged()),
-    }
+    rows::tag_key(&link.query(&sql, &[], deadline())?).ok_or_else(rows::no_tag_key)
 }
 
 /// The answer in a child made by a raw `clone`.
@@ -610,7 +607,7 @@ impl Store for PostgresStore {
     }
 
     fn write(&self, body: &mut dyn FnMut(&mut dyn Transaction) -> Result<()>) -> Result<u64> {
-        self.shared.write(body)
+        self.shared.write(|open| body(&mut self.shared.session(open)))
     }
 
     fn account(&self, body: &mut dyn FnMut(&mut dyn Ledger) -> Result<()>) -> Result<()> {

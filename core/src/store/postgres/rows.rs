@@ -4,11 +4,12 @@
 //! load: its key or credential comes out as one that is refused.
 
 use tokio_postgres::{Row, types::FromSql};
+use zeroize::Zeroizing;
 
 use crate::{
-    error::{Code, TABLE},
+    error::{Code, Error, TABLE},
     id::Id,
-    store::{CredentialRow, KeyRow, LicenseEvent, LicenseRow, Origin, ReleaseRow, Scheme, Strength},
+    store::{CredentialRow, KeyRow, LicenseEvent, LicenseRow, Origin, ReleaseRow, Scheme, Strength, TagKey},
 };
 
 /// The columns of a key, in the order of [`key`].
@@ -164,6 +165,17 @@ pub(super) fn release(row: &Row) -> ReleaseRow {
         since: columns.take(0),
         attempted: columns.optional(),
     }
+}
+
+/// The tag key among rows of an id and a secret; `None` when the first is none.
+pub(super) fn tag_key(rows: &[Row]) -> Option<TagKey> {
+    let row = rows.first()?;
+    let (id, secret) = (row.try_get::<_, i64>(0).ok()?, row.try_get::<_, &[u8]>(1).ok()?);
+    Some(TagKey { id: u32::try_from(id).ok()?, secret: Zeroizing::new(secret.try_into().ok()?) })
+}
+
+pub(super) fn no_tag_key() -> Error {
+    Error::with(Code::StoreCorrupt, "the store has no tag key")
 }
 
 /// A number as the server holds it; none of ours comes near the bound.

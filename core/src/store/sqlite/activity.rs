@@ -122,6 +122,17 @@ impl Shared {
         })
     }
 
+    /// When each key was last used, by id.
+    pub(super) fn last_uses(&self) -> Result<Vec<(Id, i64)>> {
+        let found = self.activity(TransactionBehavior::Deferred, |transaction| {
+            transaction
+                .prepare_cached("SELECT key_id, at FROM last_used ORDER BY key_id")?
+                .query_map([], |row| Ok(rows::id(row.get_ref(0)?).zip(row.get(1)?)))?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
     /// See `Store::append_audit`.
     pub(super) fn append_audit(&self, events: &[AuditEvent]) -> Result<()> {
         if events.is_empty() {

@@ -12,6 +12,7 @@
 //! | `ledger` | the book of consumptions |
 //! | `activity` | last use and audit, in a file of their own |
 //! | `backup`, `restore` | copies out, and back in through SQLite |
+//! | `whole` | all of it, to be copied into a store of any kind |
 //! | `faults` | SQLite's errors by cause |
 //!
 //! **Several handles in one process** may share a file. Each has connections, a page mapping and a history of its own;
@@ -30,6 +31,7 @@ mod read;
 mod restore;
 mod rows;
 mod schema;
+mod whole;
 mod write;
 
 use std::{

@@ -21,7 +21,7 @@
 use std::{collections::BTreeSet, os::unix::ffi::OsStrExt, path::Path};
 
 use inspire_auth_platform::fs;
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags};
 
 use super::{
     SqliteStore,
@@ -202,10 +202,7 @@ impl Restore<'_> {
         if theirs.id == super::freshness::read_tag_key(self.live)?.id {
             return Ok(());
         }
-        self.live
-            .execute("UPDATE tag_keys SET id = ?1, secret = ?2", params![theirs.id, &theirs.secret[..]])
-            .fault()?;
-        Ok(())
+        super::whole::set_tag_key(self.live, &theirs)
     }
 
     fn delete_what_only_lives_here(&mut self, backup: &[KeyWithCredentials]) -> Result<()> {
