@@ -1,6 +1,6 @@
 //! The handle: what it holds, and how it stays fresh.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 
 use crate::{
     audit::Journal,
@@ -16,6 +16,7 @@ use crate::{
     options::{Enforcement, LevelMode, Options, StoreLocation},
     per_process::PerProcess,
     store::{AuditEvent, KeyChanges, MemoryStore, Scheme, Store},
+    watch::{Watched, Watcher},
 };
 
 /// API keys and licensing on one store. Cheap to clone; any number of threads use one at once.
@@ -23,6 +24,8 @@ use crate::{
 pub struct InspireAuth {
     /// Goes first: it waits until no thread of ours is in `inner`.
     kept: Option<Arc<Kept>>,
+    /// So does this.
+    _watched: Option<Arc<Watched>>,
     pub(crate) inner: Arc<Inner>,
 }
 
@@ -51,6 +54,8 @@ pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) seen: Arc<Seen>,
+    /// What watches over a store that is followed.
+    pub(crate) watcher: OnceLock<Weak<Watcher>>,
 }
 
 /// What the host decided that a check looks at.
@@ -100,8 +105,9 @@ impl Challenges {
 impl InspireAuth {
     /// Opens the store, and reads every key into memory.
     ///
-    /// Starts no thread and does no network I/O, but where the host has asked for that
-    /// ([`Server::auto_refresh`](crate::license::online::Server::auto_refresh)).
+    /// Starts no thread and does no network I/O, but where the host has asked for that: by
+    /// [`Server::auto_refresh`](crate::license::online::Server::auto_refresh), or a store in a PostgreSQL database, which one
+    /// thread follows and another one watches over.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT`, `INVALID_LEVEL` or `WEAK_TRUSTED_KEY` for options out of range, a `STORE_*` code by cause.
@@ -137,10 +143,11 @@ impl InspireAuth {
             metrics,
             seen,
             store,
+            watcher: OnceLock::new(),
         };
         inner.load()?;
         let inner = Arc::new(inner);
-        Ok(Self { kept: Kept::begin(&inner), inner })
+        Ok(Self { kept: Kept::begin(&inner), _watched: Watched::begin(&inner), inner })
     }
 
     /// The API keys.
@@ -316,12 +323,7 @@ impl Config {
 
 impl Inner {
     fn load(&self) -> Result<()> {
-        self.index.in_turn(|| {
-            let generation = self.index.rebuild(&self.compiler, |each| self.store.load(each))?;
-            self.reload_license()?;
-            self.index.publish(generation);
-            Ok(())
-        })
+        self.index.in_turn(|| self.rebuild_in_turn())
     }
 
     /// The key of this identity, when nothing is being changed.
@@ -353,26 +355,38 @@ impl Inner {
 
     #[cold]
     fn catch_up(&self) -> Result<()> {
-        self.index.in_turn(|| {
-            // Somebody may have, while this thread waited.
-            if self.is_fresh(true)? {
-                return Ok(());
+        self.watch();
+        self.index.in_turn(|| self.catch_up_in_turn())
+    }
+
+    /// Only in [turn](Index::in_turn).
+    pub(crate) fn catch_up_in_turn(&self) -> Result<()> {
+        // Somebody may have, while this thread waited.
+        if self.is_fresh(true)? {
+            return Ok(());
+        }
+        let changes = self.store.changes_since(self.index.generation())?;
+        let mut generation = changes.generation;
+        match changes.keys {
+            KeyChanges::Only(keys) if !self.index.is_torn() => self.index.apply(&keys, &self.compiler),
+            KeyChanges::Only(_) | KeyChanges::Everything => {
+                generation = self.index.rebuild(&self.compiler, |each| self.store.load(each))?;
             }
-            let changes = self.store.changes_since(self.index.generation())?;
-            let mut generation = changes.generation;
-            match changes.keys {
-                KeyChanges::Only(keys) if !self.index.is_torn() => self.index.apply(&keys, &self.compiler),
-                KeyChanges::Only(_) | KeyChanges::Everything => {
-                    generation = self.index.rebuild(&self.compiler, |each| self.store.load(each))?;
-                }
-            }
-            if changes.license {
-                self.reload_license()?;
-                self.license.wake_keeper();
-            }
-            self.index.publish(generation);
-            Ok(())
-        })
+        }
+        if changes.license {
+            self.reload_license()?;
+            self.license.wake_keeper();
+        }
+        self.index.publish(generation);
+        Ok(())
+    }
+
+    /// Reads everything anew. Only in [turn](Index::in_turn).
+    pub(crate) fn rebuild_in_turn(&self) -> Result<()> {
+        let generation = self.index.rebuild(&self.compiler, |each| self.store.load(each))?;
+        self.reload_license()?;
+        self.index.publish(generation);
+        Ok(())
     }
 
     fn reload_license(&self) -> Result<()> {

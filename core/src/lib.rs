@@ -34,6 +34,7 @@ mod per_process;
 pub mod routes;
 mod seqlock;
 pub mod store;
+mod watch;
 
 pub use auth::{HttpAnswer, InspireAuth};
 pub use error::{Code, Entry, Error, Result, TABLE};

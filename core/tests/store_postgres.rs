@@ -13,7 +13,7 @@ mod store_support;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -21,7 +21,7 @@ use std::{
 };
 
 use inspire_auth_core::{
-    Code, Id,
+    Code, Id, InspireAuth, Options, StoreLocation,
     store::{KeyChanges, KeyRow, KeyWithCredentials, OnExpired, PostgresOptions, PostgresStore, Store},
 };
 use inspire_auth_test_postgres::{Lost, Proxy, Server, psql};
@@ -408,6 +408,59 @@ fn a_host_may_go_on_by_what_it_knows_if_it_says_so() {
     thread::sleep(Duration::from_millis(400));
     assert_eq!(node.accepts(row.id), Ok(true), "{:?}", OnExpired::AllowKnown);
     assert!(node.store.read(&mut |_| Ok(())).is_err(), "what has to ask is not answered");
+}
+
+/// That nothing is heard, what checks answer then, and that something is heard again, stands in the audit log.
+#[test]
+fn a_host_is_told_when_nothing_is_heard_and_when_something_is_again() {
+    let server = Server::start().unwrap();
+    let proxy = Proxy::start(server.port()).unwrap();
+    let database = Database::on(server.url(), None);
+    let open = |on_expired: &str| {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let url = format!("{}&schema={}&max_staleness=200ms&on_expired={on_expired}", proxy.url(), database.schema());
+        let mut options = Options::new(StoreLocation::parse(&url));
+        let notes = Arc::clone(&heard);
+        options.audit = Some(Arc::new(move |event| {
+            notes.lock().unwrap().push((event.event.clone(), event.code, event.detail.contains("allow_known")));
+        }));
+        (InspireAuth::open(options).unwrap(), heard)
+    };
+    let nodes = [open("deny"), open("allow_known")];
+    proxy.refuse(true);
+    proxy.cut();
+    for (at, (auth, heard)) in nodes.iter().enumerate() {
+        let told = [("store.unheard".to_owned(), Code::StoreStale, at == 1)];
+        until("that nothing is heard is told", || *heard.lock().unwrap() == told);
+        let asked = auth.license().status(None).map(drop).map_err(|error| error.code());
+        assert_eq!(asked, if at == 1 { Ok(()) } else { Err(Code::StoreStale) });
+    }
+    proxy.refuse(false);
+    for (_, heard) in &nodes {
+        let is_told = || heard.lock().unwrap().last().unwrap() == &("store.heard".to_owned(), Code::Ok, false);
+        until("that something is heard again is told", is_told);
+        assert_eq!(heard.lock().unwrap().len(), 2, "once each");
+    }
+}
+
+/// What is changed past the triggers is found within the time that the host has said.
+#[test]
+fn a_change_that_no_trigger_logged_is_found_all_the_same() {
+    let database = Database::new();
+    let auth = InspireAuth::open(Options::new(StoreLocation::parse(&database.url("&reconcile=1s")))).unwrap();
+    let there = database.open();
+    let row = key("a");
+    write(&there, |tx| tx.insert_key(&row).unwrap());
+    let has = |name: &str| auth.metrics_text().contains(&format!("inspire_keys {name}\n"));
+    until("the key is known", || has("1"));
+    let generation = there.generation().unwrap();
+    database.sql(
+        "ALTER TABLE keys DISABLE TRIGGER USER; DELETE FROM keys; \
+         ALTER TABLE keys ENABLE ALWAYS TRIGGER logged, ENABLE ALWAYS TRIGGER emptied",
+    );
+    until("the key is gone", || has("0"));
+    assert_eq!(there.generation().unwrap(), generation, "nobody has logged anything");
+    until("it is told", || auth.audit(10).unwrap().iter().any(|event| event.event == "store.mended"));
 }
 
 /// A forked child has a connection of its own, and its parent keeps the one that it had.

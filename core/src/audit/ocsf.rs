@@ -97,6 +97,8 @@ pub(super) fn class_of(event: &str, code: Code) -> Class {
         ("key.refused" | "request.refused" | "route.denied" | "license.would_refuse" | "license.refused", _) => {
             Class { class: API_ACTIVITY, activity: OTHER, severity: LOW }
         }
+        ("store.copied", _) => Class { class: ENTITY_MANAGEMENT, activity: OTHER, severity: MEDIUM },
+        ("store.unheard" | "store.mended", _) => Class { class: 0, activity: OTHER, severity: MEDIUM },
         ("audit.dropped", _) => Class { class: 0, activity: OTHER, severity: MEDIUM },
         _ => Class { class: 0, activity: OTHER, severity: INFORMATIONAL },
     }
@@ -119,6 +121,8 @@ mod tests {
             ("key.refused", Code::InsufficientLevel, 6003, 6, 600_399),
             ("route.denied", Code::RouteDenied, 6003, 6, 600_399),
             ("audit.dropped", Code::Ok, 0, 0, 99),
+            ("store.copied", Code::Ok, 3004, 3, 300_499),
+            ("store.unheard", Code::StoreStale, 0, 0, 99),
         ] {
             let found = class_of(event, code);
             assert_eq!((found.class, found.category(), found.type_uid()), (class, category, type_uid), "{event}");

@@ -127,7 +127,7 @@ fn bitmap(bits: &[u32]) -> Box<[u64]> {
 }
 
 /// What a key holds, compiled.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct LevelSet {
     /// The grants in force, byte-sorted, without any that is an ancestor of another.
     grants: Box<[Box<str>]>,

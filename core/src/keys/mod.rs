@@ -20,6 +20,7 @@ mod phc;
 mod pool;
 mod principal;
 mod proxies;
+mod reconcile;
 mod record;
 mod request;
 mod seal;

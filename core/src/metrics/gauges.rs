@@ -36,7 +36,7 @@ impl InspireAuth {
             keys: self.inner.index.len(),
             generation: self.inner.index.generation(),
             page: self.inner.store.page_in_use(),
-            unheard: self.inner.store.unheard_for(),
+            unheard: self.inner.store.following().map(|following| following.unheard_for),
             pool: self.inner.pool.get().stats(),
             hash_memory_limit: self.inner.config.max_hash_memory,
             license: self.inner.license.status(crate::clock::resolve(None)),

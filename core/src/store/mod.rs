@@ -157,10 +157,23 @@ pub trait Store: Send + Sync + fmt::Debug {
         None
     }
 
-    /// How long ago it was last shown that nothing newer is there; `None` for a store that is asked at each check.
-    fn unheard_for(&self) -> Option<Duration> {
+    /// How it is followed; `None` for a store that is asked at each check.
+    fn following(&self) -> Option<Following> {
         None
     }
+}
+
+/// How a store is followed whose changes are heard of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Following {
+    /// How long ago it was last shown that nothing newer is there.
+    pub unheard_for: Duration,
+    /// The longest such time for which checks go by what is known.
+    pub max_staleness: Duration,
+    /// Whether they do so after it, too.
+    pub allows_known: bool,
+    /// How often what is known is compared with what is there, also where no change was heard of.
+    pub reconcile_every: Duration,
 }
 
 /// What changed since a generation.

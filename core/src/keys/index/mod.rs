@@ -239,6 +239,43 @@ impl Index {
         }
     }
 
+    /// Whether a key of this identity is here; also when that can't be told.
+    pub(crate) fn has(&self, id: Id) -> bool {
+        !matches!(self.by_id(id), Some(None))
+    }
+
+    /// The identities of all keys.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = Id> {
+        let heads = (0..self.used.load(Ordering::Relaxed)).map(|at| (at, self.own(at).id));
+        heads.filter(|(at, id)| *id != Id::NIL && self.head_of(*id) == Some(*at)).map(|(_, id)| id)
+    }
+
+    /// Whether a key is here as this row has it. `false` also while that can't be told.
+    pub(crate) fn shows(&self, row: &KeyWithCredentials, compiler: &Compiler) -> bool {
+        let Some(Some(head)) = self.by_id(row.key.id) else { return false };
+        let Some(found) = self.credentials(head) else { return false };
+        let set = compiler.level_set(&row.key.levels);
+        let mut key = compiler.key(row, 0, &set);
+        key.name = self.name_of(row);
+        let is_named = key.name == NameTag::NONE
+            || self.find(key.name).is_some_and(|named| named.exists && named.record.id == row.key.id);
+        let mut expected: Vec<Record> = newest(&row.credentials)
+            .iter()
+            .map(|credential| compiler.credential(&key, row.key.expires_at, credential, self.tag_key))
+            .collect();
+        if expected.is_empty() {
+            expected.push(key);
+        }
+        let fits = |(expected, Found { record, .. }): (&Record, &Found<'_>)| {
+            let Record { memo, last_used, levels, next, .. } = *record;
+            Record { memo, last_used, levels, next, ..*expected } == *record
+        };
+        is_named
+            && found.len() == expected.len()
+            && expected.iter().zip(&found).all(fits)
+            && self.level_sets.get(head.record.levels).is_some_and(|held| *held == set)
+    }
+
     /// When a key was last used, by whichever of its credentials, as far as this process has noted it.
     pub(crate) fn last_used(&self, id: Id) -> Option<i64> {
         let all = self.credentials(self.by_id(id)??)?;

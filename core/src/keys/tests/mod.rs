@@ -8,6 +8,8 @@ mod faults;
 mod herd;
 mod import;
 mod management;
+#[cfg(feature = "sqlite")]
+mod reconcile;
 mod rotation;
 mod seals;
 

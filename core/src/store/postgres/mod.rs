@@ -69,7 +69,7 @@ use self::{
     session::{Session, deadline},
     transaction::{Lane, Open},
 };
-use super::{AuditEvent, Changes, KeyWithCredentials, Ledger, Reader, Store, TagKey, Transaction};
+use super::{AuditEvent, Changes, Following, KeyWithCredentials, Ledger, Reader, Store, TagKey, Transaction};
 use crate::{
     error::{Code, Error, Result},
     id::Id,
@@ -626,9 +626,16 @@ impl Store for PostgresStore {
         }
     }
 
-    fn unheard_for(&self) -> Option<Duration> {
+    fn following(&self) -> Option<Following> {
+        let options = &self.shared.options;
         let proved = self.shared.proved.load(Ordering::Acquire);
-        Some(if proved == 0 { Duration::MAX } else { Duration::from_millis(monotonic_millis().saturating_sub(proved)) })
+        let ago = Duration::from_millis(monotonic_millis().saturating_sub(proved));
+        Some(Following {
+            unheard_for: if proved == 0 { Duration::MAX } else { ago },
+            max_staleness: options.max_staleness,
+            allows_known: options.on_expired == OnExpired::AllowKnown,
+            reconcile_every: options.reconcile,
+        })
     }
 
     fn tag_key(&self) -> Result<TagKey> {

@@ -18,6 +18,9 @@ use crate::error::{Code, Error, Result};
 pub const DEFAULT_SCHEMA: &str = "inspire_auth";
 /// How long at most a change by another machine stays unseen, unless something else is said.
 pub const DEFAULT_MAX_STALENESS: Duration = Duration::from_secs(5);
+/// How often what is known is compared with what is there, unless something else is said.
+pub const DEFAULT_RECONCILE: Duration = Duration::from_mins(10);
+const RECONCILE: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
 /// What is less could not be kept over a network; what is more is no bound.
 const STALENESS: std::ops::RangeInclusive<Duration> = Duration::from_millis(200)..=Duration::from_hours(1);
 
@@ -27,7 +30,7 @@ pub enum OnExpired {
     /// `STORE_STALE` (503).
     #[default]
     Deny,
-    /// As before, by what was known last: a key that was revoked meanwhile is accepted. The metrics say so.
+    /// As before, by what was known last: a key that was revoked meanwhile is accepted. The audit log and the metrics say so.
     AllowKnown,
 }
 
@@ -52,6 +55,7 @@ pub struct PostgresOptions {
     pub(super) max_staleness: Duration,
     pub(super) on_expired: OnExpired,
     pub(super) license: LicenseScope,
+    pub(super) reconcile: Duration,
 }
 
 /// Where to connect to, and by whose word it is the right one.
@@ -93,6 +97,7 @@ impl PostgresOptions {
     /// | `max_staleness` | how long at most a change by another machine stays unseen: `200ms` to `60m` | `5s` |
     /// | `on_expired` | `deny` or `allow_known`, when nothing has been heard for so long | `deny` |
     /// | `license` | `cluster` or `machine`: whose license is kept | `cluster` |
+    /// | `reconcile` | how often all keys are compared, also without a word of a change: `1s` to `1440m` | `10m` |
     ///
     /// Without a password there, the environment's `PGPASSWORD` is used.
     ///
@@ -105,7 +110,7 @@ impl PostgresOptions {
             Some(url) => Extras::default().endpoint(&url, false)?,
             None => main.clone(),
         };
-        let Extras { schema, max_staleness, on_expired, license, .. } = extras;
+        let Extras { schema, max_staleness, on_expired, license, reconcile, .. } = extras;
         Ok(Self {
             main,
             listen,
@@ -113,6 +118,7 @@ impl PostgresOptions {
             max_staleness: max_staleness.unwrap_or(DEFAULT_MAX_STALENESS),
             on_expired: on_expired.unwrap_or_default(),
             license: license.unwrap_or_default(),
+            reconcile: reconcile.unwrap_or(DEFAULT_RECONCILE),
         })
     }
 }
@@ -124,6 +130,7 @@ struct Extras {
     max_staleness: Option<Duration>,
     on_expired: Option<OnExpired>,
     license: Option<LicenseScope>,
+    reconcile: Option<Duration>,
     listen_url: Option<String>,
     sslmode: Option<String>,
     sslrootcert: Option<String>,
@@ -140,9 +147,16 @@ impl Extras {
                 "sslmode" => self.sslmode = Some(text),
                 "sslrootcert" => self.sslrootcert = Some(text),
                 "schema" if is_main => self.schema = Some(schema(text)?),
-                "max_staleness" if is_main => self.max_staleness = Some(staleness(&text)?),
+                "max_staleness" if is_main => {
+                    let wrong = "max_staleness is 200ms to 60m, such as 500ms, 5s or 1m";
+                    self.max_staleness = Some(duration(&text, &STALENESS, wrong)?);
+                }
                 "on_expired" if is_main => self.on_expired = Some(on_expired(&text)?),
                 "license" if is_main => self.license = Some(license(&text)?),
+                "reconcile" if is_main => {
+                    let wrong = "reconcile is 1s to 1440m, such as 30s or 10m";
+                    self.reconcile = Some(duration(&text, &RECONCILE, wrong)?);
+                }
                 "listen_url" if is_main => self.listen_url = Some(text),
                 _ => {
                     passed.push(if passed.is_empty() { '?' } else { '&' });
@@ -193,18 +207,16 @@ fn schema(text: String) -> Result<String> {
     }
 }
 
-fn staleness(text: &str) -> Result<Duration> {
+fn duration(text: &str, within: &std::ops::RangeInclusive<Duration>, otherwise: &'static str) -> Result<Duration> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = text.strip_prefix(digits).unwrap_or_default();
-    let bound = digits.parse::<u32>().ok().and_then(|number| match unit {
+    let read = digits.parse::<u32>().ok().and_then(|number| match unit {
         "ms" => Some(Duration::from_millis(u64::from(number))),
         "s" => Some(Duration::from_secs(u64::from(number))),
         "m" => Some(Duration::from_secs(u64::from(number).saturating_mul(60))),
         _ => None,
     });
-    bound
-        .filter(|bound| STALENESS.contains(bound))
-        .ok_or_else(|| wrong("max_staleness is 200ms to 60m, such as 500ms, 5s or 1m"))
+    read.filter(|read| within.contains(read)).ok_or_else(|| wrong(otherwise))
 }
 
 fn on_expired(text: &str) -> Result<OnExpired> {
@@ -258,13 +270,14 @@ mod tests {
     fn what_a_url_says_of_the_store_is_not_passed_on() {
         let options = PostgresOptions::parse(
             "postgresql://me:secret@%2Frun%2Fpg:5433/db?schema=keys_1&max_staleness=500ms&on_expired=allow_known\
-             &license=machine&connect_timeout=3&listen_url=postgres%3A%2F%2Fme%40%252Frun%252Fdirect%2Fdb",
+             &license=machine&reconcile=30s&connect_timeout=3&listen_url=postgres%3A%2F%2Fme%40%252Frun%252Fdirect%2Fdb",
         )
         .unwrap();
         assert_eq!(
             (options.schema.as_str(), options.max_staleness, options.on_expired, options.license),
             ("keys_1", Duration::from_millis(500), OnExpired::AllowKnown, LicenseScope::Machine)
         );
+        assert_eq!(options.reconcile, Duration::from_secs(30));
         assert_eq!(options.main.config.get_hosts(), [Host::Unix("/run/pg".into())]);
         assert_eq!(options.listen.config.get_hosts(), [Host::Unix("/run/direct".into())]);
         assert_eq!(options.main.config.get_connect_timeout(), Some(&Duration::from_secs(3)));
@@ -296,6 +309,9 @@ mod tests {
             "postgresql://me@%2Frun/x?max_staleness=5",
             "postgresql://me@%2Frun/x?max_staleness=100ms",
             "postgresql://me@%2Frun/x?max_staleness=61m",
+            "postgresql://me@%2Frun/x?reconcile=999ms",
+            "postgresql://me@%2Frun/x?reconcile=1441m",
+            "postgresql://me@%2Frun/x?reconcile=never",
             "postgresql://me@%2Frun/x?on_expired=maybe",
             "postgresql://me@%2Frun/x?license=mine",
             "postgresql://me@%2Frun/x?unheard_of=1",
