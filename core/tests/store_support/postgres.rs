@@ -41,7 +41,7 @@ impl Database {
     /// Its URL, with further parameters.
     pub fn url(&self, more: &str) -> String {
         let joint = if self.url.contains('?') { '&' } else { '?' };
-        format!("{}{joint}schema={}{more}", self.url, self.schema)
+        format!("{}{joint}schema={}&machine=test{more}", self.url, self.schema)
     }
 
     pub fn options(&self, more: &str) -> PostgresOptions {

@@ -11,8 +11,8 @@ use crate::{
 /// One transaction's view of the book.
 pub(super) struct Book<'a> {
     pub(super) session: Session<'a>,
-    /// Whose clock is meant: what one machine's shows says nothing of another's.
-    pub(super) machine: &'a str,
+    /// Whose clock is meant: what one machine's shows says nothing of another's. Nothing is noted of one that is not known.
+    pub(super) machine: Option<&'a str>,
 }
 
 /// The columns of a consumption, in the order of [`operation`].
@@ -71,8 +71,9 @@ impl Ledger for Book<'_> {
     }
 
     fn seen(&self) -> Result<Option<SeenRow>> {
+        let Some(machine) = self.machine else { return Ok(None) };
         let sql = "SELECT at, boot, anchor, uptime FROM clock_seen WHERE machine = $1";
-        let found = self.session.query(sql, &[(&self.machine, Type::TEXT)])?;
+        let found = self.session.query(sql, &[(&machine, Type::TEXT)])?;
         let read = |row: &Row| {
             Ok(SeenRow {
                 at: row.try_get(0).fault()?,
@@ -85,10 +86,11 @@ impl Ledger for Book<'_> {
     }
 
     fn set_seen(&mut self, seen: &SeenRow) -> Result<()> {
+        let Some(machine) = self.machine else { return Ok(()) };
         let sql = "INSERT INTO clock_seen (machine, at, boot, anchor, uptime) VALUES ($1, $2, $3, $4, $5) \
                    ON CONFLICT (machine) DO UPDATE SET at = $2, boot = $3, anchor = $4, uptime = $5";
         let parameters: [Parameter<'_>; 5] = [
-            (&self.machine, Type::TEXT),
+            (&machine, Type::TEXT),
             (&seen.at, Type::INT8),
             (&seen.boot, Type::TEXT),
             (&seen.anchor, Type::INT8),

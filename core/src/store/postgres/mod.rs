@@ -51,7 +51,6 @@ use futures_util::TryStreamExt;
 use inspire_auth_platform::{
     clock::monotonic_millis,
     fork::{self, Lineage},
-    machine,
 };
 use tokio::sync::Notify;
 use tokio_postgres::types::Type;
@@ -101,7 +100,7 @@ struct Shared {
     listen: Arc<Endpoint>,
     /// Whose license is meant: nobody's in particular, or this machine's.
     scope: String,
-    machine: String,
+    machine: Option<String>,
     /// How a transaction that reads begins, one that writes, one on the book, and one that only notes.
     read_begins: String,
     write_begins: String,
@@ -172,7 +171,7 @@ impl PostgresStore {
         // A revocation that was seen to succeed survives a power cut, whatever the server does by default.
         let durable = "; SELECT set_config('synchronous_commit', 'on', true) \
                        WHERE current_setting('synchronous_commit') = 'off'";
-        let machine = machine::machine_id().ok().flatten().unwrap_or_default();
+        let machine = options.machine.clone();
         let (main, listen) = (Arc::new(options.main.clone()), Arc::new(options.listen.clone()));
         let read_begins = begins("ISOLATION LEVEL REPEATABLE READ READ ONLY", "");
         let rings = Arc::new(Notify::new());
@@ -186,7 +185,7 @@ impl PostgresStore {
         let shared = Arc::new_cyclic(|me: &Weak<Shared>| Shared {
             scope: match options.license {
                 LicenseScope::Cluster => String::new(),
-                LicenseScope::Machine => machine.clone(),
+                LicenseScope::Machine => machine.clone().unwrap_or_default(),
             },
             write_begins: begins(
                 "ISOLATION LEVEL READ COMMITTED READ WRITE",
@@ -372,7 +371,7 @@ impl Shared {
     }
 
     fn book<'a>(&'a self, open: &'a Open<'_>) -> Book<'a> {
-        Book { session: self.session(open), machine: &self.machine }
+        Book { session: self.session(open), machine: self.machine.as_deref() }
     }
 
     /// Runs `body` in a read transaction of one of the lanes.

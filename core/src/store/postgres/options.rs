@@ -12,7 +12,10 @@ use tokio_postgres::{
     config::{Host, SslMode, TargetSessionAttrs},
 };
 
-use crate::error::{Code, Error, Result};
+use crate::{
+    error::{Code, Error, Result},
+    license::machine::fingerprint,
+};
 
 /// The schema, unless another one is named.
 pub const DEFAULT_SCHEMA: &str = "inspire_auth";
@@ -56,6 +59,8 @@ pub struct PostgresOptions {
     pub(super) on_expired: OnExpired,
     pub(super) license: LicenseScope,
     pub(super) reconcile: Duration,
+    /// What tells this machine from the others; `None` where that is not known.
+    pub(super) machine: Option<String>,
 }
 
 /// Where to connect to, and by whose word it is the right one.
@@ -97,12 +102,13 @@ impl PostgresOptions {
     /// | `max_staleness` | how long at most a change by another machine stays unseen: `200ms` to `60m` | `5s` |
     /// | `on_expired` | `deny` or `allow_known`, when nothing has been heard for so long | `deny` |
     /// | `license` | `cluster` or `machine`: whose license is kept | `cluster` |
+    /// | `machine` | what tells this machine from the others, in a container | made of the operating system's machine id |
     /// | `reconcile` | how often all keys are compared, also without a word of a change: `1s` to `1440m` | `10m` |
     ///
     /// Without a password there, the environment's `PGPASSWORD` is used.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT`.
+    /// `INVALID_ARGUMENT`; `FINGERPRINT_UNAVAILABLE` for `license=machine` when nothing tells which machine this is.
     pub fn parse(url: &str) -> Result<Self> {
         let mut extras = Extras::default();
         let main = extras.endpoint(url, true)?;
@@ -110,14 +116,24 @@ impl PostgresOptions {
             Some(url) => Extras::default().endpoint(&url, false)?,
             None => main.clone(),
         };
-        let Extras { schema, max_staleness, on_expired, license, reconcile, .. } = extras;
+        let Extras { schema, max_staleness, on_expired, license, reconcile, machine, .. } = extras;
+        let license = license.unwrap_or_default();
+        let machine = match machine {
+            Some(machine) => Some(machine),
+            // A container's machine id is often its image's.
+            None => fingerprint(None, None).ok().filter(|it| it.container.is_none()).map(|it| it.fingerprint),
+        };
+        if license == LicenseScope::Machine && machine.is_none() {
+            return Err(Error::with(Code::FingerprintUnavailable, "license=machine needs machine=NAME here"));
+        }
         Ok(Self {
             main,
             listen,
             schema: schema.unwrap_or_else(|| DEFAULT_SCHEMA.to_owned()),
             max_staleness: max_staleness.unwrap_or(DEFAULT_MAX_STALENESS),
             on_expired: on_expired.unwrap_or_default(),
-            license: license.unwrap_or_default(),
+            license,
+            machine,
             reconcile: reconcile.unwrap_or(DEFAULT_RECONCILE),
         })
     }
@@ -131,6 +147,7 @@ struct Extras {
     on_expired: Option<OnExpired>,
     license: Option<LicenseScope>,
     reconcile: Option<Duration>,
+    machine: Option<String>,
     listen_url: Option<String>,
     sslmode: Option<String>,
     sslrootcert: Option<String>,
@@ -157,6 +174,7 @@ impl Extras {
                     let wrong = "reconcile is 1s to 1440m, such as 30s or 10m";
                     self.reconcile = Some(duration(&text, &RECONCILE, wrong)?);
                 }
+                "machine" if is_main => self.machine = Some(machine(text)?),
                 "listen_url" if is_main => self.listen_url = Some(text),
                 _ => {
                     passed.push(if passed.is_empty() { '?' } else { '&' });
@@ -235,6 +253,11 @@ fn license(text: &str) -> Result<LicenseScope> {
     }
 }
 
+fn machine(text: String) -> Result<String> {
+    let is_name = !text.is_empty() && text.len() <= 255 && !text.contains(char::is_control);
+    if is_name { Ok(text) } else { Err(wrong("machine is 1 to 255 bytes, without control characters")) }
+}
+
 /// Trusts the authorities of a PEM file, or else the system's.
 fn tls(authorities: Option<&str>) -> Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
@@ -270,13 +293,14 @@ mod tests {
     fn what_a_url_says_of_the_store_is_not_passed_on() {
         let options = PostgresOptions::parse(
             "postgresql://me:secret@%2Frun%2Fpg:5433/db?schema=keys_1&max_staleness=500ms&on_expired=allow_known\
-             &license=machine&reconcile=30s&connect_timeout=3&listen_url=postgres%3A%2F%2Fme%40%252Frun%252Fdirect%2Fdb",
+             &license=machine&machine=gateway%201&reconcile=30s&connect_timeout=3&listen_url=postgres%3A%2F%2Fme%40%252Frun%252Fdirect%2Fdb",
         )
         .unwrap();
         assert_eq!(
             (options.schema.as_str(), options.max_staleness, options.on_expired, options.license),
             ("keys_1", Duration::from_millis(500), OnExpired::AllowKnown, LicenseScope::Machine)
         );
+        assert_eq!(options.machine.as_deref(), Some("gateway 1"));
         assert_eq!(options.reconcile, Duration::from_secs(30));
         assert_eq!(options.main.config.get_hosts(), [Host::Unix("/run/pg".into())]);
         assert_eq!(options.listen.config.get_hosts(), [Host::Unix("/run/direct".into())]);
@@ -314,6 +338,8 @@ mod tests {
             "postgresql://me@%2Frun/x?reconcile=never",
             "postgresql://me@%2Frun/x?on_expired=maybe",
             "postgresql://me@%2Frun/x?license=mine",
+            "postgresql://me@%2Frun/x?machine=",
+            "postgresql://me@%2Frun/x?machine=a%00b",
             "postgresql://me@%2Frun/x?unheard_of=1",
             "postgresql://me@%2Frun/x?listen_url=nonsense",
             "postgresql://me@db/x?sslrootcert=/nowhere.pem",
