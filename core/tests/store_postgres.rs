@@ -24,7 +24,7 @@ use inspire_auth_core::{
     Code, Id, InspireAuth, Options, StoreLocation,
     store::{KeyChanges, KeyRow, KeyWithCredentials, OnExpired, PostgresOptions, PostgresStore, Store},
 };
-use inspire_auth_test_postgres::{Lost, Proxy, Server, psql};
+use inspire_auth_test_postgres::{Lost, Pooler, Proxy, Server, psql};
 use store_support::{add, by_name, credential, dump, in_child, key, names, postgres::Database, write};
 
 /// Longer than anything here takes on a machine that is busy.
@@ -408,6 +408,43 @@ fn a_host_may_go_on_by_what_it_knows_if_it_says_so() {
     thread::sleep(Duration::from_millis(400));
     assert_eq!(node.accepts(row.id), Ok(true), "{:?}", OnExpired::AllowKnown);
     assert!(node.store.read(&mut |_| Ok(())).is_err(), "what has to ask is not answered");
+}
+
+/// A pooler gives each transaction whichever connection is free: nothing here depends on having the same one again.
+#[test]
+fn many_machines_share_the_few_connections_of_a_pooler() {
+    let server = Server::start().unwrap();
+    let pooler = Pooler::start(&server, 2).unwrap();
+    let database = Database::on(server.url(), None);
+    let direct = server.url().replace('%', "%25").replace(':', "%3A").replace('/', "%2F");
+    let open = |more: &str| {
+        let url = format!("{}&schema={}{more}", pooler.url(), database.schema());
+        PostgresStore::open(PostgresOptions::parse(&url).unwrap()).unwrap()
+    };
+    let listening = format!("&listen_url={direct}");
+    // Its bound is so long that only a notification is in time.
+    let mut nodes: Vec<_> = (0..6).map(|_| Node::new(open(&format!("{listening}&max_staleness=60m")))).collect();
+    for round in 0..20 {
+        let writer = &nodes[round % 6].store;
+        let (row, _) = add(writer, &format!("key {round}"));
+        for node in &mut nodes {
+            until("a key is known everywhere", || node.accepts(row.id) == Ok(true));
+        }
+        write(&nodes[(round + 1) % 6].store, |tx| tx.delete_key(row.id).unwrap());
+        for node in &mut nodes {
+            until("a key is refused everywhere", || node.accepts(row.id) == Ok(false));
+        }
+    }
+    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE client_port IS NOT NULL AND query NOT LIKE 'LISTEN%'";
+    let others = database.sql(sessions).parse::<u32>().unwrap();
+    assert!(others <= 2 + 6 + 1, "{others}: the pooler's, those that listen and have looked since, and this one");
+
+    // Who forgets `listen_url` hears of nothing, and looks: later, and within the bound all the same.
+    let mut late = Node::new(open("&max_staleness=1s"));
+    let (row, _) = add(&nodes[0].store, "last");
+    until("a key is known", || late.accepts(row.id) == Ok(true));
+    write(&nodes[0].store, |tx| tx.delete_key(row.id).unwrap());
+    until("a key is refused", || late.accepts(row.id) != Ok(true));
 }
 
 /// That nothing is heard, what checks answer then, and that something is heard again, stands in the audit log.

@@ -57,7 +57,7 @@ impl Tool {
             Self::Sanitizers => ("gcc's AddressSanitizer", "gcc libc6-dev"),
             Self::Debian => ("dpkg-dev, fakeroot", "dpkg-dev fakeroot"),
             Self::Faketime => ("libfaketime", "faketime"),
-            Self::Postgres => ("PostgreSQL's server", "postgresql-15"),
+            Self::Postgres => ("PostgreSQL's server, and PgBouncer", "postgresql-15 pgbouncer"),
             Self::Peers => ("libsodium, libjwt and libargon2", "libsodium-dev libjwt-dev libargon2-1"),
         }
     }

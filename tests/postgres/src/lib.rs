@@ -1,6 +1,7 @@
 //! A private PostgreSQL server: Debian's, run as an unprivileged user, on a Unix socket and a loopback port of its own, in a
-//! folder that goes with it.
+//! folder that goes with it; and what stands before one: a proxy that fails on demand, and a pooler.
 
+mod pooler;
 mod proxy;
 
 use std::{
@@ -14,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use pooler::Pooler;
 pub use proxy::{Lost, Proxy};
 
 /// Names a server that is there already (its URL): tests that only need some server use it.
@@ -225,7 +227,13 @@ impl Server {
         self.folder.join("log")
     }
 
+    /// One of PostgreSQL's own programs.
     fn run(&self, program: &str, arguments: &[&str]) -> Command {
+        self.command(&self.programs.join(program), arguments)
+    }
+
+    /// A program that runs as the server does.
+    fn command(&self, program: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new("setpriv");
         // With whoever started it, however that ends.
         command.args(["--pdeathsig", "QUIT"]);
@@ -233,7 +241,7 @@ impl Server {
             let (uid, gid) = (self.user.uid.to_string(), self.user.gid.to_string());
             command.args(["--reuid", &uid, "--regid", &gid, "--clear-groups"]);
         }
-        command.arg("--").arg(self.programs.join(program)).args(arguments);
+        command.arg("--").arg(program).args(arguments);
         command.current_dir(&self.folder).stdin(Stdio::null()).env("LC_ALL", "C");
         command
     }
@@ -281,10 +289,10 @@ fn encoded(path: &Path) -> String {
     path.to_string_lossy().replace('/', "%2F")
 }
 
-/// Whether there is a server's program on this machine.
+/// Whether a server's programs and a pooler are on this machine.
 #[must_use]
 pub fn is_installed() -> bool {
-    programs().is_some()
+    programs().is_some() && Path::new("/usr/sbin/pgbouncer").exists()
 }
 
 /// Where the newest server's programs are.
