@@ -410,6 +410,37 @@ fn a_host_may_go_on_by_what_it_knows_if_it_says_so() {
     assert!(node.store.read(&mut |_| Ok(())).is_err(), "what has to ask is not answered");
 }
 
+/// Each transaction asks where the database is: that takes no longer the more has happened.
+#[test]
+fn a_long_history_makes_nothing_slower() {
+    let database = Database::new();
+    database.sql(
+        "INSERT INTO generations SELECT n, token, 'change' FROM generate_series(2, 3000) n, meta; \
+         UPDATE meta SET generation = 3000",
+    );
+    let store = database.open();
+    let looked_at = || {
+        let sql = "SELECT sum(seq_tup_read) + sum(idx_tup_fetch), sum(idx_scan) FROM pg_stat_user_tables \
+                   WHERE relname IN ('generations', 'changes') AND schemaname = '";
+        let found = database.sql(&format!("{sql}{}'", database.schema()));
+        let (rows, scans) = found.split_once('|').unwrap();
+        (rows.parse::<u64>().unwrap(), scans.parse::<u64>().unwrap())
+    };
+    assert!(by_name(&store, "none").is_none());
+    // What a session did is counted a second or so after it came to rest.
+    thread::sleep(Duration::from_secs(2));
+    let (rows, scans) = looked_at();
+    for _ in 0..300 {
+        assert!(by_name(&store, "none").is_none());
+    }
+    until("they are counted", || {
+        thread::sleep(Duration::from_millis(200));
+        looked_at().1 >= scans + 600
+    });
+    let looked = looked_at().0 - rows;
+    assert!(looked < 300 * 20, "{looked} rows for 300 transactions");
+}
+
 /// A pooler gives each transaction whichever connection is free: nothing here depends on having the same one again.
 #[test]
 fn many_machines_share_the_few_connections_of_a_pooler() {

@@ -19,6 +19,8 @@ CREATE TABLE generations (
     token bytea NOT NULL,
     kind text NOT NULL
 );
+-- Asked for in each transaction, and hardly ever there: without this it would be looked for among all others.
+CREATE INDEX generations_adopted ON generations (generation) WHERE kind = 'adoption';
 CREATE TABLE changes (
     generation bigint NOT NULL REFERENCES generations ON DELETE CASCADE,
     kind text NOT NULL,
