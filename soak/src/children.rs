@@ -36,6 +36,12 @@ impl Process {
         Ok(Self { child, role })
     }
 
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL, and its end.
     ///
     /// # Errors

@@ -40,7 +40,7 @@ pub const DISCONNECTS: Sweep = Sweep {
 pub const COMMITS: Sweep =
     Sweep { name: "commits", about: "overlapping commits on PostgreSQL; a follower misses none", run: commits };
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// How long a node goes by what it knows.
 const STALENESS: Duration = Duration::from_secs(1);
@@ -50,21 +50,21 @@ fn open(url: &str) -> Result<PostgresStore, Failure> {
 }
 
 /// A server with a store on it.
-fn store() -> Result<(Server, String), Failure> {
+pub(crate) fn store() -> Result<(Server, String), Failure> {
     let server = Server::start()?;
     let url = server.url();
     PostgresStore::migrate(&PostgresOptions::parse(&url)?, &[])?;
     Ok((server, url))
 }
 
-fn handle(url: &str) -> Result<InspireAuth, Failure> {
+pub(crate) fn handle(url: &str) -> Result<InspireAuth, Failure> {
     let mut options = Options::new(StoreLocation::parse(url));
     options.hash = HashParameters { memory_kib: 64, iterations: 1, parallelism: 1 };
     Ok(InspireAuth::open(options)?)
 }
 
 /// Nanoseconds of a clock that all processes share and nobody sets.
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is valid for writing.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };

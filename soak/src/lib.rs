@@ -21,16 +21,19 @@ pub mod herd;
 mod inquest;
 mod keys;
 pub mod kills;
+pub mod nodes;
 pub mod oracle;
 pub mod power;
 pub mod processes;
 pub mod progress;
 mod reader;
 pub mod revocation;
+pub mod spending;
 mod stage;
 pub mod times;
 pub mod vfs;
 mod witness;
+mod words;
 mod writer;
 
 pub use children::end_slices_on_interrupt;
@@ -62,6 +65,8 @@ pub const SWEEPS: &[Sweep] = &[
     cluster::LATENCY,
     cluster::DISCONNECTS,
     cluster::COMMITS,
+    nodes::SWEEP,
+    spending::SWEEP,
 ];
 
 /// What a copy of the program does as one of a sweep's processes: `--as=ROLE ARGUMENT...`.
@@ -71,8 +76,10 @@ pub const SWEEPS: &[Sweep] = &[
 pub fn play(role: &str, arguments: &[String]) -> Outcome {
     match role {
         "fork" => fork::matrix::play(arguments),
+        "gateway" => nodes::play(arguments),
         "node" => cluster::play(arguments),
         "reader" => reader::play(arguments),
+        "spender" => spending::play(arguments),
         "witness" => witness::play(arguments),
         "writer" => writer::play(arguments),
         _ => Err(format!("there is no part {role}").into()),

@@ -13,12 +13,12 @@ const SWITCH: &str = "INSPIRE_SOAK";
 pub(crate) const VERB: Verb = Verb {
     name: "soak",
     summary: "the sweeps that take too long for every run",
-    help: "cargo xtask soak [--minutes N] [--afresh] [NAME ...]\n\n  revocation  readers of four processes against a writer that is killed at random points\n  kills       a committing process is killed; no acknowledged write may be lost\n  processes   64 processes with four threads each on one store\n  power       what was not synced is lost, or reordered: no revoked key may come back\n  faults      every call of the file system fails once, and for ever\n  fork        200 forks of every kind\n  herd        floods of cold keys, wrong secrets and guesses\n  denials     the times of five refusals can't be told apart\n  latency     how soon another machine obeys a revocation, on PostgreSQL\n  disconnects connections to PostgreSQL are lost in every way\n  commits     overlapping commits on PostgreSQL\n  mutants     changed lines of the deciding code that no test notices\n  files       every single bit of every genuine license file is flipped (some ten minutes)\n  workers     a thousand workers of Node are terminated during authentication (some two minutes)\n\nA sweep goes in slices of ten minutes (--minutes), says where it stands, and goes on there the next time; --afresh\nbegins anew. Without a name: all. The figures are in docs/reliability.md; the ordinary run has a short form of each.",
+    help: "cargo xtask soak [--minutes N] [--afresh] [NAME ...]\n\n  revocation  readers of four processes against a writer that is killed at random points\n  kills       a committing process is killed; no acknowledged write may be lost\n  processes   64 processes with four threads each on one store\n  power       what was not synced is lost, or reordered: no revoked key may come back\n  faults      every call of the file system fails once, and for ever\n  fork        200 forks of every kind\n  herd        floods of cold keys, wrong secrets and guesses\n  denials     the times of five refusals can't be told apart\n  latency     how soon another machine obeys a revocation, on PostgreSQL\n  disconnects connections to PostgreSQL are lost in every way\n  commits     overlapping commits on PostgreSQL\n  nodes       four gateways on one PostgreSQL for ten minutes\n  credits     four gateways spend one allocation, and are killed\n  mutants     changed lines of the deciding code that no test notices\n  files       every single bit of every genuine license file is flipped (some ten minutes)\n  workers     a thousand workers of Node are terminated during authentication (some two minutes)\n\nA sweep goes in slices of ten minutes (--minutes), says where it stands, and goes on there the next time; --afresh\nbegins anew. Without a name: all. The figures are in docs/reliability.md; the ordinary run has a short form of each.",
     run,
 };
 
 /// Those of the soak program.
-const SWEEPS: [&str; 11] = [
+const SWEEPS: [&str; 13] = [
     "revocation",
     "kills",
     "processes",
@@ -30,6 +30,8 @@ const SWEEPS: [&str; 11] = [
     "latency",
     "disconnects",
     "commits",
+    "nodes",
+    "credits",
 ];
 
 fn run(arguments: Vec<String>) -> Outcome {
@@ -58,7 +60,7 @@ fn sweep(name: &str, minutes: &str, afresh: bool) -> Outcome {
     if afresh {
         command.arg("--afresh");
     }
-    if ["latency", "disconnects", "commits"].contains(&name) {
+    if ["latency", "disconnects", "commits", "nodes", "credits"].contains(&name) {
         need::all(&[need::Tool::Postgres])?;
     }
     if name == "fork" {
