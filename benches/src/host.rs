@@ -47,6 +47,11 @@ impl Host {
         }
     }
 
+    /// A value that is granted, one with a wrong secret, and one of a name that there is not.
+    pub(crate) fn values(&self) -> [&str; 3] {
+        [&self.right, &self.wrong, &self.unknown]
+    }
+
     pub(crate) fn request<'a>(&'a self, authorization: &'a str) -> Request<'a> {
         let mut request = Request::new(Presented::Authorization(authorization.as_bytes()), &self.required);
         request.channel = Channel::Secure;

@@ -10,11 +10,15 @@ mod million;
 use std::{hint::black_box, process::ExitCode, time::Instant};
 
 use host::Host;
-use inspire_auth_core::StoreLocation;
+use inspire_auth_core::{
+    StoreLocation,
+    store::{PostgresOptions, PostgresStore},
+};
 use inspire_auth_platform::{
     clock::monotonic_millis,
     page::{NewPage, Page},
 };
+use inspire_auth_test_postgres::Server;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -103,24 +107,29 @@ const SAMPLE: u32 = 500;
 /// One request, decided again and again, on each store: the right secret, a wrong one, a name that does not exist.
 fn warm() {
     let folder = tempfile::tempdir().expect("a folder");
-    let stores = [("memory", StoreLocation::Memory), ("sqlite", StoreLocation::Path(folder.path().join("warm.db")))];
-    println!("ns a check: the least and the median of {SAMPLES} samples of {SAMPLE} calls");
-    for (store, location) in stores {
-        let host = Host::new(location);
-        for (what, value) in [("granted", &host.right), ("wrong secret", &host.wrong), ("unknown name", &host.unknown)]
-        {
-            let request = host.request(value);
-            let expected = host.auth.authenticate(&request).is_ok();
-            let mut samples = Vec::with_capacity(SAMPLES);
-            for _ in 0..SAMPLES {
-                let start = Instant::now();
-                for _ in 0..SAMPLE {
-                    assert_eq!(black_box(host.auth.authenticate(black_box(&request))).is_ok(), expected);
-                }
-                samples.push(start.elapsed().as_nanos() as f64 / f64::from(SAMPLE));
-            }
-            samples.sort_by(f64::total_cmp);
-            println!("{store:<8} {what:<14} {:8.1} {:8.1}", samples[0], samples[SAMPLES / 2]);
+    let server = Server::start().expect("a PostgreSQL server");
+    let options = PostgresOptions::parse(&server.url()).expect("a URL");
+    PostgresStore::migrate(&options, &[]).expect("a store");
+    let hosts = [
+        ("memory", Host::new(StoreLocation::Memory)),
+        ("sqlite", Host::new(StoreLocation::Path(folder.path().join("warm.db")))),
+        ("postgres", Host::new(StoreLocation::parse(&server.url()))),
+    ];
+    println!("ns a check, all stores in turns: the least and the median of {SAMPLES} samples of {SAMPLE} calls");
+    for (at, what) in ["granted", "wrong secret", "unknown name"].into_iter().enumerate() {
+        let requests: Vec<_> = hosts.iter().map(|(_, host)| (host, host.request(host.values()[at]))).collect();
+        let expected: Vec<_> = requests.iter().map(|(host, request)| host.auth.authenticate(request).is_ok()).collect();
+        let checks: Vec<_> = requests
+            .iter()
+            .zip(expected)
+            .map(|((host, request), expected)| {
+                move || assert_eq!(black_box(host.auth.authenticate(black_box(request))).is_ok(), expected)
+            })
+            .collect();
+        let candidates: Vec<Candidate<'_>> =
+            hosts.iter().zip(&checks).map(|((store, _), check)| (*store, check as &dyn Fn())).collect();
+        for ((store, _), samples) in candidates.iter().zip(interleaved(&candidates, SAMPLES, SAMPLE)) {
+            println!("{store:<9} {what:<14} {:8.1} {:8.1}", samples[0], samples[SAMPLES / 2]);
         }
     }
 }

@@ -410,6 +410,23 @@ fn a_host_may_go_on_by_what_it_knows_if_it_says_so() {
     assert!(node.store.read(&mut |_| Ok(())).is_err(), "what has to ask is not answered");
 }
 
+/// What a host needs now and then it has no connection for in between.
+#[test]
+fn a_connection_that_is_not_needed_is_closed_and_opened_again() {
+    let database = Database::new();
+    let name = format!("i{}", database.schema());
+    let store = database.open_with(&format!("&application_name={name}"));
+    let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE application_name = '{name}'");
+    let sessions = || database.sql(&sql).parse::<u32>().unwrap();
+    for _ in 0..2 {
+        let (row, _) = add(&store, "a");
+        assert!(by_name(&store, "a").is_some());
+        assert!(sessions() >= 3);
+        write(&store, |tx| tx.delete_key(row.id).unwrap());
+        until("they are closed, but for the one that listens", || sessions() == 1);
+    }
+}
+
 /// Each transaction asks where the database is: that takes no longer the more has happened.
 #[test]
 fn a_long_history_makes_nothing_slower() {

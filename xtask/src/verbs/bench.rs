@@ -14,7 +14,7 @@ use figure::Figures;
 use serde_json::{Value, json};
 use suites::{Bench, Suite};
 
-use crate::{Failure, Outcome, Verb, args::Args, node, project, python, run, run::say, text};
+use crate::{Failure, Outcome, Verb, args::Args, need, node, project, python, run, run::say, text};
 
 pub(crate) const VERB: Verb = Verb {
     name: "bench",
@@ -125,6 +125,7 @@ fn pairs(value: &Value) -> machine::Facts {
 }
 
 fn core() -> Outcome {
+    need::all(&[need::Tool::Postgres])?;
     for name in ["prf", "warm", "page"] {
         let mut bench = run::cargo();
         bench.args(["run", "--quiet", "--release", "--locked", "--package", "inspire-auth-bench", "--", name]);

@@ -72,6 +72,7 @@ impl Follower {
                     continue;
                 }
             }
+            shared.desk.get().close_idle();
             // Nothing of ours keeps the store from being closed meanwhile.
             drop(shared);
             is_told = timeout(beat, self.rings.notified()).await.is_ok();

@@ -4,11 +4,12 @@ use std::{
     future::Future,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
+use inspire_auth_platform::clock::monotonic_millis;
 use rustls::pki_types::ServerName;
 use tokio::{sync::Notify, task::AbortHandle, time::timeout};
 use tokio_postgres::{
@@ -37,6 +38,8 @@ pub(super) struct Link {
     task: AbortHandle,
     /// Whether somebody gave up waiting for an answer: what comes next would be that one.
     is_broken: AtomicBool,
+    /// When it was used last, in milliseconds of the monotonic clock.
+    used: AtomicU64,
 }
 
 impl Drop for Link {
@@ -78,7 +81,8 @@ impl Link {
             let connecting = async {
                 let (client, connection) = connect(to, at, patience).await?;
                 let task = engine.spawn(serve(connection, rings.clone())).ok_or_else(closing)?.abort_handle();
-                let link = Self { client, task, is_broken: AtomicBool::new(false) };
+                let link =
+                    Self { client, task, is_broken: AtomicBool::new(false), used: AtomicU64::new(monotonic_millis()) };
                 link.takes_writes().await.map(|()| link)
             };
             match timeout(patience, connecting).await {
@@ -99,6 +103,16 @@ impl Link {
             Some(false) => Ok(()),
             _ => Err(Error::with(Code::StoreReadOnly, "the server takes no writes")),
         }
+    }
+
+    /// Has it count as used now.
+    pub(super) fn note_used(&self) {
+        self.used.store(monotonic_millis(), Ordering::Relaxed);
+    }
+
+    /// Whether it was not used for so long.
+    pub(super) fn is_idle(&self, time: Duration) -> bool {
+        u128::from(monotonic_millis().saturating_sub(self.used.load(Ordering::Relaxed))) > time.as_millis()
     }
 
     pub(super) fn is_broken(&self) -> bool {

@@ -138,6 +138,17 @@ struct Desk {
     writer: Lane,
 }
 
+impl Desk {
+    const fn lanes(&self) -> [&Lane; 3] {
+        [&self.reader, &self.quick, &self.writer]
+    }
+
+    /// Closes connections that nobody needed for a while.
+    fn close_idle(&self) {
+        self.lanes().into_iter().for_each(Lane::close_idle);
+    }
+}
+
 impl fmt::Debug for PostgresStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresStore").field("options", &self.shared.options).finish_non_exhaustive()
@@ -566,7 +577,7 @@ impl Drop for Handles {
         }
         shared.is_closed.store(true, Ordering::Release);
         let desk = shared.desk.get();
-        for lane in [&desk.reader, &desk.quick, &desk.writer] {
+        for lane in desk.lanes() {
             *lane.lock() = None;
         }
         if let Some((engine, rings)) = lock(&desk.engine).take() {

@@ -1,6 +1,9 @@
 //! A transaction from its beginning to its end, whatever comes between.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use super::{
     Shared,
@@ -12,6 +15,9 @@ use super::{
 };
 use crate::error::Result;
 
+/// How long a connection stays open unused.
+const IDLE: Duration = Duration::from_secs(15);
+
 /// A connection for one purpose, opened at its first use.
 #[derive(Debug, Default)]
 pub(super) struct Lane(Mutex<Option<Link>>);
@@ -19,6 +25,15 @@ pub(super) struct Lane(Mutex<Option<Link>>);
 impl Lane {
     pub(super) fn lock(&self) -> MutexGuard<'_, Option<Link>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes a connection that nobody needed for a while. Never waits.
+    pub(super) fn close_idle(&self) {
+        if let Ok(mut lane) = self.0.try_lock()
+            && lane.as_ref().is_some_and(|link| link.is_idle(IDLE))
+        {
+            *lane = None;
+        }
     }
 }
 
@@ -112,6 +127,7 @@ impl Shared {
             Some(link) => link,
             none => none.insert(Link::open(engine, to, None, deadline())?),
         };
+        link.note_used();
         let begun = link.batch(statements, deadline());
         if begun.is_err() {
             // It may have begun, and failed in the middle.
