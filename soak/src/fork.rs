@@ -11,6 +11,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use inspire_auth_test_postgres::Server;
+
 use crate::{Outcome, Sweep, progress::Run};
 
 pub mod matrix;
@@ -34,6 +36,8 @@ struct Part {
     arguments: Vec<String>,
     /// Where it runs; `None` is an empty folder of its own.
     folder: Option<PathBuf>,
+    /// The PostgreSQL server on which its stores are, if they are not in files.
+    server: Option<String>,
 }
 
 impl Part {
@@ -42,6 +46,9 @@ impl Part {
         command.args(&self.arguments).current_dir(self.folder.as_deref().unwrap_or(scratch));
         // Python's parts put their stores there.
         command.env("TMPDIR", scratch).env(SWITCH, "1").stdin(Stdio::null());
+        if let Some(server) = &self.server {
+            command.env(matrix::ON_POSTGRES, server);
+        }
         command
     }
 
@@ -83,17 +90,16 @@ pub(crate) fn sound(path: &Path) -> Outcome {
     if word == "ok" { Ok(()) } else { Err(format!("{}: {word}", path.display()).into()) }
 }
 
-/// What there is to run: always Rust's part; the others where `cargo xtask soak` says that they are.
-fn parts() -> Result<Vec<Part>, Box<dyn Error + Send + Sync>> {
-    let mut parts = vec![Part {
-        name: "rust",
-        program: env::current_exe()?,
-        arguments: vec!["--as=fork".to_owned()],
-        folder: None,
-    }];
+/// What there is to run: always Rust's parts; the others where `cargo xtask soak` says that they are.
+fn parts(server: &Server) -> Result<Vec<Part>, Box<dyn Error + Send + Sync>> {
+    let rust = |name, server| -> Result<Part, Box<dyn Error + Send + Sync>> {
+        let (program, arguments) = (env::current_exe()?, vec!["--as=fork".to_owned()]);
+        Ok(Part { name, program, arguments, folder: None, server })
+    };
+    let mut parts = vec![rust("rust", None)?, rust("rust on PostgreSQL", Some(server.url()))?];
     let named = |variable: &str| env::var_os(variable).map(PathBuf::from);
     match named("INSPIRE_SOAK_C_FORK") {
-        Some(program) => parts.push(Part { name: "c", program, arguments: Vec::new(), folder: None }),
+        Some(program) => parts.push(Part { name: "c", program, arguments: Vec::new(), folder: None, server: None }),
         None => println!("fork: without C (INSPIRE_SOAK_C_FORK names no program)"),
     }
     match named("INSPIRE_SOAK_PYTHON").zip(named("INSPIRE_SOAK_ROOT")) {
@@ -105,6 +111,7 @@ fn parts() -> Result<Vec<Part>, Box<dyn Error + Send + Sync>> {
                     program: python.clone(),
                     arguments: vec!["-m".to_owned(), module.to_owned()],
                     folder: Some(folder.clone()),
+                    server: None,
                 });
             }
         }
@@ -114,7 +121,8 @@ fn parts() -> Result<Vec<Part>, Box<dyn Error + Send + Sync>> {
 }
 
 fn run(run: &mut Run) -> Outcome {
-    let parts = parts()?;
+    let server = Server::start()?;
+    let parts = parts(&server)?;
     let mut cells = Vec::new();
     for part in &parts {
         for cell in part.cells()? {

@@ -3,6 +3,8 @@
 //! Each child checks what it knew and what it did not, creates a key, is refused what its parent revoked after the fork,
 //! and revokes a key that its parent is then refused. Nothing random is alike, nobody hangs, and every child ends well:
 //! with or without dropping the handle, with or without exit handlers.
+//!
+//! On a store in a file, the other side's next check obeys a change; on one in a PostgreSQL database, soon.
 
 use std::{
     collections::HashSet,
@@ -12,14 +14,15 @@ use std::{
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
     thread,
+    time::Duration,
 };
 
 use inspire_auth_core::{
-    Code, HashParameters, InspireAuth, Options,
+    Code, HashParameters, Id, InspireAuth, Options, StoreLocation,
     keys::{
         Attempt, Caller, Channel, Import, ImportFormat, ListFilter, NewKey, Presented, Request, Requirement, Ticket,
     },
-    store::Strength,
+    store::{PostgresOptions, PostgresStore, Strength},
 };
 
 use super::{sound, watch::Watch};
@@ -68,6 +71,44 @@ const CELLS: &[Cell] = &[
     Cell { name: "lazy", lazy: true, ..PLAIN },
 ];
 
+/// Names the PostgreSQL server (its URL) on which the stores are, instead of files.
+pub(super) const ON_POSTGRES: &str = "INSPIRE_SOAK_FORK_POSTGRES";
+
+/// Where the store of a cell is.
+enum Place {
+    File(PathBuf),
+    Database(String),
+}
+
+impl Place {
+    fn new(cell: Cell, folder: &Path) -> Result<Self> {
+        let Ok(url) = std::env::var(ON_POSTGRES) else {
+            return Ok(Self::File(folder.join(format!("fork-{}.db", cell.name))));
+        };
+        let url = format!("{url}?schema=f{}", Id::random()?.to_string().replace('-', ""));
+        PostgresStore::migrate(&PostgresOptions::parse(&url)?, &[])?;
+        Ok(Self::Database(url))
+    }
+
+    fn open(&self) -> Result<InspireAuth> {
+        let mut options = Options::new(match self {
+            Self::File(path) => StoreLocation::Path(path.clone()),
+            Self::Database(url) => StoreLocation::parse(url),
+        });
+        options.hash = HashParameters { memory_kib: 64, iterations: 1, parallelism: 1 };
+        Ok(InspireAuth::open(options)?)
+    }
+
+    /// What a change by another process has the next check answer.
+    fn expect(&self, auth: &InspireAuth, bearer: &str, expected: Code) -> Outcome {
+        // The watch ends what does not come.
+        while matches!(self, Self::Database(_)) && expect(auth, bearer, expected).is_err() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        expect(auth, bearer, expected)
+    }
+}
+
 const BUSY_THREADS: usize = 3;
 /// Children at once.
 const SIBLINGS: usize = 2;
@@ -97,25 +138,28 @@ pub fn play(arguments: &[String]) -> Outcome {
 }
 
 fn run(cell: Cell, forks: usize, folder: &Path) -> Outcome {
-    let path = folder.join(format!("fork-{}.db", cell.name));
-    let auth = open(&path)?;
+    let place = Place::new(cell, folder)?;
+    let auth = place.open()?;
     let warm = create(&auth, "warm")?.0;
     import_chosen(&auth)?;
     expect(&auth, &warm, Code::Ok)?;
     let writer = if cell.writer { Some(begin_writer(&auth)?) } else { None };
-    let matrix = Matrix { cell, path, warm, watch: Watch::new(), over: AtomicBool::new(false) };
+    let matrix = Matrix { cell, place, warm, watch: Watch::new(), over: AtomicBool::new(false) };
     matrix.among_others(auth, forks)?;
     if let Some(Child { pid, line }) = writer {
         drop(line);
         ended(pid)?;
     }
     matrix.look_back(forks)?;
-    sound(&matrix.path)
+    match &matrix.place {
+        Place::File(path) => sound(path),
+        Place::Database(_) => Ok(()),
+    }
 }
 
 struct Matrix {
     cell: Cell,
-    path: PathBuf,
+    place: Place,
     /// Known on both sides of every fork.
     warm: String,
     watch: Watch,
@@ -183,7 +227,7 @@ impl Matrix {
                     expect(auth, &bearer, Code::InvalidCredential)?;
                 }
                 Busy::Hashing => expect(auth, CHOSEN, Code::Ok)?,
-                Busy::Opening => expect(&open(&self.path)?, &self.warm, Code::Ok)?,
+                Busy::Opening => expect(&self.place.open()?, &self.warm, Code::Ok)?,
             }
         }
         Ok(())
@@ -205,7 +249,7 @@ impl Matrix {
                 self.watch.step("forks");
                 children.push(self.bear(birth, &mut handle, &children)?);
             }
-            auth = handle.map_or_else(|| open(&self.path), Ok)?;
+            auth = handle.map_or_else(|| self.place.open(), Ok)?;
             for (birth, child) in births.iter().zip(&mut children) {
                 self.see_through(&auth, birth, child, &mut random)?;
             }
@@ -274,7 +318,7 @@ impl Matrix {
     /// What a child does.
     fn live(&self, birth: &Birth, handle: &mut Option<InspireAuth>, mut line: UnixStream) -> Outcome {
         if self.cell.lazy {
-            *handle = Some(open(&self.path)?);
+            *handle = Some(self.place.open()?);
         }
         let auth = handle.as_ref().ok_or("there is no handle")?;
         expect(auth, &self.warm, Code::Ok)?;
@@ -290,7 +334,7 @@ impl Matrix {
         }
         tell(&mut line, "ready")?;
         hear(&mut line)?;
-        expect(auth, &birth.doomed, Code::InvalidCredential)?;
+        self.place.expect(auth, &birth.doomed, Code::InvalidCredential)?;
         revoke(auth, &format!("victim-{}", birth.number))?;
         expect(auth, &birth.victim, Code::InvalidCredential)?;
         let (bearer, id) = create(auth, &format!("made-{}", birth.number))?;
@@ -322,8 +366,8 @@ impl Matrix {
         let news = hear(&mut child.line)?;
         let (made, made_id) = news.split_once('\n').ok_or("a child said nothing")?;
         self.watch.step("checks what a child changed");
-        expect(auth, &birth.victim, Code::InvalidCredential)?;
-        expect(auth, made, Code::Ok)?;
+        self.place.expect(auth, &birth.victim, Code::InvalidCredential)?;
+        self.place.expect(auth, made, Code::Ok)?;
         expect(auth, &self.warm, Code::Ok)?;
         expect(auth, &birth.cold, Code::Ok)?;
         revoke(auth, &format!("cold-{number}"))?;
@@ -349,7 +393,7 @@ impl Matrix {
 
     /// What was acknowledged is there and works, for a handle that knows nothing yet; what was revoked is not.
     fn look_back(&self, forks: usize) -> Outcome {
-        let auth = open(&self.path)?;
+        let auth = self.place.open()?;
         let keys = auth.keys().list(&ListFilter::default())?;
         let made = keys.iter().filter(|key| key.name.starts_with("made-")).count();
         let others: Vec<_> =
@@ -377,7 +421,7 @@ fn begin_writer(auth: &InspireAuth) -> Result<Child> {
     };
     let done = (|| -> Outcome {
         // Others may write, too: SQLite's lock is not fair.
-        own.set_read_timeout(Some(std::time::Duration::from_millis(2)))?;
+        own.set_read_timeout(Some(Duration::from_millis(2)))?;
         while own.read(&mut [0]).is_err() {
             flip(false, Code::InvalidCredential)?;
             flip(true, Code::Ok)?;
@@ -388,12 +432,6 @@ fn begin_writer(auth: &InspireAuth) -> Result<Child> {
         Ok(()) => leave(true, 0),
         Err(error) => fail(&*error),
     }
-}
-
-fn open(path: &Path) -> Result<InspireAuth> {
-    let mut options = Options::at(path);
-    options.hash = HashParameters { memory_kib: 64, iterations: 1, parallelism: 1 };
-    Ok(InspireAuth::open(options)?)
 }
 
 /// A new key: what its requests present, and its id.
@@ -496,9 +534,26 @@ mod tests {
     /// other's busy threads.)
     #[test]
     fn a_few_forks_in_every_cell() {
+        a_few_forks(4);
+    }
+
+    /// The same on PostgreSQL, in a process that is told so.
+    #[test]
+    fn a_few_forks_in_every_cell_on_postgres() {
+        if std::env::var_os(ON_POSTGRES).is_some() {
+            a_few_forks(2);
+            return;
+        }
+        let server = inspire_auth_test_postgres::Server::start().unwrap();
+        let test = "fork::matrix::tests::a_few_forks_in_every_cell_on_postgres";
+        let mut this = std::process::Command::new(std::env::current_exe().unwrap());
+        assert!(this.args(["--exact", test]).env(ON_POSTGRES, server.url()).status().unwrap().success());
+    }
+
+    fn a_few_forks(forks: usize) {
         for cell in CELLS {
             let folder = tempfile::tempdir().unwrap();
-            if let Err(error) = run(*cell, 4, folder.path()) {
+            if let Err(error) = run(*cell, forks, folder.path()) {
                 panic!("{}: {error}", cell.name);
             }
         }

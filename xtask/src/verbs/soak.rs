@@ -60,7 +60,7 @@ fn sweep(name: &str, minutes: &str, afresh: bool) -> Outcome {
     if afresh {
         command.arg("--afresh");
     }
-    if ["latency", "disconnects", "commits", "nodes", "credits"].contains(&name) {
+    if ["latency", "disconnects", "commits", "nodes", "credits", "fork"].contains(&name) {
         need::all(&[need::Tool::Postgres])?;
     }
     if name == "fork" {
