@@ -3,13 +3,19 @@
 use std::process::Command;
 
 use super::{Counts, Report, number_before};
-use crate::{Outcome, cli, node, python, run};
+use inspire_auth_test_postgres::{GIVEN, Server};
+
+use crate::{Outcome, cli, need, node, python, run};
 
 /// pytest on the installed wheel; the stubs against what they describe; the types of programs that use them.
 pub(super) fn python() -> Outcome<Report> {
     let mut report = Report::default();
     let mut pytest = python::program("pytest")?;
     pytest.args(["tests", "-q", "-rs", "-p", "no:cacheprovider"]).env("PYTHONDONTWRITEBYTECODE", "1");
+    // For hosts that fork with a database open.
+    need::all(&[need::Tool::Postgres])?;
+    let server = Server::start()?;
+    pytest.env(GIVEN, server.url());
     self::pytest(&mut report, cli::told(&mut pytest)?)?;
     report.count(
         "stubtest",

@@ -64,6 +64,29 @@ def all_answer(at: Address, processes: int, credential: str, expected: str) -> N
     assert len(pids) == processes
 
 
+PREFORKED = ["gunicorn --preload, its own ASGI workers", "gunicorn --preload, Django in threads"]
+
+
+@pytest.mark.parametrize("server", PREFORKED)
+def test_preforked_processes_follow_a_database(server: str, database: str) -> None:
+    """A handle that was opened before the fork goes on in each worker, with a connection of its own."""
+    create = f"levels=[{READ!r}], require_secure=False, actor=SYSTEM).credential)"
+    first, second = (elsewhere(database, f"print(auth.keys.create({name!r}, {create}") for name in ("first", "second"))
+    with SERVERS[server](INSPIRE_STORE=database, INSPIRE_CREDENTIAL=first) as running:
+        [at] = running.addresses()
+        for credential in (first, second):
+            all_answer(at, 4, credential, "200")
+        elsewhere(database, "auth.keys.delete('second', actor=SYSTEM)")
+        deadline = time.monotonic() + PATIENCE
+        while any(ask(at, "GET", "/read", bearer(second)).code == "200" for _ in range(64)):
+            assert time.monotonic() < deadline, "a worker goes on as before"
+        all_answer(at, 4, second, "401 INVALID_CREDENTIAL")
+        all_answer(at, 4, first, "200")
+        assert running.end() in (0, -15), running.output
+        for sign in ("Traceback", "panicked", "CRITICAL", "SIGKILL", "SIGSEGV", "SIGABRT"):
+            assert sign not in running.output, running.output
+
+
 @pytest.mark.parametrize("server", SERVERS)
 def test_all_processes_see_each_change_at_once(server: str, store: str, keys: SimpleNamespace) -> None:
     running: Process
