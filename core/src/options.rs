@@ -117,7 +117,8 @@ pub enum Enforcement {
     ReportOnly,
 }
 
-/// Receives audit events as they happen, on the thread that caused them. It must not block, and not call the handle.
+/// Receives audit events as they happen, on the thread that caused them, which may be one of the library's own. It must not block, and
+/// not call the handle.
 pub type AuditSink = Arc<dyn Fn(&AuditEvent) + Send + Sync>;
 
 /// What a host decides once, when it opens a handle. `Options::new(store)` is the default of everything else.
