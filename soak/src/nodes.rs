@@ -115,14 +115,15 @@ fn run(run: &mut Run) -> Outcome {
         }
         Ok(())
     };
+    let have_all_checked = |checks: u64| (0..NODES).all(|node| of_node(&words, node, 0) > checks);
     wait_for("every node checks", || {
         are_well(&mut nodes)?;
-        Ok((0..NODES).all(|node| of_node(&words, node, 0) > keys as u64))
+        Ok(have_all_checked(0))
     })?;
     let mut random = Rng::new();
     let (mut recent, mut made) = (0, keys);
     let pace = if run.is_brief() { Duration::from_millis(50) } else { Duration::from_secs(1) };
-    let (mut due, began) = (Instant::now(), Instant::now());
+    let (mut due, began, mut warm) = (Instant::now(), Instant::now(), None);
     while run.goes_on() {
         let key = random.usize(0..keys);
         let words_of_key = &words[FIRST + key];
@@ -141,10 +142,15 @@ fn run(run: &mut Run) -> Outcome {
             are_well(&mut nodes)?;
             thread::sleep(Duration::from_millis(10));
         }
-        // Memory is looked at once everything has been used, and again at the end.
-        let part = if began.elapsed() < Duration::from_secs(60) { "at first" } else { "later" };
-        for node in &nodes {
-            run.sample(&format!("KiB of a node {part}"), resident(node.id())?);
+        // Memory is looked at from when every node has used every key.
+        if warm.is_none() && have_all_checked(keys as u64) {
+            warm = Some(Instant::now());
+        }
+        if let Some(warm) = warm {
+            let part = if warm.elapsed() < Duration::from_secs(60) { "at first" } else { "later" };
+            for node in &nodes {
+                run.sample(&format!("KiB of a node {part}"), resident(node.id())?);
+            }
         }
         let seconds = began.elapsed().as_secs();
         run.add("seconds", seconds.saturating_sub(run.count("seconds")));
