@@ -4,6 +4,7 @@
 //! whoever made the change. A node may be late by as much as it may be stale, and no more.
 
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::atomic::Ordering,
     thread,
@@ -124,6 +125,7 @@ fn run(run: &mut Run) -> Outcome {
     let (mut recent, mut made) = (0, keys);
     let pace = if run.is_brief() { Duration::from_millis(50) } else { Duration::from_secs(1) };
     let (mut due, began, mut warm) = (Instant::now(), Instant::now(), None);
+    let (mut told, mut first, mut later) = (0, Vec::new(), Vec::new());
     while run.goes_on() {
         let key = random.usize(0..keys);
         let words_of_key = &words[FIRST + key];
@@ -147,16 +149,25 @@ fn run(run: &mut Run) -> Outcome {
             warm = Some(Instant::now());
         }
         if let Some(warm) = warm {
-            let part = if warm.elapsed() < Duration::from_secs(60) { "at first" } else { "later" };
+            let (what, sizes) = if warm.elapsed() < Duration::from_secs(60) {
+                ("KiB of a node at first", &mut first)
+            } else {
+                ("KiB of a node later", &mut later)
+            };
             for node in &nodes {
-                run.sample(&format!("KiB of a node {part}"), resident(node.id())?);
+                sizes.push(resident(node.id())?);
+                run.sample(what, *sizes.last().unwrap_or(&0));
             }
         }
         let seconds = began.elapsed().as_secs();
-        run.add("seconds", seconds.saturating_sub(run.count("seconds")));
+        run.add("seconds", seconds - told);
+        told = seconds;
         if counted(1) > 0 {
             return Err("a node gave a wrong answer (it says which one)".into());
         }
+    }
+    if !later.is_empty() && median(&mut later) > median(&mut first) * 21 / 20 {
+        return Err("a node grows".into());
     }
     run.at_least("keys", keys as u64);
     run.at_least("changed", (made - keys) as u64);
@@ -172,34 +183,50 @@ fn of_node(words: &Words, node: usize, what: usize) -> u64 {
     words[RECENT + node * OF_NODE + what].load(Ordering::Acquire)
 }
 
-/// Makes all keys, with one secret, quickly hashed.
+fn median(sizes: &mut [u64]) -> u64 {
+    sizes.sort_unstable();
+    sizes.get(sizes.len() / 2).copied().unwrap_or(0)
+}
+
+/// Makes all keys, with one secret.
 fn import(auth: &InspireAuth, keys: usize) -> Outcome {
-    let salt = [7; 16];
-    let parameters = argon2::Params::new(64, 1, 1, Some(32)).map_err(|error| error.to_string())?;
-    let argon2 = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, parameters);
-    let mut hash = [0; 32];
-    argon2.hash_password_into(SECRET.as_bytes(), &salt, &mut hash).map_err(|error| error.to_string())?;
-    let encode = |bytes: &[u8]| base64::Engine::encode(&base64::engine::general_purpose::STANDARD_NO_PAD, bytes);
-    let hash = format!("$argon2id$v=19$m=64,t=1,p=1${}${}", encode(&salt), encode(&hash));
-    let imports: Vec<_> = (0..keys)
-        .map(|number| Import {
-            key: NewKey { levels: vec![REQUIRED.to_owned()], ..NewKey::named(name(number)) },
-            format: ImportFormat::Phc,
-            hash: hash.clone(),
-            strength: Strength::Random,
-        })
-        .collect();
+    let hash = hash()?;
+    let imports: Vec<_> = (0..keys).map(|number| imported(number, &hash)).collect();
     for batch in imports.chunks(BATCH) {
         auth.keys().import_all(batch, &Caller::system())?;
     }
     Ok(())
 }
 
+fn imported(number: usize, hash: &str) -> Import {
+    Import {
+        key: NewKey { levels: vec![REQUIRED.to_owned()], ..NewKey::named(name(number)) },
+        format: ImportFormat::Phc,
+        hash: hash.to_owned(),
+        strength: Strength::Random,
+    }
+}
+
+/// Of the secret of all keys, quickly made.
+fn hash() -> Result<String, Failure> {
+    let salt = [7; 16];
+    let parameters = argon2::Params::new(64, 1, 1, Some(32)).map_err(|error| error.to_string())?;
+    let argon2 = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, parameters);
+    let mut hash = [0; 32];
+    argon2.hash_password_into(SECRET.as_bytes(), &salt, &mut hash).map_err(|error| error.to_string())?;
+    let encode = |bytes: &[u8]| base64::Engine::encode(&base64::engine::general_purpose::STANDARD_NO_PAD, bytes);
+    Ok(format!("$argon2id$v=19$m=64,t=1,p=1${}${}", encode(&salt), encode(&hash)))
+}
+
 /// Changes a key in one of the ways in which keys are changed, and returns the right answer from now on.
 fn change(auth: &InspireAuth, key: usize, before: Answer, random: &mut Rng) -> Result<Answer, Failure> {
     let (keys, system, name) = (auth.keys(), Caller::system(), name(key));
     let record = match keys.get(&name) {
-        Err(error) if error.code() == Code::NotFound => return Ok(Answer::Invalid),
+        // What was deleted is made again, under its name.
+        Err(error) if error.code() == Code::NotFound => {
+            keys.import(&imported(key, &hash()?), &system)?;
+            return Ok(Answer::Granted);
+        }
         found => found?,
     };
     let relevel = |level: &str| -> Outcome {
@@ -211,12 +238,15 @@ fn change(auth: &InspireAuth, key: usize, before: Answer, random: &mut Rng) -> R
             relevel(REQUIRED)?;
             Answer::Granted
         }
-        // What is disabled is enabled again; what was rotated stays what it is.
+        // What is disabled is enabled again; what was rotated is deleted.
         Answer::Invalid if !record.enabled => {
             keys.set_enabled(&name, true, None, &system)?;
             Answer::Granted
         }
-        Answer::Invalid | Answer::Either => before,
+        Answer::Invalid | Answer::Either => {
+            keys.delete(&name, None, &system)?;
+            Answer::Invalid
+        }
         Answer::Granted => match random.u8(0..4) {
             0 => {
                 relevel(OTHER)?;
@@ -269,6 +299,8 @@ pub fn play(arguments: &[String]) -> Outcome {
     };
     let counter = |what: usize| &words[RECENT + node * OF_NODE + what];
     let mut random = Rng::with_seed(node as u64);
+    // What was obeyed of the keys that are changed: whoever has obeyed a change does not go back.
+    let mut obeyed = HashMap::new();
     let mut turn = 0;
     loop {
         turn += 1;
@@ -291,10 +323,13 @@ pub fn play(arguments: &[String]) -> Outcome {
             Ok(answer) if answer != right && right != Answer::Either && is_settled => {
                 let late = begun.saturating_sub(since);
                 counter(3).fetch_max(late, Ordering::AcqRel);
-                if u128::from(late) >= STALENESS.as_micros() {
+                if u128::from(late) >= STALENESS.as_micros() || obeyed.get(&key) == Some(&before) {
                     eprintln!("node {node}: {} is {answer:?}, {right:?} since {late} us", name(key));
                     counter(1).fetch_add(1, Ordering::AcqRel);
                 }
+            }
+            Ok(answer) if answer == right && is_settled && since > 0 && !is_guess => {
+                obeyed.insert(key, before);
             }
             Ok(_) => {}
         }

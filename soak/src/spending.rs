@@ -143,6 +143,8 @@ fn audit(run: &mut Run, auth: &InspireAuth, url: &str, month: i64, folder: &Path
     }
     let none = BTreeSet::new();
     let said = |word: &str| said.get(word).unwrap_or(&none);
+    // It takes the lock of the book: what a dead gateway had asked for is done by now, or never is.
+    let balance = auth.license().balance(None, Some(month))?;
     let period = "(SELECT max(period) FROM inspire_auth.credit_periods)";
     let listed =
         psql(url, &format!("SELECT id, amount, refunded FROM inspire_auth.credit_operations WHERE period = {period}"))?;
@@ -151,13 +153,21 @@ fn audit(run: &mut Run, auth: &InspireAuth, url: &str, month: i64, folder: &Path
     for line in listed.lines() {
         let mut fields = line.split('|');
         let (Some(id), Some(amount), Some(refunded)) = (fields.next(), fields.next(), fields.next()) else { continue };
+        if amount.parse() != Ok(AMOUNT) {
+            return Err(format!("{id} is {amount} in the book").into());
+        }
         let is_refunded = refunded == "t";
-        sum += if is_refunded { 0 } else { amount.parse::<i64>()? };
+        sum += if is_refunded { 0 } else { AMOUNT };
         book.insert(id, is_refunded);
     }
-    let used = auth.license().balance(None, Some(month))?.used;
+    let used = balance.used;
     if used != sum || used > allocation {
         return Err(format!("{used} are used, the operations' sum is {sum}, {allocation} may be").into());
+    }
+    // What was given back may have come too late for anybody to spend.
+    let returned = book.values().filter(|is_refunded| **is_refunded).count();
+    if used + AMOUNT * i64::try_from(returned)? + AMOUNT <= allocation {
+        return Err(format!("the gateways ended with {used} of {allocation} used, and {returned} given back").into());
     }
     for operation in said("granted") {
         match book.get(operation.as_str()) {
@@ -179,14 +189,32 @@ fn audit(run: &mut Run, auth: &InspireAuth, url: &str, month: i64, folder: &Path
     Ok(())
 }
 
+/// What the journals beside this one say was asked, and do not say was granted.
+fn unanswered(journal: &Path) -> Result<BTreeSet<String>, Failure> {
+    let (mut asked, mut granted) = (BTreeSet::new(), BTreeSet::new());
+    for other in fs::read_dir(journal.parent().ok_or("no folder")?)? {
+        let lines = fs::read_to_string(other?.path())?;
+        // The last line may be under way.
+        let whole = lines.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        for (word, operation) in whole.lines().filter_map(|line| line.split_once(' ')) {
+            match word {
+                "asks" => drop(asked.insert(operation.to_owned())),
+                "granted" => drop(granted.insert(operation.to_owned())),
+                _ => {}
+            }
+        }
+    }
+    Ok(&asked - &granted)
+}
+
 /// A gateway: spends until nothing is left, and writes down what it asks and hears.
 ///
 /// # Errors
 /// What it was answered and should not have been.
 pub fn play(arguments: &[String]) -> Outcome {
-    let [url, month, journal, number] = enlist(arguments)? else { return Err("a spender has four arguments".into()) };
+    let [url, month, path, number] = enlist(arguments)? else { return Err("a spender has four arguments".into()) };
     let month: i64 = month.parse()?;
-    let journal = OpenOptions::new().create(true).append(true).open(journal)?;
+    let journal = OpenOptions::new().create(true).append(true).open(path)?;
     // A line at a time, whole or not at all.
     let note = |word: &str, operation: &str| (&journal).write_all(format!("{word} {operation}\n").as_bytes());
     let auth = loop {
@@ -202,23 +230,38 @@ pub fn play(arguments: &[String]) -> Outcome {
             match ask().map_err(|error| error.code()) {
                 Ok(()) => return Ok(None),
                 Err(Code::StoreUnavailable | Code::StoreLocked | Code::StoreStale) => {}
-                Err(Code::LimitExceeded) => return Ok(Some(Code::LimitExceeded)),
+                Err(code @ (Code::LimitExceeded | Code::Conflict)) => return Ok(Some(code)),
                 Err(code) => return Err(format!("a gateway is answered {code:?}").into()),
             }
         }
     };
+    let consume = |operation: &str| {
+        auth.license().consume(AMOUNT, operation, None, Some(month)).map(|balance| {
+            assert!(balance.used <= balance.limit, "{balance:?}");
+        })
+    };
+    // Whatever others asked and heard nothing of is asked again: some of them are dead, some are asking now.
+    for operation in unanswered(Path::new(path))? {
+        match persist(&|| consume(&operation))? {
+            None => note("granted", &operation)?,
+            // Whoever asked is alive, and has given it back.
+            Some(Code::Conflict) => {}
+            Some(_) => return Ok(()),
+        }
+    }
     thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
             .map(|at| {
-                let (auth, note, persist) = (&auth, &note, &persist);
+                let (auth, note, persist, consume) = (&auth, &note, &persist, &consume);
                 scope.spawn(move || -> Outcome {
                     let mut random = Rng::new();
                     for n in 0.. {
                         let operation = format!("{month}-{number}-{at}-{n}");
                         note("asks", &operation)?;
-                        let consume = || auth.license().consume(AMOUNT, &operation, None, Some(month)).map(drop);
-                        if persist(&consume)?.is_some() {
-                            return Ok(());
+                        match persist(&|| consume(&operation))? {
+                            None => {}
+                            Some(Code::LimitExceeded) => return Ok(()),
+                            Some(code) => return Err(format!("{operation} is answered {code:?}").into()),
                         }
                         note("granted", &operation)?;
                         if random.u8(0..20) == 0 {
@@ -227,7 +270,7 @@ pub fn play(arguments: &[String]) -> Outcome {
                             note("returned", &operation)?;
                         } else if random.u8(0..20) == 0 {
                             // The same again is the same.
-                            persist(&consume)?;
+                            persist(&|| consume(&operation))?;
                         }
                     }
                     Ok(())
