@@ -9,7 +9,7 @@ use clap::{
     parser::ValueSource,
 };
 
-use crate::commands::{audit, issuer, keys, license, machine, routes, shell, store};
+use crate::commands::{audit, issuer, keys, license, machine, routes, serve, shell, store};
 
 /// API keys and licenses of hosts that use libinspire_auth.
 #[derive(Debug, Parser)]
@@ -210,6 +210,8 @@ pub(crate) enum Command {
     /// Route tables: check one, and ask what it would do
     #[command(subcommand, arg_required_else_help = true)]
     Routes(routes::Command),
+    /// Answer gateways that ask over HTTP: nginx, Envoy, Caddy, Traefik, HAProxy
+    Serve(serve::Serve),
     /// What this machine is to a license
     #[command(subcommand, arg_required_else_help = true)]
     Machine(machine::Command),

@@ -6,6 +6,7 @@ pub(crate) mod keys;
 pub(crate) mod license;
 pub(crate) mod machine;
 pub(crate) mod routes;
+pub(crate) mod serve;
 pub(crate) mod shell;
 pub(crate) mod store;
 
@@ -17,6 +18,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Report> {
         Command::Keys(command) => keys::run(context, command),
         Command::License(command) => license::run(context, command),
         Command::Routes(command) => routes::run(context, command),
+        Command::Serve(arguments) => serve::run(context, &arguments),
         Command::Machine(command) => machine::run(context, command),
         Command::Issuer(command) => issuer::run(context, command),
         Command::Store(command) => store::run(context, command),

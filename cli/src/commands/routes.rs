@@ -149,7 +149,7 @@ fn explain(context: &Context, arguments: &Explain) -> Result<Report> {
     Ok(Report::new(document, facts.render(context.page)).verdict(exit_of(found.code)))
 }
 
-fn read(path: &Path) -> Result<Routes> {
+pub(crate) fn read(path: &Path) -> Result<Routes> {
     let text = files::read_text(path)?;
     Routes::parse(&text).map_err(|error| {
         Failure::from(error)
