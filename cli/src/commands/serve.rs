@@ -14,7 +14,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use inspire_auth_checker::{Arrival, Gateway, Guard, IDENTITY, Listen, Options, Running, start};
+use inspire_auth_checker::{Arrival, ERROR, Gateway, Guard, IDENTITY, Listen, Options, Running, STATUS, start};
 use inspire_auth_core::keys::Requirement;
 use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -66,6 +66,9 @@ pub(crate) struct Serve {
     /// Go by X-Forwarded-Proto, which the gateway sets on every request
     #[arg(long)]
     forwarded_proto: bool,
+    /// Memory for keys that are seen for the first time, in MiB; past it the answer is BUSY
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    hash_memory: u32,
     /// Name the key's levels, in X-Inspire-Levels
     #[arg(long)]
     levels: bool,
@@ -104,13 +107,15 @@ impl From<Kind> for Gateway {
 pub(crate) fn run(context: &Context, arguments: &Serve) -> Result<Report> {
     let guard = guard(arguments)?;
     let listen = listen(&arguments.listen, &arguments.socket_mode)?;
-    let auth = context.open(Opening::Existing)?;
+    let hash_memory = u64::from(arguments.hash_memory) << 20;
+    let auth = context.open_with(Opening::Existing, |options| options.max_hash_memory = hash_memory)?;
     let arrival = match (arguments.secure, arguments.forwarded_proto) {
         (true, _) => Arrival::Secure,
         (_, true) => Arrival::Forwarded,
         _ => Arrival::Plain,
     };
-    let strip: Vec<String> = IDENTITY.map(str::to_owned).to_vec();
+    let ours = IDENTITY.into_iter().chain([ERROR, STATUS]);
+    let strip: Vec<String> = ours.chain(auth.credential_headers()).map(str::to_owned).collect();
     let options = Options {
         auth,
         guard,
@@ -149,7 +154,10 @@ fn announce(context: &Context, running: &Running, strip: &[String]) -> Result<()
     if let Some(metrics) = metrics {
         context.note(&format!("Metrics at {metrics}"));
     }
-    context.note(&format!("The gateway takes these off what clients send: {}", strip.join(", ")));
+    context.note(&format!(
+        "The gateway takes these off what clients send, before it passes a request on: {}",
+        strip.join(", ")
+    ));
     Ok(())
 }
 
