@@ -12,7 +12,9 @@
  *
  *     $inspire_auth_key  $inspire_auth_key_id  $inspire_auth_levels  $inspire_auth_warning  $inspire_auth_error
  *
- * No worker ever waits: where a key is seen for the first time the request sleeps, and the loop serves others.
+ * No worker ever waits: where a key is seen for the first time the request sleeps, and the loop serves others. A guarded
+ * location is denied to paths that are not canonical ("//", "..", "%2F", ";"): nginx and the service behind it may read
+ * them differently. Of every request, guarded or not, what a client says in a header X-Inspire-... is taken off.
  */
 #include <ngx_config.h>
 #include <ngx_core.h>
@@ -31,8 +33,8 @@ enum {
 
 /* What a location requires. */
 typedef struct {
-    ngx_str_t text;
-    inspire_requirement *compiled; /* in a worker, with the store open */
+    ngx_str_t requirement, entitlement;
+    inspire_routes *table; /* of one route, which is every path: a table refuses paths that are not canonical */
 } guard_t;
 
 typedef struct {
@@ -44,8 +46,8 @@ typedef struct {
 } main_conf_t;
 
 typedef struct {
-    guard_t *guard; /* NULL: none */
-    ngx_str_t entitlement;
+    ngx_str_t requirement, entitlement; /* as written; "off" is said, and empty */
+    guard_t *guard;                     /* both; NULL: none */
     ngx_uint_t channel;
 } loc_conf_t;
 
@@ -74,18 +76,7 @@ static inspire_str str(ngx_str_t text) {
 
 /* ---- the store ---- */
 
-static void close_store(main_conf_t *conf) {
-    guard_t **guards = conf->guards.elts;
-    for (ngx_uint_t i = 0; i < conf->guards.nelts; i++) {
-        inspire_requirement_free(guards[i]->compiled);
-        guards[i]->compiled = NULL;
-    }
-    inspire_auth_free(conf->auth);
-    conf->auth = NULL;
-}
-
-/* Opens a store and compiles what the locations require. */
-static ngx_int_t open_store(main_conf_t *conf, inspire_str store, ngx_log_t *log) {
+static ngx_int_t open_store(const main_conf_t *conf, inspire_str store, inspire_auth **auth, ngx_log_t *log) {
     inspire_auth_options options = INSPIRE_AUTH_OPTIONS_INIT;
     options.store = store;
     options.product = str(conf->product);
@@ -93,26 +84,17 @@ static ngx_int_t open_store(main_conf_t *conf, inspire_str store, ngx_log_t *log
     options.trusted_keys = conf->trusted.elts;
     options.trusted_key_count = conf->trusted.nelts;
     inspire_error *err = NULL;
-    ngx_str_t what = conf->store;
-    inspire_result result = inspire_auth_open(&options, &conf->auth, &err);
-    guard_t **guards = conf->guards.elts;
-    for (ngx_uint_t i = 0; i < conf->guards.nelts && result == INSPIRE_RESULT_OK; i++) {
-        what = guards[i]->text;
-        result = inspire_requirement_parse(conf->auth, str(what), &guards[i]->compiled, &err);
-    }
-    if (result == INSPIRE_RESULT_OK)
+    if (inspire_auth_open(&options, auth, &err) == INSPIRE_RESULT_OK)
         return NGX_OK;
-    ngx_log_error(NGX_LOG_EMERG, log, 0, "inspire_auth: %V: %s", &what, inspire_error_message(err).data);
+    ngx_log_error(NGX_LOG_EMERG, log, 0, "inspire_auth: %*s: %s", store.len, store.data, inspire_error_message(err).data);
     inspire_error_free(err);
-    close_store(conf);
     return NGX_ERROR;
 }
 
 /* What is guarded is refused until the store is there. */
 static void open_or_try_again(main_conf_t *conf, ngx_log_t *log) {
-    if (open_store(conf, str(conf->store), log) == NGX_OK || ngx_exiting)
-        return;
-    ngx_add_timer(&conf->reopen, REOPEN_MS);
+    if (open_store(conf, str(conf->store), &conf->auth, log) != NGX_OK && !ngx_exiting)
+        ngx_add_timer(&conf->reopen, REOPEN_MS);
 }
 
 static void reopen(ngx_event_t *event) {
@@ -137,8 +119,10 @@ static ngx_int_t init_process(ngx_cycle_t *cycle) {
 
 static void exit_process(ngx_cycle_t *cycle) {
     main_conf_t *conf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_inspire_auth_module);
-    if (conf != NULL)
-        close_store(conf);
+    if (conf == NULL)
+        return;
+    inspire_auth_free(conf->auth);
+    conf->auth = NULL;
 }
 
 /* ---- a request ---- */
@@ -331,8 +315,9 @@ static ngx_int_t access_handler(ngx_http_request_t *r) {
     request.headers = lines;
     request.header_count = count;
     request.channel = channel_of(r, here->channel);
-    request.requirement = here->guard->compiled;
-    request.entitlement = str(here->entitlement);
+    request.routes = here->guard->table;
+    request.method = str(r->method_name);
+    request.path = str(r->unparsed_uri);
     inspire_error *err = NULL;
     inspire_result result =
         inspire_auth_authenticate_no_wait(conf->auth, &request, &exchange->caller, &exchange->ticket, &err);
@@ -431,34 +416,17 @@ static ngx_int_t say_error(ngx_http_request_t *r, ngx_http_variable_value_t *v, 
 
 /* ---- the configuration ---- */
 
-static char *set_guard(ngx_conf_t *cf, ngx_command_t *command, void *conf) {
-    main_conf_t *all = ngx_http_conf_get_module_main_conf(cf, ngx_http_inspire_auth_module);
-    loc_conf_t *here = conf;
+/* A word that locations inherit; "off" is none. */
+static char *set_word(ngx_conf_t *cf, ngx_command_t *command, void *conf) {
+    ngx_str_t *slot = (ngx_str_t *)((char *)conf + command->offset);
     const ngx_str_t *words = cf->args->elts;
-    (void)command;
-    if (here->guard != NGX_CONF_UNSET_PTR)
+    if (slot->data != NULL)
         return "is duplicate";
-    here->guard = NULL;
+    if (words[1].len == 0)
+        return "needs a word; \"off\" is none";
+    *slot = words[1];
     if (ngx_strcmp(words[1].data, "off") == 0)
-        return NGX_CONF_OK;
-    guard_t **slot = ngx_array_push(&all->guards);
-    here->guard = ngx_pcalloc(cf->pool, sizeof(guard_t));
-    if (slot == NULL || here->guard == NULL)
-        return NGX_CONF_ERROR;
-    here->guard->text = words[1];
-    *slot = here->guard;
-    return NGX_CONF_OK;
-}
-
-static char *set_entitlement(ngx_conf_t *cf, ngx_command_t *command, void *conf) {
-    loc_conf_t *here = conf;
-    const ngx_str_t *words = cf->args->elts;
-    (void)command;
-    if (here->entitlement.data != NULL)
-        return "is duplicate";
-    here->entitlement = words[1];
-    if (ngx_strcmp(words[1].data, "off") == 0)
-        here->entitlement.len = 0; /* said, and none */
+        slot->len = 0;
     return NGX_CONF_OK;
 }
 
@@ -485,22 +453,76 @@ static void *create_loc_conf(ngx_conf_t *cf) {
     loc_conf_t *conf = ngx_pcalloc(cf->pool, sizeof *conf);
     if (conf == NULL)
         return NULL;
-    conf->guard = NGX_CONF_UNSET_PTR;
     conf->channel = NGX_CONF_UNSET_UINT;
     return conf;
 }
 
 static char *merge_loc_conf(ngx_conf_t *cf, void *parent, void *child) {
+    main_conf_t *all = ngx_http_conf_get_module_main_conf(cf, ngx_http_inspire_auth_module);
     const loc_conf_t *above = parent;
     loc_conf_t *here = child;
-    (void)cf;
-    ngx_conf_merge_ptr_value(here->guard, above->guard, NULL);
     ngx_conf_merge_uint_value(here->channel, above->channel, CHANNEL_AUTO);
+    ngx_flag_t is_same = here->requirement.data == NULL && here->entitlement.data == NULL;
+    if (here->requirement.data == NULL)
+        here->requirement = above->requirement;
     if (here->entitlement.data == NULL)
         here->entitlement = above->entitlement;
-    if (here->entitlement.len > 0 && here->guard == NULL)
-        return "inspire_auth_entitlement needs inspire_auth: nobody is asked who they are";
+    if (here->requirement.len == 0)
+        return here->entitlement.len == 0 ? NGX_CONF_OK
+                                          : "inspire_auth_entitlement needs inspire_auth: nobody is asked who they are";
+    here->guard = above->guard;
+    if (is_same && here->guard != NULL)
+        return NGX_CONF_OK;
+    guard_t **slot = ngx_array_push(&all->guards);
+    here->guard = ngx_pcalloc(cf->pool, sizeof(guard_t));
+    if (slot == NULL || here->guard == NULL)
+        return NGX_CONF_ERROR;
+    here->guard->requirement = here->requirement;
+    here->guard->entitlement = here->entitlement;
+    *slot = here->guard;
     return NGX_CONF_OK;
+}
+
+static void free_table(void *data) {
+    inspire_routes_free(data);
+}
+
+/* A guard's table, in the words of inspire_routes_parse(). Levels hold neither quotes nor commas. */
+static ngx_int_t compile(ngx_conf_t *cf, guard_t *guard, const inspire_auth *auth) {
+    static const char head[] = "{\"routes\":[{\"prefix\":\"/\",\"methods\":[\"*\"],\"require\":{\"%s\":[\"";
+    inspire_requirement *requirement = NULL;
+    inspire_error *err = NULL;
+    ngx_pool_cleanup_t *cleanup = ngx_pool_cleanup_add(cf->pool, 0);
+    inspire_result result = inspire_requirement_parse(auth, str(guard->requirement), &requirement, &err);
+    inspire_str text = inspire_requirement_text(requirement);
+    u_char *json = ngx_pnalloc(cf->pool, sizeof head + 3 * text.len + guard->entitlement.len + 64), *end = json;
+    if (result == INSPIRE_RESULT_OK && cleanup != NULL && json != NULL) {
+        const char *level = text.data, *last = text.data + text.len;
+        ngx_flag_t needs_all = ngx_strncmp(level, "all(", 4) == 0;
+        if (needs_all || ngx_strncmp(level, "any(", 4) == 0)
+            level += 4, last -= 1;
+        end = ngx_sprintf(end, head, needs_all ? "all" : "any");
+        for (; level < last; level++) {
+            if (*level != ',') {
+                *end++ = *level;
+                continue;
+            }
+            end = ngx_cpymem(end, "\",\"", 3);
+            while (level + 1 < last && level[1] == ' ')
+                level++;
+        }
+        end = ngx_sprintf(end, "\"]}%s%V%s}]}", guard->entitlement.len > 0 ? ",\"entitlement\":\"" : "",
+                          &guard->entitlement, guard->entitlement.len > 0 ? "\"" : "");
+        result = inspire_routes_parse((inspire_str){(char *)json, end - json}, &guard->table, &err);
+        cleanup->handler = free_table;
+        cleanup->data = guard->table;
+    }
+    inspire_requirement_free(requirement);
+    if (result != INSPIRE_RESULT_OK)
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "inspire_auth \"%V\": %s", &guard->requirement,
+                           inspire_error_message(err).data);
+    inspire_error_free(err);
+    return guard->table != NULL ? NGX_OK : NGX_ERROR;
 }
 
 static ngx_int_t postconfiguration(ngx_conf_t *cf) {
@@ -528,9 +550,14 @@ static ngx_int_t postconfiguration(ngx_conf_t *cf) {
         return NGX_ERROR;
     }
     /* `nginx -t` finds what is misspelt. The store itself is the workers' to open. */
-    if (open_store(conf, INSPIRE_STR(":memory:"), cf->log) != NGX_OK)
+    inspire_auth *auth = NULL;
+    ngx_int_t outcome = open_store(conf, INSPIRE_STR(":memory:"), &auth, cf->log);
+    guard_t **guards = conf->guards.elts;
+    for (ngx_uint_t i = 0; i < conf->guards.nelts && outcome == NGX_OK; i++)
+        outcome = compile(cf, guards[i], auth);
+    inspire_auth_free(auth);
+    if (outcome != NGX_OK)
         return NGX_ERROR;
-    close_store(conf);
     ngx_http_handler_pt *handler = ngx_array_push(&core->phases[NGX_HTTP_ACCESS_PHASE].handlers);
     if (handler == NULL)
         return NGX_ERROR;
@@ -549,9 +576,10 @@ static ngx_command_t commands[] = {
      NGX_HTTP_MAIN_CONF_OFFSET, offsetof(main_conf_t, machine_id), NULL},
     {ngx_string("inspire_auth_trusted_key"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE2, add_trusted_key,
      NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL},
-    {ngx_string("inspire_auth"), EVERYWHERE | NGX_CONF_TAKE1, set_guard, NGX_HTTP_LOC_CONF_OFFSET, 0, NULL},
-    {ngx_string("inspire_auth_entitlement"), EVERYWHERE | NGX_CONF_TAKE1, set_entitlement, NGX_HTTP_LOC_CONF_OFFSET,
-     0, NULL},
+    {ngx_string("inspire_auth"), EVERYWHERE | NGX_CONF_TAKE1, set_word, NGX_HTTP_LOC_CONF_OFFSET,
+     offsetof(loc_conf_t, requirement), NULL},
+    {ngx_string("inspire_auth_entitlement"), EVERYWHERE | NGX_CONF_TAKE1, set_word, NGX_HTTP_LOC_CONF_OFFSET,
+     offsetof(loc_conf_t, entitlement), NULL},
     {ngx_string("inspire_auth_channel"), EVERYWHERE | NGX_CONF_TAKE1, ngx_conf_set_enum_slot,
      NGX_HTTP_LOC_CONF_OFFSET, offsetof(loc_conf_t, channel), channels},
     ngx_null_command,

@@ -34,7 +34,8 @@ class Gateway:
     down = 503
     # Whether it tells a client the code of a refusal.
     tells_code = True
-    needs_root = False
+    # Whether it says when to come again.
+    tells_when = True
 
     def __init__(self, site, upstream):
         self.site, self.upstream = site, upstream
@@ -130,6 +131,16 @@ class Nginx(Gateway):
         own = f"daemon off; pid {self.folder}/nginx.pid; error_log {self.log} info;"
         return ["nginx", "-p", str(self.folder), "-c", str(configuration), "-g", own]
 
+    def workers(self):
+        """Their process ids, those that are about to end among them."""
+        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return set(children.read_text().split())
+
+    def stop(self):
+        super().stop()
+        bad = [line for line in self.log.read_text().splitlines() if "[alert]" in line or "exited on signal" in line]
+        assert not bad, bad
+
     def replacements(self):
         kinds = ("body", "proxy", "fastcgi", "uwsgi", "scgi")
         paths = {"body": "client_body_temp_path"}
@@ -168,6 +179,8 @@ class Envoy(Gateway):
     name = "envoy"
     dialect = "envoy"
     recipe = RECIPES / "envoy.yaml"
+    # Envoy takes 503 for an error of the checker's, and says no more than status_on_error.
+    tells_when = False
 
     def command(self, configuration):
         envoy = shutil.which("envoy", path=str(pathlib.Path(sys.executable).parent)) or shutil.which("envoy")

@@ -53,7 +53,8 @@ class Site:
             "bare": self.key("bare"),
         }
         self.path("chosen.phc").write_text(CHOSEN_HASH)
-        self.ask("keys", "import", "chosen", "--hash-file", self.path("chosen.phc"), "--level", READ)
+        for name in ("chosen", "gone"):
+            self.ask("keys", "import", name, "--hash-file", self.path("chosen.phc"), "--level", READ)
         self._license()
 
     def close(self):
