@@ -334,15 +334,13 @@ static exchange_t *exchange_of(ngx_http_request_t *r) {
     return exchange;
 }
 
+/* Text that lives as long as the request. Before the access phase there is nothing to say yet. */
 static ngx_int_t say(ngx_http_request_t *r, ngx_http_variable_value_t *v, inspire_str text) {
-    ngx_str_t value;
-    if (copied(r, text, &value) != NGX_OK)
-        return NGX_ERROR;
     v->valid = 1;
-    v->no_cacheable = 1; /* before the access phase there is nothing yet */
+    v->no_cacheable = exchange_of(r) == NULL;
     v->not_found = 0;
-    v->data = value.data;
-    v->len = value.len;
+    v->data = (u_char *)text.data;
+    v->len = text.len;
     return NGX_OK;
 }
 
@@ -367,13 +365,16 @@ static ngx_int_t say_key_id(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     (void)data;
     if (caller == NULL)
         return say_nothing(r, v);
-    char text[36], *end = text;
+    enum { LENGTH = 36 };
+    char *text = ngx_pnalloc(r->pool, LENGTH), *end = text;
+    if (text == NULL)
+        return NGX_ERROR;
     for (size_t i = 0; i < sizeof caller->id; i++) {
         if (i == 4 || i == 6 || i == 8 || i == 10)
             *end++ = '-';
         end = (char *)ngx_hex_dump((u_char *)end, (u_char *)&caller->id[i], 1);
     }
-    return say(r, v, (inspire_str){text, sizeof text});
+    return say(r, v, (inspire_str){text, LENGTH});
 }
 
 static ngx_int_t say_levels(ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data) {
@@ -538,7 +539,7 @@ static ngx_int_t postconfiguration(ngx_conf_t *cf) {
     ngx_http_core_main_conf_t *core = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
         ngx_str_t name = variables[i].name;
-        ngx_http_variable_t *variable = ngx_http_add_variable(cf, &name, NGX_HTTP_VAR_NOCACHEABLE);
+        ngx_http_variable_t *variable = ngx_http_add_variable(cf, &name, 0);
         if (variable == NULL)
             return NGX_ERROR;
         variable->get_handler = variables[i].say;

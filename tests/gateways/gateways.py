@@ -39,7 +39,7 @@ class Gateway:
 
     def __init__(self, site, upstream):
         self.site, self.upstream = site, upstream
-        self.folder = site.path(self.name)
+        self.folder = site.path(self.name.replace(", ", "-").replace(" ", "-"))
         self.folder.mkdir()
         self.folder.chmod(0o777)
         self.plain, self.secure = free_port(), free_port()

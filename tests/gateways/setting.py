@@ -81,7 +81,8 @@ class Site:
         return {"cwd": self.folder, "env": {**environment, "HOME": str(self.folder)}, **service_user()}
 
     def key(self, name, *levels):
-        options = [word for level in levels for word in ("--level", level)]
+        """A key with these levels; what begins with `--` is an option."""
+        options = [word for level in levels for word in ([level] if level.startswith("--") else ["--level", level])]
         return self.ask("keys", "create", name, *options, *QUICK_HASH)["credential"]
 
     def delete(self, name):

@@ -13,6 +13,7 @@
 
 mod args;
 mod cli;
+mod gateways;
 mod need;
 mod node;
 mod project;

@@ -37,6 +37,10 @@ pub(crate) enum Tool {
     Faketime,
     Peers,
     Postgres,
+    Nginx,
+    Caddy,
+    Openssl,
+    Wrk,
 }
 
 impl Tool {
@@ -58,6 +62,10 @@ impl Tool {
             Self::Debian => ("dpkg-dev, fakeroot", "dpkg-dev fakeroot"),
             Self::Faketime => ("libfaketime", "faketime"),
             Self::Postgres => ("PostgreSQL's server, and PgBouncer", "postgresql-15 pgbouncer"),
+            Self::Nginx => ("nginx, and what its modules are built with", "nginx nginx-dev make"),
+            Self::Caddy => ("Caddy", "caddy"),
+            Self::Openssl => ("openssl", "openssl"),
+            Self::Wrk => ("wrk", "wrk"),
             Self::Peers => ("libsodium, libjwt and libargon2", "libsodium-dev libjwt-dev libargon2-1"),
         }
     }
@@ -89,6 +97,15 @@ impl Tool {
                     && run::output(run::command("ldconfig").arg("-p")).is_ok_and(|list| list.contains("libargon2.so.1"))
             }
             Self::Postgres => inspire_auth_test_postgres::is_installed(),
+            Self::Nginx => {
+                answers("nginx", &["-v"])
+                    && answers("make", &["--version"])
+                    && Path::new("/usr/share/nginx/src/configure").exists()
+            }
+            Self::Caddy => answers("caddy", &["version"]),
+            Self::Openssl => answers("openssl", &["version"]),
+            // It has no way to be asked for its version that succeeds.
+            Self::Wrk => run::captured(run::command("wrk").arg("-v")).is_ok(),
             Self::Microhttpd => answers("pkg-config", &["--exists", "libmicrohttpd"]),
             Self::CppHttplib => Path::new("/usr/include/httplib.h").exists(),
             Self::Sanitizers => {

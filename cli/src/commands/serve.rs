@@ -52,7 +52,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "LEVELS")]
     require: Option<String>,
     /// An entitlement that the license must hold as well
-    #[arg(long, value_name = "CODE", requires = "require")]
+    #[arg(long, value_name = "CODE", conflicts_with = "routes")]
     entitlement: Option<String>,
     /// Where to listen: unix:PATH, or a loopback address; port 0 is any that is free
     #[arg(long, value_name = "WHERE", default_value = "127.0.0.1:9180")]
@@ -186,7 +186,11 @@ fn listen(text: &str, mode: &str) -> Result<Listen> {
         }
         return Ok(Listen::Unix(path, mode));
     }
-    let address =
+    let address: SocketAddr =
         text.parse().map_err(|_| Failure::usage("--listen is unix:PATH or an address such as 127.0.0.1:9180"))?;
+    if !address.ip().is_loopback() {
+        let why = "--listen is a loopback address or unix:PATH: whoever reaches the checker may try secrets";
+        return Err(Failure::usage(why));
+    }
     Ok(Listen::Loopback(address))
 }

@@ -3,6 +3,7 @@
 pub(crate) mod bindings;
 mod c;
 mod conformance;
+mod gateways;
 mod generated;
 mod native;
 pub(crate) mod package;
@@ -147,6 +148,12 @@ pub(crate) const ALL: &[Stage] = &[
         run: bindings::python,
     },
     Stage { name: "node", about: "the npm package's own tests and types", lint: false, run: bindings::node },
+    Stage {
+        name: "gateways",
+        about: "nginx, Envoy and Caddy with the checker, nginx with the module",
+        lint: false,
+        run: gateways::gateways,
+    },
     Stage {
         name: "conformance",
         about: "every vector through every driver; the answers agree",

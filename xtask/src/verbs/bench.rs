@@ -14,12 +14,12 @@ use figure::Figures;
 use serde_json::{Value, json};
 use suites::{Bench, Suite};
 
-use crate::{Failure, Outcome, Verb, args::Args, need, node, project, python, run, run::say, text};
+use crate::{Failure, Outcome, Verb, args::Args, gateways, need, node, project, python, run, run::say, text};
 
 pub(crate) const VERB: Verb = Verb {
     name: "bench",
     summary: "measure, beside peers: requests, entitlements, license files, first uses, a million keys",
-    help: "cargo xtask bench [--quick | --render] [SUITE ...]\n\n  Without a suite: all of these; docs/benchmarks.md and its chart are written.\n\n  rust          requests and entitlements, from Rust\n  c             the same, from C\n  python        the same, from Python\n  node          the same, from Node\n  license       reading a license file\n  argon2        the first use of a key, from each language\n  million       a million keys\n  instructions  instructions of the warm path, counted by callgrind; --write makes them the budget\n\n  Only by name, and in no document:\n\n  core          a warm check in Rust, and the primitives it may be made of\n  loops         how late a timer of asyncio and of Node gets while eight keys are seen for the first time\n\n  --quick       few rounds, to see that it works; prints only\n  --render      write the document again, from the figures of the last whole run\n\nBuilds in release, and installs the peers: pinned, into the target folder. Figures of a busy machine are worth little:\ncompare within one run.",
+    help: "cargo xtask bench [--quick | --render] [SUITE ...]\n\n  Without a suite: all of these; docs/benchmarks.md and its chart are written.\n\n  rust          requests and entitlements, from Rust\n  c             the same, from C\n  python        the same, from Python\n  node          the same, from Node\n  license       reading a license file\n  argon2        the first use of a key, from each language\n  million       a million keys\n  instructions  instructions of the warm path, counted by callgrind; --write makes them the budget\n\n  Only by name, and in no document:\n\n  core          a warm check in Rust, and the primitives it may be made of\n  loops         how late a timer of asyncio and of Node gets while eight keys are seen for the first time\n  gateways      nginx with the module, and with the checker, beside nginx alone; Envoy; Caddy (15 minutes)\n\n  --quick       few rounds, to see that it works; prints only\n  --render      write the document again, from the figures of the last whole run\n\nBuilds in release, and installs the peers: pinned, into the target folder. Figures of a busy machine are worth little:\ncompare within one run.",
     run,
 };
 
@@ -47,6 +47,7 @@ fn run(arguments: Vec<String>) -> Outcome {
             (_, Some(suite)) => chosen.push(suite),
             ("core", _) => core()?,
             ("loops", _) => loops()?,
+            ("gateways", _) => under_load(quick)?,
             _ => return Err(Failure::Usage(format!("There is no suite `{name}`."))),
         }
     }
@@ -132,6 +133,17 @@ fn core() -> Outcome {
         run::visibly(&mut bench)?;
     }
     Ok(())
+}
+
+/// Real gateways under load.
+fn under_load(quick: bool) -> Outcome {
+    need::all(&[need::Tool::Wrk])?;
+    let mut load = gateways::python("python")?;
+    load.arg("load.py").args(quick.then_some("--quick"));
+    // What is measured is what is shipped.
+    run::output(run::cargo().args(["build", "--release", "--package", "inspire-auth-cli"]))?;
+    load.env("INSPIRE_AUTH_CLI", project::target().join("release/inspire-auth"));
+    run::visibly(&mut load)
 }
 
 /// The script of either binding.

@@ -70,6 +70,15 @@ fn command() -> Outcome<Package> {
     ] {
         archive::put(&package.path(path), run::output(run::command(&program).args(["completion", shell]))?)?;
     }
+    // What `serve` is put behind: recipes, and a unit of systemd to be copied and fitted.
+    for recipe in fs::read_dir(project::root().join("examples/gateways"))? {
+        let recipe = recipe?;
+        let name = recipe.file_name().to_string_lossy().into_owned();
+        archive::put(
+            &package.path(&format!("usr/share/doc/inspire-auth/examples/gateways/{name}")),
+            fs::read(recipe.path())?,
+        )?;
+    }
     package.document(&notices::of("inspire-auth-cli")?)?;
     Ok(package)
 }
