@@ -31,8 +31,8 @@ const row = (page, name) => page.getByRole('row').filter({ has: page.getByRole('
 
 /** Asks the guarded API with a key, as a program does. */
 async function status(credential, path = '/data/api/v1/resources') {
-  const { status } = await fetch(`${app.url}${path}`, { headers: { Authorization: `Bearer ${credential}` } });
-  return status;
+  const answer = await fetch(`${app.url}${path}`, { headers: { Authorization: `Bearer ${credential}` } });
+  return answer.status;
 }
 
 async function act(page, name, verb) {
