@@ -185,5 +185,9 @@ pub fn wait(pid: libc::pid_t) -> bool {
     let mut status = 0;
     // SAFETY: `pid` is a child of this process that was not waited for, and `status` is valid for writing.
     assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
-    libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
+    let is_good = libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0;
+    if !is_good {
+        eprintln!("child {pid} ended with wait status {status:#x}");
+    }
+    is_good
 }

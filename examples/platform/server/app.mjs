@@ -34,14 +34,15 @@ export async function platform({ auth, root, hasServer }) {
     return reply.code(status).send(body);
   });
 
+  const items = new Inventory();
   // Keys come from anywhere; pages and what they ask for, from this address alone.
-  await app.register(async (scope) => guarded(scope, { auth, channel: 'local' }));
+  await app.register(async (scope) => guarded(scope, { auth, channel: 'local', inventory: items }));
   await app.register(async (scope) => {
     const hosts = () => app.addresses().flatMap(({ port }) => [`127.0.0.1:${port}`, `localhost:${port}`]);
     await pages(scope, { root, hosts });
     await scope.register(async (api) => {
       const sessions = new Sessions(auth);
-      const shared = { auth, sessions, inventory: new Inventory(), hasServer };
+      const shared = { auth, sessions, inventory: items, hasServer };
       // What is answered here is of its moment, and some of it secret.
       api.addHook('onSend', async (_request, reply) => void reply.header('Cache-Control', 'no-store'));
       api.get('/session', async (request) => sessions.view(sessions.of(request)));

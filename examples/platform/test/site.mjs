@@ -8,12 +8,19 @@ import { fileURLToPath } from 'node:url';
 
 const CLI = process.env.INSPIRE_AUTH_CLI ?? 'inspire-auth';
 const MAIN = fileURLToPath(new URL('../server/main.mjs', import.meta.url));
+const TROUBLESHOOTING = readFileSync(new URL('../../../docs/troubleshooting.md', import.meta.url), 'utf8');
 const MACHINE = 'platform-test';
 const ENVIRONMENT = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('INSPIRE_AUTH_')));
 
 export const ADMIN = 'Authenticated/Platform/Admin';
 export const WRITE = 'Authenticated/Gateway/Write';
 export const READ = 'Authenticated/Gateway/Read';
+
+/** What docs/troubleshooting.md says of a code: what it means, and what an administrator does about it. */
+export function troubleshooting(code) {
+  const row = TROUBLESHOOTING.split('\n').find((line) => line.includes(`</a>\`${code}\``));
+  return row.split('|').slice(2, 4).map((sentence) => sentence.trim());
+}
 
 /** A process, and the first line that it wrote. */
 export async function started(command, options, hasBegun) {
@@ -38,11 +45,18 @@ export async function ended(child, signal = 'SIGTERM') {
 
 export class Site {
   #running = [];
+  #installations = 0;
 
   constructor() {
     this.folder = mkdtempSync(join(tmpdir(), 'inspire-auth-platform.'));
-    this.store = this.path('platform.db');
+    this.begin();
     this.trusted = `vendor=${this.ask('issuer', 'keygen', '--out-dir', '.', '--id', 'vendor').public_key}`;
+  }
+
+  /** Another installation, on the same machine. */
+  begin() {
+    this.#installations += 1;
+    this.store = this.path(`platform-${this.#installations}.db`);
   }
 
   path(name) {
@@ -63,30 +77,35 @@ export class Site {
   }
 
   /** A machine file for this machine, and the license key that belongs to it. */
-  file(name, more = {}) {
+  file(name, more = {}, options = []) {
     const key = `FILE-${name.toUpperCase()}-1111`;
     const fingerprint = this.ask('machine', 'id').fingerprint;
     const entitlements = ['OFFLINE_LICENSING', 'VIDEO_WALL_SYNC', 'MFA'];
     const limits = { MAX_DISPLAYS: 2, MAX_AGILES: -1, AI_CREDITS_MONTHLY: 1000 };
     const description = { id: `license-${name}`, key, name: `Plant ${name}`, fingerprint, entitlements, limits, ...more };
     writeFileSync(this.path(`${name}.json`), JSON.stringify(description));
-    this.ask('issuer', 'sign', '--key', 'vendor.key', '--in', `${name}.json`, '--out', `${name}.lic`);
+    this.ask('issuer', 'sign', '--key', 'vendor.key', '--in', `${name}.json`, '--out', `${name}.lic`, ...options);
     return { key, text: readFileSync(this.path(`${name}.lic`), 'utf8'), path: this.path(`${name}.lic`) };
   }
 
-  /** The vendor's licensing server, and a license in it. */
+  /** A licensing server on the vendor's licenses. */
   async vendor() {
-    const { license } = this.sell('Plant 7', '--max-machines', '2', '--entitle', 'VIDEO_WALL_SYNC', '--entitle', 'OFFLINE_LICENSING', '--limit', 'MAX_DISPLAYS=25', '--limit', 'MAX_AGILES=-1');
-    this.license = license;
     const command = [CLI, '--json', 'issuer', 'serve', '--db', 'licenses.db', '--key', 'vendor.key', '--listen', '127.0.0.1:0'];
     const { child, said } = await started(command, { cwd: this.folder, env: ENVIRONMENT }, JSON.parse);
     this.#running.push(child);
-    return { url: said.url, child, license };
+    return { url: said.url, child };
   }
 
-  sell(name, ...options) {
-    const made = this.ask('issuer', 'license', 'create', '--db', 'licenses.db', '--name', name, ...options);
-    return { license: made.license ?? made };
+  /** A new license. */
+  sell(name) {
+    const limits = ['--limit', 'MAX_DISPLAYS=25', '--limit', 'MAX_AGILES=-1'];
+    const entitlements = ['--entitle', 'VIDEO_WALL_SYNC', '--entitle', 'OFFLINE_LICENSING'];
+    return this.vends('create', '--name', name, '--max-machines', '2', ...limits, ...entitlements).license;
+  }
+
+  /** What the vendor does with licenses. */
+  vends(verb, ...words) {
+    return this.ask('issuer', 'license', verb, '--db', 'licenses.db', ...words);
   }
 
   /** The application, on the site's store. */

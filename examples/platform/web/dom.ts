@@ -27,6 +27,12 @@ function present(children: Child[]): (Node | string)[] {
   return children.filter((child): child is Node | string => child !== null && child !== undefined && child !== false);
 }
 
+/** A path that may be broken after each slash, and nowhere else if there is room. */
+export function path(text: string): HTMLElement {
+  const parts = text.split(/(?<=\/)/);
+  return el('code', {}, ...parts.flatMap((part) => [document.createElement('wbr'), part]));
+}
+
 let ids = 0;
 
 /** An id that nothing else on the page has. */

@@ -49,7 +49,7 @@ export async function shell(session: Session, path: string, show: (path: string)
 function shown(notice: Notice): HTMLElement {
   const until = notice.until ? ` until ${moment(notice.until)}.` : '';
   const isAlarm = notice.severity !== 'info';
-  return el('div', { class: `notice ${notice.severity}`, role: isAlarm ? 'alert' : 'note' }, notice.message, until, notice.advice ? ` ${notice.advice}` : '');
+  return el('div', { class: `notice ${notice.severity}`, role: isAlarm ? 'alert' : 'note' }, notice.message, until, notice.advice ? ` ${notice.advice}` : '', isAlarm && notice.code ? [' ', el('code', {}, notice.code)] : null);
 }
 
 function section(title: string, links: HTMLElement[]): HTMLElement {
@@ -58,6 +58,6 @@ function section(title: string, links: HTMLElement[]): HTMLElement {
 }
 
 function link(href: string, title: string, path: string, isLocked = false): HTMLElement {
-  const lock = isLocked ? [el('span', { class: 'lock', 'aria-hidden': 'true' }, '🔒'), el('span', { class: 'unseen' }, ' (locked)')] : [];
+  const lock = isLocked ? [el('span', { class: 'lock', 'aria-hidden': 'true' }), el('span', { class: 'unseen' }, ' (locked)')] : [];
   return el('a', { href, 'data-page': true, 'aria-current': href === path ? 'page' : null }, title, ...lock);
 }

@@ -95,6 +95,16 @@ impl Report {
         self.skipped += other.skipped;
         self.failures.extend(other.failures);
     }
+
+    fn tell_failures(&self) {
+        if self.failures.is_empty() {
+            return;
+        }
+        println!("\nWhat failed:\n");
+        for failure in &self.failures {
+            println!("* {}\n", failure.trim_end());
+        }
+    }
 }
 
 /// Passed, failed, skipped.
@@ -188,12 +198,7 @@ pub(crate) fn run(stages: &[&Stage]) -> Outcome {
     for stage in stages {
         total.add(run_one(stage));
     }
-    if !total.failures.is_empty() {
-        println!("\nWhat failed:\n");
-        for failure in &total.failures {
-            println!("* {}\n", failure.trim_end());
-        }
-    }
+    total.tell_failures();
     println!("in {:.0} s", begun.elapsed().as_secs_f64());
     println!("{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped);
     match total.failed {
@@ -222,6 +227,8 @@ fn run_one(stage: &Stage) -> Report {
     }
     let remark = if report.remark.is_empty() { String::new() } else { format!("; {}", report.remark) };
     println!(" {verdict:<6} {seconds:7.1} s  {counts}{remark}");
+    // Told at the end again, if the run comes that far.
+    report.tell_failures();
     report.remark.clear();
     report
 }

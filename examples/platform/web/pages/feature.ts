@@ -17,6 +17,6 @@ export async function feature(session: Session): Promise<HTMLElement> {
     'div',
     {},
     heading,
-    el('div', { class: 'locked' }, el('p', { class: 'figure', 'aria-hidden': 'true' }, '🔒'), el('p', {}, el('strong', {}, `${known.feature} is not included in your license.`)), el('p', {}, ...advice), el('p', {}, el('code', {}, code))),
+    el('div', { class: 'locked' }, el('p', { class: 'figure', 'aria-hidden': 'true' }, el('span', { class: 'lock' })), el('p', {}, el('strong', {}, `${known.feature} is not included in your license.`)), el('p', {}, ...advice), el('p', {}, el('code', {}, code))),
   );
 }

@@ -77,7 +77,7 @@ export function duplicateKey(key: Key, refresh: Refresh): void {
 async function shown({ record, credential }: Created, refresh: Refresh): Promise<void> {
   await refresh();
   open(`API Key ${record.name}`, (close) => {
-    const secret = el('input', { type: 'text', readonly: true, class: 'mono', spellcheck: 'false', autocomplete: 'off' });
+    const secret = el('textarea', { rows: 2, readonly: true, class: 'mono secret', spellcheck: 'false', autocomplete: 'off' });
     secret.value = credential;
     secret.addEventListener('focus', () => secret.select());
     const copy = el('button', { type: 'button', class: 'quiet' }, 'Copy');

@@ -1,7 +1,7 @@
 // Security > API Keys: the list, and what can be done with each.
 import { ask, type Key, type Session } from '../api';
 import { confirm, problem } from '../dialogs';
-import { el, replace, say } from '../dom';
+import { el, path, replace, say } from '../dom';
 import { date, moment } from '../format';
 import { menu } from '../menu';
 import { createKey, duplicateKey, editKey } from './key-forms';
@@ -54,7 +54,7 @@ function row(key: Key, columns: string[], session: Session, refresh: Refresh): H
   const cells: (Node | string)[][] = [
     [el('span', { class: 'name' }, key.name), ...(key.enabled ? [] : [' ', badge('disabled')]), ...(isOver ? [' ', badge('expired')] : [])],
     [key.description || el('span', { class: 'faint' }, 'None')],
-    [el('ul', { class: 'levels' }, ...levels.map((level) => el('li', {}, el('code', {}, level))))],
+    [el('ul', { class: 'levels' }, ...levels.map((level) => el('li', {}, path(level))))],
     [key.requireSecure ? 'Yes' : 'No'],
     [date(key.createdAt)],
     [moment(key.lastUsedAt)],

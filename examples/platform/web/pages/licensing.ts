@@ -1,5 +1,5 @@
 // Platform > Licensing: what this installation is licensed for, and how that is changed. For administrators.
-import { ask, type License, type Session } from '../api';
+import { ApiError, ask, type License, type Session } from '../api';
 import { cancel, form, open, problem } from '../dialogs';
 import { el, replace, say } from '../dom';
 import { count, moment } from '../format';
@@ -13,6 +13,9 @@ const STATES: Record<License['state'], string> = {
   invalid: 'Invalid',
 };
 
+/** What failed on the page that was here before. */
+let failure: unknown;
+
 export async function licensing(session: Session, show: (path: string) => void): Promise<HTMLElement> {
   const heading = el('h1', { tabindex: -1 }, 'Licensing');
   if (!session.isAdmin) {
@@ -21,15 +24,23 @@ export async function licensing(session: Session, show: (path: string) => void):
   }
   const license = await ask<License>('GET', '/api/license');
   const wrong = problem();
+  const isTold = failure instanceof ApiError && license.notices.some(({ code }) => code === (failure as ApiError).error);
+  if (failure !== undefined && !isTold) wrong.show(failure);
+  failure = undefined;
   // What is locked is around this page as well: all of it is made again.
   const changed = (told: string) => {
     show('/licensing');
     say(told);
   };
+  // An answer that grants nothing may have changed the status all the same.
+  const failed = (error: unknown) => {
+    failure = error;
+    show('/licensing');
+  };
   return el(
     'div',
     {},
-    el('div', { class: 'title' }, heading, el('div', { class: 'buttons' }, ...actions(license, changed, wrong.show))),
+    el('div', { class: 'title' }, heading, el('div', { class: 'buttons' }, ...actions(license, changed, failed))),
     wrong.element,
     status(license),
     limits(license),
@@ -51,8 +62,6 @@ function actions(license: License, changed: (told: string) => void, failed: (err
         changed('The license was validated.');
       } catch (error) {
         failed(error);
-        again.disabled = false;
-        again.removeAttribute('aria-busy');
       }
     });
     all.push(again);

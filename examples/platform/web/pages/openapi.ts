@@ -1,6 +1,6 @@
 // What the HTTP API has, from its own document.
 import { ask, type Session } from '../api';
-import { el } from '../dom';
+import { el, path as place } from '../dom';
 
 interface Document {
   paths: Record<string, Record<string, { summary: string; description: string }>>;
@@ -14,9 +14,9 @@ export async function openapi(_session: Session): Promise<HTMLElement> {
       el(
         'tr',
         {},
-        el('th', { scope: 'row', 'data-title': 'Request' }, el('code', {}, `${method.toUpperCase()} ${path}`)),
+        el('th', { scope: 'row', 'data-title': 'Request' }, place(`${method.toUpperCase()} ${path}`)),
         el('td', { 'data-title': 'What' }, summary),
-        el('td', { 'data-title': 'Needs' }, description),
+        el('td', { 'data-title': 'Needs' }, ...description.replace('Needs ', '').split(/(?<=[:,]) /).flatMap((part, at) => [at === 0 ? '' : ' ', part.includes('/') ? place(part) : part])),
       ),
     ),
   );
