@@ -16,6 +16,7 @@ mod cli;
 mod gateways;
 mod need;
 mod node;
+mod platform;
 mod project;
 mod python;
 mod run;

@@ -39,6 +39,7 @@ pub(crate) enum Tool {
     Postgres,
     Nginx,
     Caddy,
+    Chromium,
     Openssl,
     Wrk,
 }
@@ -64,6 +65,7 @@ impl Tool {
             Self::Postgres => ("PostgreSQL's server, and PgBouncer", "postgresql-15 pgbouncer"),
             Self::Nginx => ("nginx, and what its modules are built with", "nginx nginx-dev make"),
             Self::Caddy => ("Caddy", "caddy"),
+            Self::Chromium => ("Chromium", "chromium fonts-dejavu-core"),
             Self::Openssl => ("openssl", "openssl"),
             Self::Wrk => ("wrk", "wrk"),
             Self::Peers => ("libsodium, libjwt and libargon2", "libsodium-dev libjwt-dev libargon2-1"),
@@ -103,6 +105,7 @@ impl Tool {
                     && Path::new("/usr/share/nginx/src/configure").exists()
             }
             Self::Caddy => answers("caddy", &["version"]),
+            Self::Chromium => answers("chromium", &["--version"]),
             Self::Openssl => answers("openssl", &["version"]),
             // It has no way to be asked for its version that succeeds.
             Self::Wrk => run::captured(run::command("wrk").arg("-v")).is_ok(),

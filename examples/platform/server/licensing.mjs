@@ -87,7 +87,7 @@ function notices({ state, reason, warnings, lastAttempt, leaseExpiresAt, mode })
   }
   if (state === 'active' && mode === 'online' && lastAttempt) {
     const { message } = explained(lastAttempt.code);
-    said.push({ code: lastAttempt.code, severity: 'warning', until: leaseExpiresAt, message: `The licensing server was asked in vain (${message.slice(0, -1)}): the license stays in force` });
+    said.push({ code: lastAttempt.code, severity: 'warning', until: leaseExpiresAt, message: `The last validation failed. ${message} The license stays in force` });
   }
   return said;
 }

@@ -165,7 +165,7 @@ test('a server that can not be reached leaves the license in force, and says unt
   await problem.waitFor();
   await page.reload();
   await is('Active');
-  await alert(/was asked in vain .*stays in force until/).waitFor();
+  await alert(/The last validation failed.*stays in force until/).waitFor();
   await isFine(page, 'licensing-grace');
   await goTo(page, 'Video Walls');
   await page.getByText('is included in your license').waitFor();

@@ -30,6 +30,7 @@ export function problem(): { element: HTMLElement; show: (error: unknown) => voi
       const told = error instanceof ApiError ? error : new ApiError({ error: 'INTERNAL', message: String(error), advice: '' });
       replace(element, el('strong', {}, told.message), ' ', told.advice, ' ', el('code', {}, told.error));
       element.hidden = false;
+      element.scrollIntoView({ block: 'nearest' });
     },
     clear() {
       element.hidden = true;

@@ -1,6 +1,7 @@
 //! The stages of `cargo xtask test`: each runs one kind of check and counts what passed.
 
 pub(crate) mod bindings;
+mod browser;
 mod c;
 mod conformance;
 mod gateways;
@@ -18,6 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(crate) use self::browser::PICTURES;
 use crate::{Outcome, run as process};
 
 /// One kind of check.
@@ -116,6 +118,14 @@ fn number_before(line: &str, word: &str) -> usize {
     before.trim_end().rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
+/// The platform example in a browser. It also takes the README's pictures.
+pub(crate) const BROWSER: Stage = Stage {
+    name: "browser",
+    about: "the platform example in Chromium, as a person uses it",
+    lint: false,
+    run: browser::browser,
+};
+
 /// In the order in which they run: the quickest to fail first.
 pub(crate) const ALL: &[Stage] = &[
     Stage { name: "fmt", about: "the source is formatted", lint: true, run: rust::fmt },
@@ -164,6 +174,7 @@ pub(crate) const ALL: &[Stage] = &[
         lint: false,
         run: gateways::gateways,
     },
+    BROWSER,
     Stage {
         name: "conformance",
         about: "every vector through every driver; the answers agree",

@@ -8,6 +8,7 @@ mod gateway;
 mod http;
 mod kept;
 mod online;
+mod platform;
 mod site;
 mod timings;
 
@@ -25,7 +26,7 @@ use site::Site;
 pub(crate) const VERB: Verb = Verb {
     name: "demo",
     summary: "run the main job end to end: keys, a license, a gateway and real requests",
-    help: "cargo xtask demo [--cpp | --python | --node] [--online] [--serve]\n\n  --cpp     the C++ gateway instead of the C one\n  --python  the FastAPI service in its place\n  --node    the Fastify service in its place\n  --online  a licensing server: activation, renewal, outage, suspension, moving to another machine\n  --serve   afterwards keep the gateway running, and print the curl lines to try\n\nBuilds in release (some minutes the first time), works in a temporary folder, listens on loopback only, and leaves\nnothing behind. Exits with 1 when an answer was not the expected one.",
+    help: "cargo xtask demo [--cpp | --python | --node] [--online] [--serve]\n       cargo xtask demo --platform\n\n  --cpp     the C++ gateway instead of the C one\n  --python  the FastAPI service in its place\n  --node    the Fastify service in its place\n  --online  a licensing server: activation, renewal, outage, suspension, moving to another machine\n  --platform  pages for administrators in a browser, beside a licensing server, until Ctrl-C\n  --serve   afterwards keep the gateway running, and print the curl lines to try\n\nBuilds in release (some minutes the first time), works in a temporary folder, listens on loopback only, and leaves\nnothing behind. Exits with 1 when an answer was not the expected one.",
     run,
 };
 
@@ -33,9 +34,16 @@ fn run(arguments: Vec<String>) -> Outcome {
     let mut args = Args::new(arguments);
     let serve = args.flag("--serve");
     let is_online = args.flag("--online");
+    let is_platform = args.flag("--platform");
     let others = [("--cpp", Language::Cpp), ("--python", Language::Python), ("--node", Language::Node)];
     let chosen: Vec<Language> = others.iter().filter(|(flag, _)| args.flag(flag)).map(|(_, other)| *other).collect();
     args.end()?;
+    if is_platform {
+        if serve || is_online || !chosen.is_empty() {
+            return Err(Failure::Usage("--platform goes alone.".to_owned()));
+        }
+        return platform::run();
+    }
     let language = match chosen.as_slice() {
         [] => Language::C,
         [one] => *one,
@@ -48,8 +56,7 @@ fn run(arguments: Vec<String>) -> Outcome {
         Language::Node => &[Tool::C, Tool::Node],
     })?;
 
-    say("building the library and the command line in release (some minutes the first time)");
-    run::output(run::cargo().args(["build", "--release", "--package", "inspire-auth-cli"]))?;
+    build_cli()?;
     say(&format!("building {}", language.source()));
     let program = gateway::build(language)?;
     // The check alone is timed in the language in which nothing else costs time.
@@ -75,6 +82,11 @@ fn run(arguments: Vec<String>) -> Outcome {
         1 => Err("1 answer was not the expected one".into()),
         several => Err(format!("{several} answers were not the expected ones").into()),
     }
+}
+
+fn build_cli() -> Outcome {
+    say("building the library and the command line in release (some minutes the first time)");
+    run::output(run::cargo().args(["build", "--release", "--package", "inspire-auth-cli"])).map(drop)
 }
 
 /// The curl lines to try. The keys in them end with the demonstration.

@@ -9,6 +9,7 @@ pub(crate) mod header;
 pub(crate) mod install;
 mod lint;
 mod package;
+mod screenshots;
 pub(crate) mod size;
 mod soak;
 mod test;
@@ -35,4 +36,5 @@ pub(crate) const ALL: &[Verb] = &[
     bench::VERB,
     soak::VERB,
     package::VERB,
+    screenshots::VERB,
 ];

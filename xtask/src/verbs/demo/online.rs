@@ -13,7 +13,7 @@ const SPARE: &str = "spare-machine";
 
 /// Does everything, prints the table as the answers come; returns how many were wrong.
 pub(super) fn run(site: &Site, gateway: &Gateway) -> Outcome<usize> {
-    let mut vendor = Vendor::new(site)?;
+    let mut vendor = Vendor::new(site, &["--max-machines", "1", "--entitle", "MFA"])?;
     let mut table = Table::new(gateway);
     let writer = ("Authorization", format!("Bearer {}", site.writer));
     let walls = |table: &mut Table<'_>, what: &str, expected: &str| {
@@ -67,30 +67,22 @@ pub(super) fn run(site: &Site, gateway: &Gateway) -> Outcome<usize> {
     Ok(table.wrong)
 }
 
-/// The vendor: a licensing server, and a license on it for one machine.
-struct Vendor<'a> {
+/// The vendor: a licensing server, and a license on it.
+pub(super) struct Vendor<'a> {
     site: &'a Site,
     server: Option<Kept>,
-    url: String,
-    id: String,
-    key: PathBuf,
+    pub(super) url: String,
+    pub(super) id: String,
+    pub(super) key: PathBuf,
 }
 
 impl<'a> Vendor<'a> {
-    fn new(site: &'a Site) -> Outcome<Self> {
-        let made = site.ask(&[
-            "issuer",
-            "license",
-            "create",
-            "--db",
-            &site.path("licenses.db"),
-            "--name",
-            "Demonstration",
-            "--max-machines",
-            "1",
-            "--entitle",
-            "MFA",
-        ])?;
+    /// `terms`: what the license includes, as the command line says it.
+    pub(super) fn new(site: &'a Site, terms: &[&str]) -> Outcome<Self> {
+        let db = site.path("licenses.db");
+        let mut command = vec!["issuer", "license", "create", "--db", &db, "--name", "Demonstration"];
+        command.extend(terms);
+        let made = site.ask(&command)?;
         let text =
             |name: &str| made.pointer(&format!("/license/{name}")).or_else(|| made.get(name)).and_then(Value::as_str);
         let (Some(id), Some(key)) = (text("id"), text("key")) else { return Err("no license was made".into()) };
@@ -125,7 +117,7 @@ impl<'a> Vendor<'a> {
         Ok(())
     }
 
-    fn stop(&mut self) -> Outcome {
+    pub(super) fn stop(&mut self) -> Outcome {
         match self.server.take() {
             Some(mut server) => server.stop().map(drop),
             None => Ok(()),

@@ -14,7 +14,7 @@ use crate::{Outcome, project, run};
 /// The id of the vendor's signing key.
 const VENDOR: &str = "demo-vendor";
 /// What the customer types, and what is in the license.
-const LICENSE_KEY: &str = "DEMO-1111-2222-3333";
+pub(super) const LICENSE_KEY: &str = "DEMO-1111-2222-3333";
 
 /// Outlives us, and removes the folder when its standard input ends, which comes also when we are killed. More than one
 /// try, since a gateway that is ending at the same time may still be writing.
@@ -93,7 +93,7 @@ impl Site {
         self.ask(&["license", "activate", "--file", &file, "--key-file", &self.path("license.key")]).map(drop)
     }
 
-    fn key(&self, name: &str, levels: &[&str]) -> Outcome<String> {
+    pub(super) fn key(&self, name: &str, levels: &[&str]) -> Outcome<String> {
         let mut arguments = vec!["keys", "create", name];
         arguments.extend(levels.iter().flat_map(|level| ["--level", level]));
         text(&self.ask(&arguments)?, "credential")
