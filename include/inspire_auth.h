@@ -3324,6 +3324,23 @@ inspire_result inspire_license_request(const struct inspire_auth *auth,
                                        struct inspire_error **err);
 
 /**
+ * The license key as it was entered, for an administrator who has to see it; `inspire_license_key` tells it masked. Who saw it
+ * is recorded.
+ *
+ * \param auth the handle
+ * \param caller who asks; a principal needs the admin requirement
+ * \param key set to the license key; `inspire_text_free` wipes and frees it; NULL on failure
+ * \param err set on failure; may be NULL
+ * \return `OK`; `UNLICENSED`, `PERMISSION_DENIED`; a `STORE_...` code; `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
+ */
+INSPIRE_API
+INSPIRE_MUST_USE
+inspire_result inspire_license_reveal_key(const struct inspire_auth *auth,
+                                          const struct inspire_caller *caller,
+                                          struct inspire_text **key,
+                                          struct inspire_error **err);
+
+/**
  * Takes the license out, and tells more of it than `inspire_license_deactivate`: what became of the machine's place at the
  * licensing server, and a receipt for the vendor.
  *

@@ -1315,6 +1315,18 @@ public:
         return try_request(license_key, by).value();
     }
 
+    /** The license key as it was entered, which `license_status::key` masks; who saw it is recorded. */
+    result<std::string> try_reveal_key(const caller &by) const noexcept {
+        inspire_text *text = nullptr;
+        inspire_error *err = nullptr;
+        inspire_result code = inspire_license_reveal_key(raw_, by.raw(), &text, &err);
+        if (code != INSPIRE_RESULT_OK)
+            return failure(code, err);
+        detail::owned<inspire_text, inspire_text_free> keep(text);
+        return std::string(detail::view(inspire_text_str(text)));
+    }
+    std::string reveal_key(const caller &by) const { return try_reveal_key(by).value(); }
+
     /** How many machines were released that were still to be. */
     result<std::size_t> try_release_pending(const caller &by) const noexcept {
         std::size_t released = 0;

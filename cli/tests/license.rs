@@ -128,6 +128,8 @@ fn activate_then_status_check_limit_and_deactivate() {
     assert_eq!(status["limits"], json!({"AI_CREDITS_MONTHLY": -1, "MAX_AGILES": 0, "MAX_DISPLAYS": 25}));
     assert_eq!(status["entitlements"], json!(["CUSTOM", "MFA", "OFFLINE_LICENSING"]));
     assert_eq!(status["features"].as_array().unwrap().len(), 11);
+    let shown = vendor.json(&["license", "status", "--show-key"]).json();
+    assert!(shown["status"]["key"].as_str().unwrap().ends_with("5678") && !shown.to_string().contains('*'));
     let page = vendor.run(&["license", "status"]).ok();
     for words in ["active", "Unlimited", "Never", "Multi-factor authentication", "********5678"] {
         assert!(page.contains(words), "{words}: {page}");

@@ -417,3 +417,15 @@ fn options_are_refused_when_they_can_not_be_right() {
     );
     assert_eq!(opened(|options| options.product = Some(String::new())), Err(Code::InvalidArgument));
 }
+
+#[test]
+fn the_key_is_masked_until_somebody_asks_for_it_and_who_did_is_recorded() {
+    let auth = open();
+    assert_eq!(auth.license().reveal_key(&system(NOW)).unwrap_err().code(), Code::Unlicensed);
+    auth.license().activate_offline(KEY, &file(), false, &system(NOW)).unwrap();
+    assert_eq!(auth.license().status(Some(NOW)).unwrap().key.as_deref(), Some("********IJKL"));
+    assert_eq!(auth.license().reveal_key(&system(NOW + 5)).unwrap().as_str(), KEY);
+    let events = auth.audit(1).unwrap();
+    assert_eq!((events[0].event.as_str(), events[0].at), ("license.key_revealed", NOW + 5));
+    assert!(!format!("{events:?}").contains(KEY), "the log must not tell it, too");
+}

@@ -129,6 +129,33 @@ pub unsafe extern "C" fn inspire_license_request(
     }
 }
 
+/// The license key as it was entered, for an administrator who has to see it; `inspire_license_key` tells it masked. Who saw it
+/// is recorded.
+///
+/// \param auth the handle
+/// \param caller who asks; a principal needs the admin requirement
+/// \param key set to the license key; `inspire_text_free` wipes and frees it; NULL on failure
+/// \param err set on failure; may be NULL
+/// \return `OK`; `UNLICENSED`, `PERMISSION_DENIED`; a `STORE_...` code; `AUDIT_UNAVAILABLE` (only with `deny_mutations`)
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn inspire_license_reveal_key(
+    auth: *const inspire_auth,
+    caller: *const inspire_caller,
+    key: *mut *mut inspire_text,
+    err: *mut *mut inspire_error,
+) -> inspire_result {
+    // SAFETY: every pointer is what the header asks of it.
+    unsafe {
+        boundary(err, || {
+            let out = ptr::handle_out(key)?;
+            let (auth, caller) = (ptr::object(auth)?, caller::read(caller)?);
+            out.give(inspire_text::new(&auth.core.license().reveal_key(&caller.as_core())?));
+            Ok(())
+        })
+    }
+}
+
 /// Takes the license out, and tells more of it than `inspire_license_deactivate`: what became of the machine's place at the
 /// licensing server, and a receipt for the vendor.
 ///

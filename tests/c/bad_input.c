@@ -592,7 +592,7 @@ static void license_online(void)
     inspire_result result, problem = INSPIRE_RESULT_OK;
     size_t released = 0;
     int64_t next = 0;
-    switch (below(6)) {
+    switch (below(7)) {
     case 0:
         result = inspire_license_activate_online(any_auth(), any_license_key(), any_caller(), &status, &err);
         break;
@@ -610,6 +610,10 @@ static void license_online(void)
         CHECK(inspire_result_name(inspire_deactivation_problem(done)).data != NULL);
         break;
     case 4:
+        result = inspire_license_reveal_key(any_auth(), any_caller(), &text, &err);
+        CHECK((result == INSPIRE_RESULT_OK) == (inspire_text_str(text).len > 0));
+        break;
+    case 5:
         result = inspire_license_release_pending(any_auth(), any_caller(), below(2) == 0 ? NULL : &released, &err);
         break;
     default:

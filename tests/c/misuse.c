@@ -204,6 +204,8 @@ static void null_is_a_code(const inspire_auth *auth)
     NULLS(inspire_license, inspire_license_free, inspire_license_refresh(auth, name, NULL, out, NULL));
     NULLS(inspire_license, inspire_license_free, inspire_license_refresh(auth, null_with_length, &caller, out, NULL));
     NULLS(inspire_text, inspire_text_free, inspire_license_request(NULL, none, &caller, out, NULL));
+    NULLS(inspire_text, inspire_text_free, inspire_license_reveal_key(NULL, &caller, out, NULL));
+    NULLS(inspire_text, inspire_text_free, inspire_license_reveal_key(auth, NULL, out, NULL));
     NULLS(inspire_text, inspire_text_free, inspire_license_request(auth, none, NULL, out, NULL));
     NULLS(inspire_text, inspire_text_free, inspire_license_request(auth, null_with_length, &caller, out, NULL));
     NULLS(inspire_deactivation, inspire_deactivation_free,

@@ -296,6 +296,8 @@ static void a_principal_needs_the_admin_requirement(void)
     CHECK(!vendor_has_machine(&acme));
     GIVES(PERMISSION_DENIED, inspire_license_refresh(auth, INSPIRE_STR("x"), &caller, &license, NULL));
     GIVES(PERMISSION_DENIED, inspire_license_request(auth, INSPIRE_STR(""), &caller, &text, NULL));
+    GIVES(PERMISSION_DENIED, inspire_license_reveal_key(auth, &caller, &text, NULL));
+    CHECK(text == NULL);
     GIVES(PERMISSION_DENIED, inspire_license_deactivate_with(auth, 0, &caller, &done, NULL));
     GIVES(PERMISSION_DENIED, inspire_license_release_pending(auth, &caller, NULL, NULL));
     inspire_requirement_free(any_key);
@@ -678,7 +680,12 @@ static void files_are_asked_for_and_brought(void)
     inspire_text_free(again);
     GIVES(UNLICENSED, inspire_license_refresh(auth, INSPIRE_STR("x"), &caller, &license, NULL));
 
+    GIVES(UNLICENSED, inspire_license_reveal_key(auth, &caller, &text, NULL));
     GIVES(OK, activate(auth, &license));
+    GIVES(OK, inspire_license_reveal_key(auth, &caller, &text, NULL));
+    IS(inspire_text_str(text), acme.license_key);
+    CHECK(!str_is(inspire_license_key(license), acme.license_key));
+    inspire_text_free(text);
     inspire_license_free(license);
     GIVES(OK, inspire_machine_of(auth, &machine, NULL));
     snprintf(fingerprint, sizeof fingerprint, "%s", inspire_machine_fingerprint(machine).data);

@@ -61,6 +61,7 @@ FIELDS = {
     "license.activate": {"status": STATUS},
     "license.refresh": {"status": STATUS},
     "license.request": {"value": None},
+    "license.reveal_key": {"value": None},
     "license.deactivate_with": {"status": STATUS, "release": None, "problem": None, "receipt": None},
     "license.release_pending": {"value": None},
     "license.tick": {"next": None, "problem": None},

@@ -136,6 +136,7 @@ void without_a_server() {
     ia::handle auth = installation(":memory:", std::nullopt);
     CHECK(auth.license().try_activate_online("KEY", host).code() == ia::errc::unsupported_option);
     CHECK(!auth.license().tick().next);
+    CHECK(auth.license().try_reveal_key(host).code() == ia::errc::unlicensed);
     CHECK(auth.license().request("KEY", host).substr(0, 31) == "-----BEGIN LICENSE REQUEST-----");
     CHECK(auth.license().try_refresh("x", host).code() == ia::errc::unlicensed);
 

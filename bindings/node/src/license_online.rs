@@ -182,6 +182,11 @@ impl License {
         Ok(move || core.license().refresh(&file, &by.caller()).map(LicenseStatus::from))
     }
 
+    fn revealing(&self, env: &Env, by: Unknown<'_>) -> Result<work!(String)> {
+        let (core, by) = (self.handle.core()?, By::read_unrevised(env, &by, &[])?);
+        Ok(move || core.license().reveal_key(&by.caller()).map(|key| key.to_string()))
+    }
+
     fn requesting(&self, env: &Env, by: Unknown<'_>) -> Result<work!(String)> {
         let core = self.handle.core()?;
         let (read_by, members) = (By::read_unrevised(env, &by, &["licenseKey"])?, object(env, &by, "by")?);
@@ -372,5 +377,26 @@ impl License {
     #[napi(ts_args_type = "by: By & { licenseKey?: string }")]
     pub fn request_sync(&self, env: &Env, by: Unknown<'_>) -> napi::Result<String> {
         run(env, || self.requesting(env, by)?())
+    }
+
+    /// The license key as it was entered, for an administrator who has to see it: {@link LicenseStatus.key} is masked. Who
+    /// saw it is recorded (`license.key_revealed`).
+    ///
+    /// @param by who asks; a principal needs {@link OpenOptions.adminRequirement}
+    /// @throws InspireAuthError `UNLICENSED`, `PERMISSION_DENIED`, a `STORE_*` code, `AUDIT_UNAVAILABLE` (only with
+    /// `deny_mutations`)
+    /// @example
+    /// const key = await auth.license.revealKey({ actor: request.principal });
+    #[napi(ts_args_type = "by: By", ts_return_type = "Promise<string>")]
+    pub fn reveal_key<'e>(&self, env: &'e Env, by: Unknown<'e>) -> napi::Result<Unknown<'e>> {
+        start(env, || self.revealing(env, by))
+    }
+
+    /// {@link License.revealKey}, blocking.
+    ///
+    /// @throws InspireAuthError as {@link License.revealKey}
+    #[napi(ts_args_type = "by: By")]
+    pub fn reveal_key_sync(&self, env: &Env, by: Unknown<'_>) -> napi::Result<String> {
+        run(env, || self.revealing(env, by)?())
     }
 }

@@ -143,7 +143,9 @@ test('a newer file takes the place of its license’s, and a request is signed',
   const file = (id, name, now) =>
     sign(signer, { id, key: 'KEY', name, product: 'gate', fingerprint: 'box', entitlements: ['OFFLINE_LICENSING'] }, { kind: 'machine', now });
   await assert.rejects(auth.license.refresh(file('l1', 'new', at.now), at), code('UNLICENSED'));
+  await assert.rejects(auth.license.revealKey(at), code('UNLICENSED'));
   await auth.license.activateOffline('KEY', file('l1', 'old', at.now - 60), at);
+  assert.deepStrictEqual([await auth.license.revealKey(at), auth.license.revealKeySync(at)], ['KEY', 'KEY']);
   assert.strictEqual((await auth.license.refresh(file('l1', 'new', at.now), at)).name, 'new');
   assert.strictEqual(auth.license.refreshSync(Buffer.from(file('l1', 'newest', at.now)), at).name, 'newest');
   await assert.rejects(auth.license.refresh(file('l2', 'other', at.now), at), code('CONFLICT'));

@@ -109,6 +109,7 @@ async function online(signal: AbortSignal) {
   const next: number | null = license.tickSync({ now: 1 }).next ?? tick.next;
   const state: LicenseStatus['state'] = (await license.refresh(new Uint8Array(1), { actor: SYSTEM })).state;
   const asked: string = (await license.request({ actor: SYSTEM, licenseKey: 'key' })) + license.requestSync({ actor: SYSTEM });
+  const revealed: string = (await license.revealKey({ actor: SYSTEM })) + license.revealKeySync({ actor: SYSTEM });
   const tenant: Tenant = { name: 'north', limit: tenantEffective({ name: 'north' }, 3) };
   const balance: CreditBalance = await license.consume(1, 'a', { tenant, now: 1 });
   const left: number = balance.left + license.refundSync('a').left + (await license.balance({ tenant })).left;

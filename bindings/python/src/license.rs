@@ -376,6 +376,27 @@ impl License {
         self.auth.get().change(py, |core| core.license().request(license_key, &actor.caller(now)))
     }
 
+    /// The license key as it was entered, for an administrator who has to see it: `status().key` is masked. Who saw it is
+    /// recorded (`license.key_revealed`).
+    ///
+    /// Args:
+    ///     actor: `SYSTEM`, or a `Principal` that satisfies `admin_requirement`.
+    ///     now: Unix seconds; None or 0 is the system's clock.
+    ///
+    /// Raises:
+    ///     LicenseError: `UNLICENSED`.
+    ///     PermissionDeniedError: the actor may not.
+    ///     AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
+    ///     StoreError: the store can't be read.
+    ///
+    /// Example:
+    ///     >>> auth.license.reveal_key(actor=SYSTEM)
+    ///     'ABCD-EFGH'
+    #[pyo3(signature = (*, actor, now = None))]
+    fn reveal_key(&self, py: Python<'_>, actor: By, now: Option<i64>) -> PyResult<String> {
+        self.auth.get().change(py, |core| core.license().reveal_key(&actor.caller(now))).map(|key| key.to_string())
+    }
+
     /// Takes the license out, and buries its file: it can't be installed here again, only a newer one. What was activated
     /// online is then released at the licensing server; should that fail, it stays noted, and can be tried again. An event
     /// loop awaits `deactivate_async`.

@@ -292,7 +292,10 @@ def test_a_request_and_a_newer_file_for_an_installation_without_a_connection(tmp
         newer = file("l1", now + 60, "MFA")
         with pytest.raises(UnlicensedError):
             auth.license.refresh(newer, actor=SYSTEM, now=now)
+        with pytest.raises(UnlicensedError):
+            auth.license.reveal_key(actor=SYSTEM)
         auth.license.activate_offline("KEY", file("l1", now), actor=SYSTEM, now=now)
+        assert (auth.license.reveal_key(actor=SYSTEM), auth.license.status(now=now).key) == ("KEY", "********")
         refreshed = auth.license.refresh(newer.encode(), actor=SYSTEM, now=now + 60)
         assert refreshed.entitlements == ("MFA", "OFFLINE_LICENSING") and refreshed.mode == "offline"
         assert refusal(lambda: auth.license.refresh(file("l1", now), actor=SYSTEM, now=now)) == "LICENSE_FILE_OLDER"
@@ -353,6 +356,7 @@ def test_who_may_not_does_not_even_ask(vendor: Vendor) -> None:
             lambda: auth.license.revalidate(actor=operator),
             lambda: auth.license.release_pending(actor=operator),
             lambda: auth.license.request(actor=operator),
+            lambda: auth.license.reveal_key(actor=operator),
             lambda: auth.license.refresh("", actor=operator),
             lambda: auth.license.deactivate(actor=operator),
         ):

@@ -184,6 +184,7 @@ if TYPE_CHECKING:
         assert_type(license.revalidate(actor=SYSTEM).last_attempt, LicenseAttempt | None)
         assert_type(license.refresh(file, actor=SYSTEM), LicenseStatus)
         assert_type(license.request(actor=SYSTEM), str)
+        assert_type(license.reveal_key(actor=SYSTEM), str)
         assert_type(license.deactivate(local_only=True, actor=SYSTEM), Deactivation)
         assert_type(license.release_pending(actor=SYSTEM), int)
         assert_type(license.tick(cancel=cancel), LicenseTick)

@@ -13,7 +13,7 @@ pub(super) const FAILURE: u32 = 2;
 pub(crate) const FAILED: &str = ".failed";
 
 /// Every change that there is an event of, with its activity in class 3004 (Entity Management).
-pub(crate) const MUTATIONS: [(&str, u32); 19] = [
+pub(crate) const MUTATIONS: [(&str, u32); 20] = [
     ("key.created", CREATE),
     ("key.imported", CREATE),
     ("keys.imported", CREATE),
@@ -30,6 +30,7 @@ pub(crate) const MUTATIONS: [(&str, u32); 19] = [
     ("license.refreshed", UPDATE),
     ("license.released", OTHER),
     ("license.requested", OTHER),
+    ("license.key_revealed", READ),
     ("store.sealed", UPDATE),
     ("store.adopted", OTHER),
     ("store.restored", OTHER),
@@ -43,6 +44,7 @@ const ENABLE: u32 = 8;
 const DISABLE: u32 = 9;
 const ACTIVATE: u32 = 10;
 const DEACTIVATE: u32 = 11;
+const READ: u32 = 2;
 const OTHER: u32 = 99;
 /// In class 3002.
 const LOGON: u32 = 1;

@@ -30,6 +30,7 @@ pub mod online;
 mod open;
 mod payload;
 mod request;
+mod reveal;
 mod secret;
 mod seen;
 mod signed_key;

@@ -48,6 +48,11 @@ export async function licensing(app, { auth, sessions, inventory, hasServer }) {
     const { status, release, problem, receipt } = await auth.license.deactivate({ actor: principal });
     return { license: await view(status), release, problem: problem && explained(problem), receipt };
   });
+  /** The key whole. It is asked for, not read along: the library records who saw it. */
+  app.post('/license/key', async (request) => {
+    const { principal } = sessions.of(request);
+    return { key: await auth.license.revealKey({ actor: principal }) };
+  });
   /** A file for the vendor, who makes a machine file from it. */
   app.post('/license/request', async (request) => {
     const { principal } = sessions.of(request);

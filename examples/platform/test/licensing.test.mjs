@@ -85,6 +85,14 @@ test('a license is activated online, re-validated, and deactivated', async () =>
   await page.keyboard.press('Escape');
   await activated({ mode: 'Online', key: license.key });
   await isFine(page, 'licensing-online');
+  const shown = fact('License key').locator('code');
+  assert.equal(await shown.innerText(), `********${license.key.slice(-4)}`);
+  await page.getByRole('button', { name: 'Reveal' }).click();
+  await shown.getByText(license.key, { exact: true }).waitFor();
+  await page.getByRole('button', { name: 'Hide' }).click();
+  await shown.getByText('********').waitFor();
+  const [seen] = site.ask('audit', 'list').events.filter(({ event }) => event === 'license.key_revealed');
+  assert.equal(seen.actor, 'admin');
   assert.equal(await fact('Name').innerText(), 'Plant 7');
   assert.equal(await fact('Validation mode').innerText(), 'Online');
   assert.equal(await fact('Expires').innerText(), 'Never');
@@ -268,5 +276,6 @@ test('licensing is for administrators', async (t) => {
   assert.deepEqual(await ask('POST', '/api/license', { mode: 'online', key: 'ANY-KEY' }), refused);
   assert.deepEqual(await ask('POST', '/api/license/revalidate'), refused);
   assert.deepEqual(await ask('POST', '/api/license/request'), refused);
+  assert.deepEqual(await ask('POST', '/api/license/key'), refused);
   assert.deepEqual(await ask('DELETE', '/api/license'), refused);
 });

@@ -118,6 +118,7 @@ static const struct {
     {"license.activate", license_activate, {"status"}},
     {"license.refresh", license_refresh, {"status"}},
     {"license.request", license_request, {"value"}},
+    {"license.reveal_key", license_reveal_key, {"value"}},
     {"license.deactivate_with", license_deactivate_with, {"status", "release", "problem", "receipt"}},
     {"license.release_pending", license_release_pending, {"value"}},
     {"license.tick", license_tick, {"next", "problem"}},

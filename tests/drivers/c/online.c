@@ -76,6 +76,22 @@ inspire_result license_request(handles *handles, arguments *arguments, FILE *out
     return result;
 }
 
+inspire_result license_reveal_key(handles *handles, arguments *arguments, FILE *out)
+{
+    inspire_auth *auth = open_handle(handles, arguments);
+    inspire_caller caller = caller_of(handles, arguments);
+    if (!arguments_end(arguments))
+        return INSPIRE_RESULT_INVALID_ARGUMENT;
+    inspire_text *key = NULL;
+    inspire_result result = inspire_license_reveal_key(auth, &caller, &key, NULL);
+    if (result == INSPIRE_RESULT_OK) {
+        fputs(",\"value\":", out);
+        write_str(out, inspire_text_str(key));
+    }
+    inspire_text_free(key);
+    return result;
+}
+
 static void write_problem(FILE *out, inspire_result problem)
 {
     fputs(",\"problem\":", out);

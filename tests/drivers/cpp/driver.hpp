@@ -57,5 +57,5 @@ std::optional<ia::audit_file> audit_file_of(arguments &from, std::string &path);
 operation license_activate_offline, license_deactivate, license_has, license_inspect, license_limit,
     license_revalidate, license_status;
 operation license_activate, license_balance, license_consume, license_deactivate_with, license_inspect_key,
-    license_last_attempt, license_refresh, license_refund, license_release_pending, license_request,
+    license_last_attempt, license_refresh, license_refund, license_release_pending, license_request, license_reveal_key,
     license_tenant_limit, license_tick;

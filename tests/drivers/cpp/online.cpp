@@ -128,6 +128,13 @@ answer license_request(handles &open, arguments &from) {
     return {ia::errc::ok, {{"value", auth.license().request(license_key, by)}}};
 }
 
+answer license_reveal_key(handles &open, arguments &from) {
+    ia::handle &auth = open.get(from);
+    ia::caller by = open.caller(from);
+    from.end();
+    return {ia::errc::ok, {{"value", auth.license().reveal_key(by)}}};
+}
+
 answer license_deactivate_with(handles &open, arguments &from) {
     constexpr const char *releases[] = {"none", "server", "pending"};
     ia::handle &auth = open.get(from);

@@ -467,6 +467,13 @@ function request(state, args) {
   return { value: auth.license.requestSync(by) }
 }
 
+function revealKey(state, args) {
+  const auth = state.auth(args)
+  const by = state.caller(args)
+  args.end()
+  return { value: auth.license.revealKeySync(by) }
+}
+
 function deactivateWith(state, args) {
   const auth = state.auth(args)
   const by = { localOnly: args.optional('local_only', flag), ...state.caller(args) }
@@ -609,6 +616,7 @@ export const OPERATIONS = new Map([
   ['license.activate', [['status'], activate]],
   ['license.refresh', [['status'], refresh]],
   ['license.request', [['value'], request]],
+  ['license.reveal_key', [['value'], revealKey]],
   ['license.deactivate_with', [['status', 'release', 'problem', 'receipt'], deactivateWith]],
   ['license.release_pending', [['value'], releasePending]],
   ['license.tick', [['next', 'problem'], tick]],

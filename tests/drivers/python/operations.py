@@ -456,6 +456,12 @@ def request(state, arguments):
     return {"value": auth.license.request(key, **caller)}
 
 
+def reveal_key(state, arguments):
+    auth, caller = state.auth(arguments), state.caller(arguments)
+    arguments.end()
+    return {"value": auth.license.reveal_key(**caller)}
+
+
 def release_pending(state, arguments):
     auth, caller = state.auth(arguments), state.caller(arguments)
     arguments.end()
@@ -571,6 +577,7 @@ OPERATIONS = {
     "license.activate": (["status"], activate),
     "license.refresh": (["status"], refresh),
     "license.request": (["value"], request),
+    "license.reveal_key": (["value"], reveal_key),
     "license.release_pending": (["value"], release_pending),
     "license.tick": (["next", "problem"], tick),
     "license.last_attempt": (["attempt"], last_attempt),

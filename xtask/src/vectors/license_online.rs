@@ -25,6 +25,7 @@ const NOTES: &[(&str, &str)] = &[
     ("Arguments", "an argument that makes no sense is taken for another"),
     ("Silent", "an installation that has no server, or may not ask it, asks somebody"),
     ("Refresh", "a file takes the place of one that it must not replace"),
+    ("RevealKey", "the license key is shown to somebody who may not see it, or another one than was entered"),
     ("Request", "a request or a receipt says something that it must not, or nothing"),
     ("SignedKey", "a license key is believed that no trusted key has signed"),
     ("Actor", "someone who may not change the license does"),
@@ -248,6 +249,12 @@ fn renewals() -> Group {
             json!({"result": "OK", "status": {"lease_expires_at": NOW + 300 * DAY}}),
         );
     });
+    group.test("the license key is shown to who asks, and masked otherwise", &["RevealKey"], |s| {
+        s.open(licensed());
+        s.expect("license.reveal_key", json!({"now": NOW}), "UNLICENSED");
+        activate(s, &machine_file(), "OK");
+        s.ask("license.reveal_key", json!({"now": NOW}), json!({"result": "OK", "value": KEY}));
+    });
     group.test("a request for one", &["Request"], |s| {
         s.open(licensed());
         for arguments in [json!({"now": NOW}), json!({"license_key": KEY, "now": NOW})] {
@@ -428,6 +435,7 @@ fn actors() -> Group {
             ("license.activate", json!({"license_key": KEY}), "NETWORK_CONNECT"),
             ("license.refresh", json!({"lic": machine_file()}), "UNLICENSED"),
             ("license.request", json!({}), "OK"),
+            ("license.reveal_key", json!({}), "UNLICENSED"),
             ("license.deactivate_with", json!({}), "UNLICENSED"),
             ("license.release_pending", json!({}), "OK"),
         ] {

@@ -1199,6 +1199,25 @@ class License:
             >>> Path("site.req").write_text(auth.license.request("ABCD-EFGH", actor=SYSTEM))
         """
 
+    def reveal_key(self, *, actor: System | Principal, now: int | None = None) -> str:
+        """The license key as it was entered, for an administrator who has to see it: `status().key` is masked. Who saw it is
+        recorded (`license.key_revealed`).
+
+        Args:
+            actor: `SYSTEM`, or a `Principal` that satisfies `admin_requirement`.
+            now: Unix seconds; None or 0 is the system's clock.
+
+        Raises:
+            LicenseError: `UNLICENSED`.
+            PermissionDeniedError: the actor may not.
+            AuditUnavailableError: the audit file can't be written (only with `deny_mutations`).
+            StoreError: the store can't be read.
+
+        Example:
+            >>> auth.license.reveal_key(actor=SYSTEM)
+            'ABCD-EFGH'
+        """
+
     def deactivate(
         self,
         *,

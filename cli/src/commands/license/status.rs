@@ -1,7 +1,10 @@
 //! `license status`: the status page.
 
 use clap::Args;
-use inspire_auth_core::license::{self, Entitlement};
+use inspire_auth_core::{
+    keys::Caller,
+    license::{self, Entitlement},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -18,14 +21,22 @@ use crate::{
 Examples:
   inspire-auth license status --trusted-keys-file vendor.pub
   inspire-auth license status --json | jq .status.state
+  inspire-auth license status --show-key
 
 The answer always goes to standard output; the exit code says it again: 0 active, 3 not to be believed,
 4 not usable, 5 unlicensed. Give the trusted keys that the host gives: without them no license is believed.")]
-pub(crate) struct Status {}
+pub(crate) struct Status {
+    /// Show the license key whole; that it was shown is recorded
+    #[arg(long)]
+    show_key: bool,
+}
 
-pub(super) fn status(context: &Context, _: &Status) -> Result<Report> {
+pub(super) fn status(context: &Context, arguments: &Status) -> Result<Report> {
     let auth = context.open(Opening::Existing)?;
-    let status = auth.license().status(None)?;
+    let mut status = auth.license().status(None)?;
+    if arguments.show_key && status.key.is_some() {
+        status.key = Some(auth.license().reveal_key(&Caller::system())?.to_string());
+    }
     let entitlements = auth.license().entitlements(None)?;
     if status.reason.is_some() && context.globals.trusted_key.is_empty() && context.globals.trusted_keys_file.is_empty()
     {

@@ -42,7 +42,7 @@ export async function licensing(session: Session, show: (path: string) => void):
     {},
     el('div', { class: 'title' }, heading, el('div', { class: 'buttons' }, ...actions(license, changed, failed))),
     wrong.element,
-    status(license),
+    status(license, wrong.show),
     limits(license),
     entitlements(license),
   );
@@ -109,9 +109,31 @@ function after(dialog: HTMLDialogElement, { release, problem, receipt }: Deactiv
   done.focus();
 }
 
-function status(license: License): HTMLElement {
+/** The key as it is masked, and what shows it whole: that is asked for each time, and recorded. */
+function licenseKey(masked: string, failed: (error: unknown) => void): (Node | string)[] {
+  const key = el('code', { class: 'mono' }, masked);
+  const button = el('button', { type: 'button', class: 'quiet small', 'aria-pressed': 'false' }, 'Reveal');
+  let isShown = false;
+  const showing = (text: string) => {
+    isShown = text !== masked;
+    replace(key, text);
+    replace(button, isShown ? 'Hide' : 'Reveal');
+    button.setAttribute('aria-pressed', String(isShown));
+  };
+  button.addEventListener('click', async () => {
+    if (isShown) return showing(masked);
+    try {
+      showing((await ask<{ key: string }>('POST', '/api/license/key')).key);
+    } catch (error) {
+      failed(error);
+    }
+  });
+  return [key, ' ', button];
+}
+
+function status(license: License, failed: (error: unknown) => void): HTMLElement {
   const facts: [string, (Node | string)[]][] = [
-    ['License key', license.key === null ? ['None'] : [el('code', { class: 'mono' }, license.key)]],
+    ['License key', license.key === null ? ['None'] : licenseKey(license.key, failed)],
     ['Name', [license.name ?? 'None']],
     ['Status', [el('span', { class: `state ${license.state}` }, STATES[license.state]), ...(license.reason ? [' ', license.reason.message] : [])]],
     ['Validation mode', [license.mode === 'online' ? 'Online' : license.mode === 'offline' ? 'Offline certificate' : 'None']],

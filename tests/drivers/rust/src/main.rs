@@ -66,6 +66,7 @@ const OPERATIONS: &[Operation] = &[
     ("license.activate", &["status"], online::activate),
     ("license.refresh", &["status"], online::refresh),
     ("license.request", &["value"], online::request),
+    ("license.reveal_key", &["value"], online::reveal_key),
     ("license.deactivate_with", &["status", "release", "problem", "receipt"], online::deactivate_with),
     ("license.release_pending", &["value"], online::release_pending),
     ("license.tick", &["next", "problem"], online::tick),

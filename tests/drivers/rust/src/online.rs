@@ -74,6 +74,13 @@ pub(crate) fn request(handles: &mut Handles, arguments: &mut Arguments) -> Answe
     success([("value", auth.license().request(license_key.as_deref(), &caller)?.into())])
 }
 
+pub(crate) fn reveal_key(handles: &mut Handles, arguments: &mut Arguments) -> Answer {
+    let auth = handles.get(arguments)?;
+    let caller = handles.caller(arguments)?;
+    arguments.end()?;
+    success([("value", auth.license().reveal_key(&caller)?.as_str().into())])
+}
+
 pub(crate) fn deactivate_with(handles: &mut Handles, arguments: &mut Arguments) -> Answer {
     let auth = handles.get(arguments)?;
     let local_only = arguments.flag_or_none("local_only")?.unwrap_or(false);
