@@ -107,6 +107,7 @@ impl Drop for StopAtEnd<'_> {
 }
 
 /// Says what it is refused for: a child's panic is seen by nobody.
+#[allow(clippy::print_stderr, reason = "a child has no other way to say it")]
 fn is_granted(auth: &InspireAuth, key: &str) -> bool {
     let code = ask(auth, key);
     if code != Code::Ok {

@@ -181,6 +181,7 @@ fn end(body: impl FnOnce() -> bool) -> ! {
 }
 
 #[allow(unsafe_code, reason = "std can only wait for what it spawned")]
+#[allow(clippy::print_stderr, reason = "why a child ended is known here only")]
 pub fn wait(pid: libc::pid_t) -> bool {
     let mut status = 0;
     // SAFETY: `pid` is a child of this process that was not waited for, and `status` is valid for writing.

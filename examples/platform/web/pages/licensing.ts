@@ -112,13 +112,12 @@ function after(dialog: HTMLDialogElement, { release, problem, receipt }: Deactiv
 /** The key as it is masked, and what shows it whole: that is asked for each time, and recorded. */
 function licenseKey(masked: string, failed: (error: unknown) => void): (Node | string)[] {
   const key = el('code', { class: 'mono' }, masked);
-  const button = el('button', { type: 'button', class: 'quiet small', 'aria-pressed': 'false' }, 'Reveal');
+  const button = el('button', { type: 'button', class: 'quiet small' }, 'Reveal');
   let isShown = false;
   const showing = (text: string) => {
     isShown = text !== masked;
     replace(key, text);
     replace(button, isShown ? 'Hide' : 'Reveal');
-    button.setAttribute('aria-pressed', String(isShown));
   };
   button.addEventListener('click', async () => {
     if (isShown) return showing(masked);
