@@ -98,6 +98,36 @@ fn a_fork_in_the_middle_of_hashing_leaves_no_lock_behind() {
     });
 }
 
+/// As above, while keys are made, changed and deleted: the child may find its memory in the middle of any of it.
+#[test]
+fn a_fork_in_the_middle_of_changes_leaves_nothing_half_made() {
+    let _turn = alone();
+    let folder = Folder::new();
+    let auth = open(&folder);
+    let keys: Vec<String> = (0..16).map(|n| create(&auth, &format!("k{n}"))).collect();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let _stop = StopAtEnd(&stop);
+        let (auth, stop, keys) = (&auth, &stop, &keys);
+        scope.spawn(move || {
+            for key in keys.iter().cycle().take_while(|_| !stop.load(Ordering::Relaxed)) {
+                assert_eq!(ask(auth, key), Code::Ok);
+            }
+        });
+        scope.spawn(move || {
+            for round in (0..).take_while(|_| !stop.load(Ordering::Relaxed)) {
+                let name = format!("brief{round}");
+                create(auth, &name);
+                auth.keys().rename(&name, &format!("{name}-renamed"), None, &Caller::system()).unwrap();
+                auth.keys().delete(&format!("{name}-renamed"), None, &Caller::system()).unwrap();
+            }
+        });
+        for round in 0..100 {
+            assert!(in_child(|| keys.iter().all(|key| is_granted(auth, key))), "round {round}");
+        }
+    });
+}
+
 struct StopAtEnd<'s>(&'s AtomicBool);
 
 impl Drop for StopAtEnd<'_> {
