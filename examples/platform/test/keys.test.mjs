@@ -12,7 +12,7 @@ before(async () => {
   manager = site.key('manager', WRITE, READ);
   looker = site.key('looker', ADMIN);
   site.ask('keys', 'create', 'line-1-scada', '--description', 'Reads the tags of line 1', '--level', READ);
-  site.ask('keys', 'create', 'mes-sync', '--description', 'Synchronises orders every minute', '--level', READ, '--level', WRITE, '--expires', '2031-01-01');
+  site.ask('keys', 'create', 'mes-sync', '--description', 'Synchronises orders every minute', '--level', READ, '--level', WRITE, '--expires', '2031-01-01T00:00:00Z');
   app = await site.platform();
   browser = await launched();
 });

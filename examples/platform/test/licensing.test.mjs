@@ -92,7 +92,7 @@ test('a license is activated online, re-validated, and deactivated', async () =>
   await page.getByRole('button', { name: 'Hide' }).click();
   await shown.getByText('********').waitFor();
   const [seen] = site.ask('audit', 'list').events.filter(({ event }) => event === 'license.key_revealed');
-  assert.equal(seen.actor, 'admin');
+  assert.equal(seen.actor, 'key:admin');
   assert.equal(await fact('Name').innerText(), 'Plant 7');
   assert.equal(await fact('Validation mode').innerText(), 'Online');
   assert.equal(await fact('Expires').innerText(), 'Never');
