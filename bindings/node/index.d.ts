@@ -923,6 +923,23 @@ export declare class License {
    * @throws InspireAuthError as {@link License.request}
    */
   requestSync(by: By & { licenseKey?: string }): string
+  /**
+   * The license key as it was entered, for an administrator who has to see it: {@link LicenseStatus.key} is masked. Who
+   * saw it is recorded (`license.key_revealed`).
+   *
+   * @param by who asks; a principal needs {@link OpenOptions.adminRequirement}
+   * @throws InspireAuthError `UNLICENSED`, `PERMISSION_DENIED`, a `STORE_*` code, `AUDIT_UNAVAILABLE` (only with
+   * `deny_mutations`)
+   * @example
+   * const key = await auth.license.revealKey({ actor: request.principal });
+   */
+  revealKey(by: By): Promise<string>
+  /**
+   * {@link License.revealKey}, blocking.
+   *
+   * @throws InspireAuthError as {@link License.revealKey}
+   */
+  revealKeySync(by: By): string
 }
 
 /**
