@@ -47,7 +47,10 @@ export async function signIn(page, credential) {
 export async function goTo(page, name) {
   const menu = page.getByRole('button', { name: 'Menu', exact: true });
   if (await menu.isVisible()) await menu.click();
-  await page.getByRole('navigation').getByRole('link', { name }).click();
+  const link = page.getByRole('navigation').getByRole('link', { name });
+  // Asked for again, the page would be made anew while it is used.
+  if ((await link.getAttribute('aria-current')) === 'page') return;
+  await link.click();
   await page.getByRole('heading', { level: 1, name }).waitFor();
 }
 

@@ -188,6 +188,20 @@ test('a key that is deleted in one window is refused by the next request of anot
   assert.equal((await asked()).status, 401);
 });
 
+test('a key is in the list though the page was made anew under its dialog', async (t) => {
+  const { page } = await onKeys(t);
+  const former = await page.locator('table').elementHandle();
+  await page.getByRole('button', { name: 'Create API Key +' }).click();
+  await page.getByRole('button', { name: 'Next' }).click();
+  await page.evaluate(() => dispatchEvent(new PopStateEvent('popstate')));
+  await page.waitForFunction((table) => !table.isConnected, former);
+  const dialog = page.getByRole('dialog', { name: 'Create API Key' });
+  await dialog.getByLabel('Name').fill('outlived');
+  await dialog.getByRole('button', { name: 'Create API Key' }).click();
+  await stored(page, 'outlived');
+  await row(page, 'outlived').waitFor();
+});
+
 test('a key without the write level may look, and is told what it lacks', async (t) => {
   const { page } = await onKeys(t, looker);
   await page.getByText('Authenticated/Gateway/Write').first().waitFor();

@@ -20,6 +20,9 @@ const PAGES: [pattern: RegExp, title: string, page: Page][] = [
   [/^\/openapi\/page$/, 'OpenAPI', openapi],
 ];
 
+/** Where one is who asked for no page, or none of ours. */
+const HOME = '/security/api-keys';
+
 const app = document.getElementById('app') as HTMLElement;
 /** What is being made is dropped when something else was asked for meanwhile. */
 let turn = 0;
@@ -35,6 +38,7 @@ async function render(): Promise<void> {
       replace(app, signIn(() => show(location.pathname === '/sign-in' ? '/' : location.pathname)));
       return;
     }
+    if (!PAGES.some(([pattern]) => pattern.test(location.pathname))) history.replaceState(null, '', HOME);
     const path = location.pathname;
     const [, title, page] = PAGES.find(([pattern]) => pattern.test(path)) ?? PAGES[0]!;
     const [around, content] = await Promise.all([shell(found, path, show), page(found, show)]);

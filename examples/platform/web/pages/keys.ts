@@ -6,7 +6,7 @@ import { date, moment } from '../format';
 import { menu } from '../menu';
 import { createKey, duplicateKey, editKey } from './key-forms';
 
-export async function keys(session: Session): Promise<HTMLElement> {
+export async function keys(session: Session, show: (path: string) => void): Promise<HTMLElement> {
   const place = el('div', { class: 'table-place' });
   const wrong = problem();
   const create = el('button', { type: 'button', disabled: !session.canWrite }, 'Create API Key +');
@@ -20,12 +20,17 @@ export async function keys(session: Session): Promise<HTMLElement> {
     wrong.element,
     place,
   );
-  async function refresh(told = ''): Promise<void> {
+  async function draw(): Promise<void> {
     const all = await ask<Key[]>('GET', '/api/keys');
     replace(place, all.length === 0 ? el('p', {}, 'There are no keys yet.') : table(all, session, refresh));
+  }
+  async function refresh(told = ''): Promise<void> {
+    // A dialog may outlive the page that it was opened on.
+    if (place.isConnected) await draw();
+    else show(location.pathname);
     if (told !== '') say(told);
   }
-  await refresh();
+  await draw();
   return page;
 }
 
